@@ -1,0 +1,79 @@
+# Needs Python >= 3.11 with venv, and make. Everything else goes into .venv, which is made again
+# only when pyproject.toml has changed.
+
+PYTHON ?= python3
+WORKERS ?= 2
+ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALL := $(PY) -m pip -qq --disable-pip-version-check install
+RUN := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+PYTEST := $(PY) -m pytest -n $(WORKERS)
+TESTS_MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo serve test test-sqlite test-postgres lint types contracts migrations-check docs format clean
+
+help:
+	@echo "make demo              run the example project once, to see what this is"
+	@echo "make serve             run the example project until Ctrl-C"
+	@echo "make test              everything a change must pass"
+	@echo "make test-sqlite       the tests on SQLite      (ARGS='-k name' for some of them)"
+	@echo "make test-postgres     the tests on PostgreSQL  (DATABASE_URL for a server of yours)"
+	@echo "make lint types contracts migrations-check docs    the other parts of make test"
+	@echo "make format            put the code in order"
+	@echo "make clean             remove everything that was made, .venv too"
+
+$(RUN): pyproject.toml
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(DEV): $(RUN)
+	@echo "Installing what the tests need ..."
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+demo: $(RUN)
+	@$(PY) manage.py demo
+
+serve: $(RUN)
+	@$(PY) manage.py serve
+
+test: lint types contracts migrations-check docs test-sqlite test-postgres
+
+lint: $(DEV)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+types: $(DEV)
+	@$(PY) -m mypy
+
+contracts: $(DEV)
+	@$(VENV)/bin/lint-imports --no-logo
+
+migrations-check: $(DEV)
+	@$(TESTS_MANAGE) makemigrations --check --dry-run django_workflows weather
+
+docs: $(DEV)
+	@if [ -f docs/conf.py ]; then $(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html; fi
+
+test-sqlite: $(DEV)
+	@DJANGO_WORKFLOWS_TEST_DB=sqlite $(PYTEST) $(ARGS)
+
+test-postgres: $(DEV)
+	@DJANGO_WORKFLOWS_TEST_DB=postgres $(PYTEST) $(ARGS)
+
+format: $(DEV)
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+clean:
+	@rm -rf $(VENV) build dist docs/_build htmlcov .coverage .coverage.* .hypothesis
+	@rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,168 @@
+"""Durable workflows for Django: long-running sequences of functions, written as plain Python."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core.context import WorkflowContext
+    from .core.events import define_event
+    from .core.retry import RetryPolicy
+    from .core.status import (
+        Canceled,
+        CanceledResult,
+        Completed,
+        ErrorResult,
+        Failed,
+        InProgress,
+        RunResult,
+        SuccessResult,
+        WorkflowStatus,
+    )
+    from .engine.current import current_step, report_progress
+    from .exceptions import (
+        AttemptLost,
+        ChildWorkflowCanceled,
+        ChildWorkflowFailed,
+        DefinitionNotFound,
+        DeterminismViolation,
+        DuplicateDefinition,
+        EventAlreadySent,
+        EventFailed,
+        EventNotFound,
+        HandlerStuck,
+        InvalidArguments,
+        InvalidDefinition,
+        InvalidPayload,
+        InvalidStep,
+        JournalTooLarge,
+        PayloadTooLarge,
+        ResultTimeout,
+        StepFailed,
+        StepNotFound,
+        StepTimeout,
+        UnsupportedInHandler,
+        WorkflowAlreadyRunning,
+        WorkflowCanceled,
+        WorkflowError,
+        WorkflowFailed,
+        WorkflowNotFound,
+        WorkflowNotRunning,
+        WorkflowStillRunning,
+    )
+    from .manager import WorkflowDefinition, WorkflowManager
+
+__version__ = "0.1.0"
+
+# Imported when they are first used: this module is imported before Django's apps are ready, and models are not until then.
+_HOMES = {
+    "core.context": ("WorkflowContext",),
+    "core.events": ("define_event",),
+    "core.retry": ("RetryPolicy",),
+    "core.status": (
+        "Canceled",
+        "CanceledResult",
+        "Completed",
+        "ErrorResult",
+        "Failed",
+        "InProgress",
+        "RunResult",
+        "SuccessResult",
+        "WorkflowStatus",
+    ),
+    "engine.current": ("current_step", "report_progress"),
+    "exceptions": (
+        "AttemptLost",
+        "ChildWorkflowCanceled",
+        "ChildWorkflowFailed",
+        "DefinitionNotFound",
+        "DeterminismViolation",
+        "DuplicateDefinition",
+        "EventAlreadySent",
+        "EventFailed",
+        "EventNotFound",
+        "HandlerStuck",
+        "InvalidArguments",
+        "InvalidDefinition",
+        "InvalidPayload",
+        "InvalidStep",
+        "JournalTooLarge",
+        "PayloadTooLarge",
+        "ResultTimeout",
+        "StepFailed",
+        "StepNotFound",
+        "StepTimeout",
+        "UnsupportedInHandler",
+        "WorkflowAlreadyRunning",
+        "WorkflowCanceled",
+        "WorkflowError",
+        "WorkflowFailed",
+        "WorkflowNotFound",
+        "WorkflowNotRunning",
+        "WorkflowStillRunning",
+    ),
+    "manager": ("WorkflowDefinition", "WorkflowManager"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME_OF])
+
+
+__all__ = [
+    "AttemptLost",
+    "Canceled",
+    "CanceledResult",
+    "ChildWorkflowCanceled",
+    "ChildWorkflowFailed",
+    "Completed",
+    "DefinitionNotFound",
+    "DeterminismViolation",
+    "DuplicateDefinition",
+    "ErrorResult",
+    "EventAlreadySent",
+    "EventFailed",
+    "EventNotFound",
+    "Failed",
+    "HandlerStuck",
+    "InProgress",
+    "InvalidArguments",
+    "InvalidDefinition",
+    "InvalidPayload",
+    "InvalidStep",
+    "JournalTooLarge",
+    "PayloadTooLarge",
+    "ResultTimeout",
+    "RetryPolicy",
+    "RunResult",
+    "StepFailed",
+    "StepNotFound",
+    "StepTimeout",
+    "SuccessResult",
+    "UnsupportedInHandler",
+    "WorkflowAlreadyRunning",
+    "WorkflowCanceled",
+    "WorkflowContext",
+    "WorkflowDefinition",
+    "WorkflowError",
+    "WorkflowFailed",
+    "WorkflowManager",
+    "WorkflowNotFound",
+    "WorkflowNotRunning",
+    "WorkflowStatus",
+    "WorkflowStillRunning",
+    "current_step",
+    "define_event",
+    "report_progress",
+]

@@ -1,0 +1,115 @@
+"""The app's settings: one dict, ``DJANGO_WORKFLOWS``, read anew on each access so that tests can override it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 10**9:
+        raise ValueError("a timedelta or a number of seconds above 0")
+    return float(value)
+
+
+def _optional_duration(value: Any) -> timedelta | None:
+    return None if value is None else timedelta(seconds=_seconds(value))
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("an int of at least 1")
+    return value
+
+
+def _alias(value: Any) -> str:
+    if value not in django_settings.DATABASES:
+        raise ValueError(f"a key of DATABASES ({', '.join(django_settings.DATABASES)})")
+    return str(value)
+
+
+def _mismatch(value: Any) -> str:
+    if value not in ("park", "fail"):
+        raise ValueError('"park" or "fail"')
+    return str(value)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key: its default, what reads a user's value (``ValueError`` says what was expected), what it means."""
+
+    default: Any
+    read: Callable[[Any], Any]
+    doc: str
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "DATABASE": Setting("default", _alias, "Alias of the database that holds the journal."),
+    "LEASE": Setting(
+        30, _seconds, "How long a worker may be silent before its work is given to another; it renews this as it works."
+    ),
+    "TURN_TIMEOUT": Setting(20, _seconds, "How long a handler may run without waiting. Shorter than LEASE."),
+    "MAX_STEPS_PER_TURN": Setting(20_000, _count, "How many steps a handler may ask for without waiting for one."),
+    "MAX_DELIVERIES": Setting(
+        5, _count, "How often work is handed out without getting on (its worker died) before it is parked."
+    ),
+    "MAX_PAYLOAD_BYTES": Setting(1024 * 1024, _count, "Largest JSON of one step's arguments or result, in bytes."),
+    "MAX_JOURNAL_BYTES": Setting(8 * 1024 * 1024, _count, "Largest journal of one workflow, in bytes of JSON."),
+    "ON_MISMATCH": Setting(
+        "park", _mismatch, 'What becomes of a workflow whose journal does not match its code: "park" or "fail".'
+    ),
+    "RETENTION": Setting(
+        None, _optional_duration, "How long finished workflows are kept; None keeps them until they are cleaned up."
+    ),
+    "DRAIN_SECONDS": Setting(
+        5, _seconds, "How long a worker goes on taking work before it returns to django-q2. Well below its timeout."
+    ),
+    "LIVE_HANDLERS": Setting(200, _count, "How many waiting handlers a worker keeps in memory, to go on without replay."),
+}
+
+
+def user_settings() -> Mapping[str, Any]:
+    """The dict as the project wrote it; ``ImproperlyConfigured`` if it is no dict."""
+    value = getattr(django_settings, "DJANGO_WORKFLOWS", {})
+    if not isinstance(value, Mapping):
+        raise ImproperlyConfigured(f"DJANGO_WORKFLOWS must be a dict, got {type(value).__name__}")
+    return value
+
+
+def problems() -> Iterator[tuple[str, str]]:
+    """What is wrong with the project's settings: key and a sentence for each."""
+    for key, value in user_settings().items():
+        setting = SETTINGS.get(key)
+        if setting is None:
+            near = difflib.get_close_matches(str(key), SETTINGS, n=1)
+            yield key, f"unknown setting {key!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+            continue
+        try:
+            setting.read(value)
+        except ValueError as error:
+            yield key, f"{key} must be {error}, got {value!r}"
+
+
+class Settings:
+    """``settings.LEASE`` and so on: the project's value, or the default."""
+
+    def __getattr__(self, key: str) -> Any:
+        setting = SETTINGS.get(key)
+        if setting is None:
+            raise AttributeError(key)
+        value = user_settings().get(key, setting.default)
+        try:
+            return setting.read(value)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"DJANGO_WORKFLOWS[{key!r}] must be {error}, got {value!r}") from None
+
+
+settings = Settings()

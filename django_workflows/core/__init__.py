@@ -1,0 +1,1 @@
+"""Replay and everything it is made of; pure Python and pydantic, no Django."""

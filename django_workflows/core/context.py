@@ -1,0 +1,213 @@
+"""What a handler may call: the ``step`` that it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from uuid import UUID
+
+from ..exceptions import InvalidStep
+from .commands import Ask, StepOptions, check_name
+from .definitions import Definition, step_function_path
+from .durations import Duration, aware, to_seconds
+from .events import EventDefinition, event_name_or_id
+from .journal import StepKind
+from .registry import registry
+from .signatures import Signature
+
+if TYPE_CHECKING:
+    from .replay import Replay
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class WorkflowContext:
+    """The handler's way to the world. Each call is one step, numbered from 0 in the order of the calls, and returns a
+    future: await it, or pass it to ``gather`` and its like.
+    """
+
+    __slots__ = ("_options", "_replay", "_sources")
+
+    def __init__(self, replay: Replay, options: StepOptions | None = None, sources: Any = None) -> None:
+        self._replay = replay
+        self._options = options or StepOptions()
+        self._sources = sources or _Sources(replay)
+
+    def with_options(self, **options: Any) -> WorkflowContext:
+        """A context whose steps have these options; this one stays as it is.
+
+        ``retry`` (True, False or a ``RetryPolicy``), ``run_after`` (seconds or timedelta), ``run_at`` (aware datetime),
+        ``name``, ``timeout`` (seconds or timedelta, of one attempt), ``inline`` (queries and mutations: run in the
+        turn's own transaction), ``unstable_args`` (do not compare arguments on replay), ``queue``, ``priority`` (-100
+        to 100, higher first). Raises ``InvalidStep`` for options that are unknown or exclude each other.
+        """
+        return WorkflowContext(self._replay, self._options.derive(**options), self._sources)
+
+    # -- steps
+
+    @overload
+    def run_query(self, fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    @overload
+    def run_query(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_query(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        """Read, in one read-only transaction that sees one state of the database."""
+        return self._call(StepKind.QUERY, fn, args, kwargs)
+
+    @overload
+    def run_mutation(self, fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    @overload
+    def run_mutation(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_mutation(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        """Write, in the same transaction as the journal entry: exactly once."""
+        return self._call(StepKind.MUTATION, fn, args, kwargs)
+
+    @overload
+    def run_action(self, fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    @overload
+    def run_action(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_action(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        """Do anything: at least once with retry, at most once without."""
+        if self._options.inline:
+            raise InvalidStep("inline: an action cannot run inside the turn's transaction; only queries and mutations can")
+        return self._call(StepKind.ACTION, fn, args, kwargs)
+
+    def run_workflow(
+        self, definition: Definition[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[R]:
+        """Run a whole child workflow as one step.
+
+        Raises ``ChildWorkflowFailed`` or ``ChildWorkflowCanceled`` where it is awaited.
+        """
+        if not isinstance(definition, Definition):
+            raise InvalidStep(f"run_workflow needs a workflow definition (@workflow.define), got {definition!r:.120}")
+        if self._options.inline:
+            raise InvalidStep("inline: a child workflow has turns of its own; only queries and mutations can be inline")
+        signature = definition.signature
+        name = self._options.name or definition.name
+        text = signature.encode_arguments(args, kwargs, what=self._what(name), max_bytes=self._limit, apply_defaults=True)
+        return self._ask(StepKind.WORKFLOW, name, text, definition, signature.result.decode)
+
+    @overload
+    def await_event(self, event: EventDefinition[R], timeout: Duration | None = None) -> asyncio.Future[R]: ...
+    @overload
+    def await_event(self, event: str | UUID, timeout: Duration | None = None) -> asyncio.Future[Any]: ...
+    def await_event(self, event: Any, timeout: Duration | None = None) -> asyncio.Future[Any]:
+        """Wait for an event by definition, name or id; first sent, first taken.
+
+        Raises ``EventFailed`` when it was sent with an error, ``TimeoutError`` after ``timeout``.
+        """
+        event_name, event_id = event_name_or_id(event)
+        name = self._options.name or event_name or str(event_id)
+        decode = event.codec.decode if isinstance(event, EventDefinition) else None
+        delay = None if timeout is None else to_seconds(timeout, what="await_event: timeout")
+        shown = "null" if delay is None else repr(delay)
+        text = f'{{"event":"{event_id}","timeout":{shown}}}' if event_id else f'{{"timeout":{shown}}}'
+        ask = Ask(0, StepKind.EVENT, name, text, event_name, self._options, delay)
+        ask.event_id = str(event_id) if event_id else None
+        return self._replay.ask(ask, decode)
+
+    def create_event(self, name: str) -> asyncio.Future[UUID]:
+        """Make an event of that name ahead of time; its id can be handed out and awaited later."""
+        check_name(name, what="the name of an event")
+        ask = Ask(0, StepKind.CREATE_EVENT, name, "{}", name, StepOptions(name=name))
+        return self._replay.ask(ask, _decode_uuid)
+
+    def sleep(self, duration: Duration, name: str | None = None) -> asyncio.Future[None]:
+        """Wait that long (seconds or timedelta), for months if need be, without holding a worker."""
+        seconds = to_seconds(duration, what="sleep")
+        return self._sleep(f'{{"seconds":{seconds!r}}}', name, delay=seconds)
+
+    def sleep_until(self, instant: datetime, name: str | None = None) -> asyncio.Future[None]:
+        """Wait until an aware datetime."""
+        aware(instant, what="sleep_until")
+        return self._sleep(f'{{"until":"{instant.isoformat()}"}}', name, run_at=instant)
+
+    # -- what is the same on every replay
+
+    @property
+    def workflow_id(self) -> UUID:
+        """The id of this workflow."""
+        return self._replay.workflow_id
+
+    def now(self) -> datetime:
+        """The recorded time of what the handler was told last; use it in place of ``datetime.now``."""
+        return self._replay.now
+
+    @property
+    def random(self) -> random.Random:
+        """Random numbers, the same on every replay of this workflow."""
+        return self._sources.random
+
+    def uuid4(self) -> UUID:
+        """A random UUID, the same on every replay of this workflow."""
+        return UUID(int=self._sources.ids.getrandbits(128), version=4)
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """The handler's module's logger; silent while the handler is led through what it did before."""
+        return self._sources.logger
+
+    def patched(self, patch_id: str) -> bool:
+        """Whether to take the new branch of changed code: True unless this workflow passed here before the change."""
+        check_name(patch_id, what="patched")
+        return self._replay.patched(patch_id)
+
+    # -- inside
+
+    @property
+    def _limit(self) -> int:
+        return self._replay.limits.payload_bytes
+
+    def _what(self, name: str) -> str:
+        return f"arguments of step {self._replay.next_number} ({name})"
+
+    def _call(self, kind: StepKind, fn: Any, args: Any, kwargs: Any) -> asyncio.Future[Any]:
+        path = step_function_path(fn)
+        registry.functions.setdefault(path, fn)
+        signature = Signature.of(fn)
+        name = self._options.name or path
+        text = signature.encode_arguments(
+            args, kwargs, what=self._what(name), max_bytes=self._limit, apply_defaults=False
+        )
+        return self._ask(kind, name, text, fn, signature.result.decode)
+
+    def _ask(self, kind: StepKind, name: str, args: str, function: Any, decode: Any) -> asyncio.Future[Any]:
+        options = self._options
+        delay = None if options.run_after is None else to_seconds(options.run_after, what="run_after")
+        return self._replay.ask(Ask(0, kind, name, args, function, options, delay, options.run_at), decode)
+
+    def _sleep(
+        self, args: str, name: str | None, delay: float | None = None, run_at: datetime | None = None
+    ) -> asyncio.Future[None]:
+        label = check_name(name, what="name") if name is not None else self._options.name or "sleep"
+        return self._replay.ask(Ask(0, StepKind.SLEEP, label, args, None, self._options, delay, run_at))
+
+
+class _Sources:
+    """Randomness and logging of one live handler, shared by all contexts derived from its first."""
+
+    def __init__(self, replay: Replay) -> None:
+        seed = replay.workflow_id.hex
+        # Not for secrets: it must give the same numbers to every replay.
+        self.random = random.Random(f"{seed}:random")  # noqa: S311
+        self.ids = random.Random(f"{seed}:ids")  # noqa: S311
+        handler = replay.definition.handler
+        self.logger = _ReplayLogger(replay, logging.getLogger(handler.__module__))
+
+
+class _ReplayLogger(logging.LoggerAdapter[logging.Logger]):
+    def __init__(self, replay: Replay, logger: logging.Logger) -> None:
+        super().__init__(logger, {"workflow_id": str(replay.workflow_id), "workflow": replay.definition.name})
+        self._replay = replay
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's own name
+        return not self._replay.replaying and not self._replay.detached and super().isEnabledFor(level)
+
+
+def _decode_uuid(text: str) -> UUID:
+    return UUID(text.strip('"'))

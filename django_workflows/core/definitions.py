@@ -1,0 +1,111 @@
+"""What a workflow's code is: a named handler, its types and its defaults."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from ..exceptions import InvalidDefinition, InvalidStep
+from .commands import StepOptions, check_name
+from .retry import RetryPolicy, dotted_path
+from .signatures import Signature
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(eq=False, kw_only=True)
+class Definition(Generic[P, R]):
+    """A handler and the name under which journals know it.
+
+    ``pool`` names the limit (a manager's) that its steps count against, "" for none. ``retry_actions`` and
+    ``retry`` say whether actions are tried again when a step does not say, and how.
+    """
+
+    name: str
+    handler: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]
+    retry_actions: bool = False
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    queue: str = ""
+    priority: int = 0
+    pool: str = ""
+    api: bool = False
+
+    def __post_init__(self) -> None:
+        if not inspect.iscoroutinefunction(self.handler):
+            raise InvalidDefinition(
+                f"{self.name}: a handler must be an `async def` whose first parameter is the WorkflowContext"
+            )
+        try:
+            check_name(self.name, what="the name of a workflow definition")
+        except InvalidStep as error:
+            raise InvalidDefinition(str(error)) from None
+        parameters = list(inspect.signature(self.handler).parameters.values())
+        if not parameters or parameters[0].kind not in (
+            inspect.Parameter.POSITIONAL_ONLY,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        ):
+            raise InvalidDefinition(f"{self.name}: the handler's first parameter must take the WorkflowContext")
+
+    @property
+    def signature(self) -> Signature:
+        """The types of the handler's arguments, without the context, and of its result."""
+        return Signature.of(self.handler, skip=1)
+
+    def retry_policy(self, options: StepOptions) -> RetryPolicy | None:
+        """How an action with these options is tried again; ``None``: not at all."""
+        wanted = self.retry_actions if options.retry is None else options.retry
+        if isinstance(wanted, RetryPolicy):
+            return wanted
+        return self.retry if wanted else None
+
+
+_checked: dict[Any, str] = {}
+
+
+def step_function_path(fn: Any) -> str:
+    """The dotted path of a step function; ``InvalidStep`` unless it is a function at the top level of a module."""
+    try:
+        return _checked[fn]
+    except (KeyError, TypeError):
+        pass
+    path = _check_step_function(fn)
+    _checked[fn] = path
+    return path
+
+
+def _check_step_function(fn: Any) -> str:
+    if isinstance(fn, Definition):
+        raise InvalidStep(f"{fn.name} is a workflow: run it with step.run_workflow")
+    if inspect.ismethod(fn) or not callable(fn) or isinstance(fn, type):
+        raise InvalidStep(
+            f"{_describe(fn)} is not a module-level function. Write a function at the top level of a module "
+            "and pass what it needs, an object's id for example, as an argument."
+        )
+    module, qualname = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
+    if not module or not qualname:
+        raise InvalidStep(
+            f"{_describe(fn)} has no name by which another process could import it (a functools.partial?). "
+            "Pass a module-level function, and its arguments beside it."
+        )
+    if "<" in qualname or "." in qualname or module == "__main__":
+        kind = "lambda" if "<lambda>" in qualname else "closure" if "<locals>" in qualname else "method"
+        if module == "__main__":
+            kind = "function of __main__"
+        raise InvalidStep(
+            f"{module}.{qualname} is a {kind}, which another process cannot import. "
+            "Write a function at the top level of a module, and pass what it needs as arguments."
+        )
+    if getattr(sys.modules.get(module), qualname, None) is not fn:
+        raise InvalidStep(
+            f"{module}.{qualname} is not the function that `from {module} import {qualname}` gives, so that another "
+            "process would run something else. If it is decorated, use functools.wraps and pass the decorated one."
+        )
+    return dotted_path(fn)
+
+
+def _describe(fn: Any) -> str:
+    return f"{fn!r:.120}"

@@ -1,0 +1,58 @@
+"""Turns exceptions into what journals keep of them, and back into what a handler catches."""
+
+from __future__ import annotations
+
+import builtins
+import traceback as tracebacks
+
+from ..exceptions import ChildWorkflowCanceled, ChildWorkflowFailed, EventFailed, StepFailed
+from .journal import Failure, StepKind
+from .payloads import sanitize_text
+from .retry import dotted_path
+
+MESSAGE_LIMIT = 10_000
+TRACEBACK_LIMIT = 50_000
+CANCELED_TYPE = "django_workflows.exceptions.ChildWorkflowCanceled"
+TIMEOUT_TYPE = "builtins.TimeoutError"
+
+
+def failure_of(error: BaseException, *, attempts: int = 1, skip_frames: int = 0) -> Failure:
+    """What a journal keeps of ``error``. Tracebacks are without local variables; ``skip_frames`` are our own."""
+    frames = error.__traceback__
+    for _ in range(skip_frames):
+        frames = frames.tb_next if frames is not None and frames.tb_next is not None else frames
+    text = "".join(tracebacks.format_exception(type(error), error, frames))
+    bases = tuple(dotted_path(cls) for cls in type(error).__mro__[1:] if cls not in (object, BaseException))
+    return Failure(
+        type=dotted_path(type(error)),
+        message=sanitize_text(message_of(error), MESSAGE_LIMIT),
+        bases=bases,
+        traceback=sanitize_text(text, TRACEBACK_LIMIT),
+        attempts=attempts,
+    )
+
+
+def message_of(error: BaseException) -> str:
+    """``str(error)``, or the name of its class when that is empty or itself fails."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 - a user's __str__ may do anything
+        return f"{type(error).__name__} (its text cannot be read)"
+
+
+def exception_of(kind: str, failure: Failure) -> Exception:
+    """What the handler catches where it awaited a step of ``kind``."""
+    if failure.type == TIMEOUT_TYPE and kind == StepKind.EVENT:
+        return builtins.TimeoutError(failure.message)
+    cls: type[StepFailed] = StepFailed
+    if kind == StepKind.EVENT:
+        cls = EventFailed
+    elif kind == StepKind.WORKFLOW:
+        cls = ChildWorkflowCanceled if failure.type == CANCELED_TYPE else ChildWorkflowFailed
+    return cls(
+        failure.message,
+        error_type=failure.type,
+        error_bases=failure.bases,
+        traceback=failure.traceback,
+        attempts=failure.attempts,
+    )

@@ -1,0 +1,57 @@
+"""Which definitions and step functions this process knows; only code puts them here, never a database row."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..exceptions import DefinitionNotFound, DuplicateDefinition
+from .definitions import Definition
+
+
+def _place(definition: Definition) -> tuple[str, int]:
+    code = definition.handler.__code__  # type: ignore[attr-defined]
+    return code.co_filename, code.co_firstlineno
+
+
+class Registry:
+    """Definitions by name, and the step functions that their handlers have asked for, by dotted path."""
+
+    def __init__(self) -> None:
+        self._definitions: dict[str, Definition] = {}
+        self.functions: dict[str, Callable[..., Any]] = {}
+
+    def add(self, definition: Definition) -> None:
+        """Register; ``DuplicateDefinition`` if another handler has that name. A reloaded module replaces its own."""
+        known = self._definitions.get(definition.name)
+        if known is not None and _place(known) != _place(definition):
+            raise DuplicateDefinition(
+                f"two workflows are named {definition.name!r}: {'{}:{}'.format(*_place(known))} and "
+                f"{'{}:{}'.format(*_place(definition))}. Give one of them another name: @workflow.define(name=...)"
+            )
+        self._definitions[definition.name] = definition
+
+    def remove(self, name: str) -> None:
+        self._definitions.pop(name, None)
+
+    def get(self, name: str) -> Definition | None:
+        return self._definitions.get(name)
+
+    def find(self, name: str) -> Definition:
+        """The definition of that name; ``DefinitionNotFound`` with the nearest names otherwise."""
+        definition = self._definitions.get(name)
+        if definition is None:
+            near = difflib.get_close_matches(str(name), self._definitions, n=3)
+            hint = f"Did you mean {' or '.join(near)}?" if near else "Is its app in INSTALLED_APPS?"
+            raise DefinitionNotFound(
+                f"no workflow is defined under the name {name!r:.250}. {hint} "
+                "(Definitions are found in each installed app's workflows.py.)"
+            )
+        return definition
+
+    def __iter__(self) -> Iterator[Definition]:
+        return iter(sorted(self._definitions.values(), key=lambda definition: definition.name))
+
+
+registry = Registry()

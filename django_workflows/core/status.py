@@ -1,0 +1,76 @@
+"""What a workflow's status and outcome look like to the code that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+
+@dataclass(frozen=True)
+class InProgress:
+    """Not ended. ``running`` names the open steps in step order.
+
+    ``problem`` says why the workflow cannot go on, where it cannot (empty otherwise); ``progress`` holds what running
+    steps reported, by step name: ``(done, total, message)``.
+    """
+
+    running: Sequence[str] = ()
+    problem: str = field(default="", compare=False)
+    progress: dict[str, tuple[float, float | None, str]] = field(default_factory=dict, compare=False)
+    type: ClassVar[Literal["in_progress"]] = "in_progress"
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Ended with ``result``."""
+
+    result: Any = None
+    type: ClassVar[Literal["completed"]] = "completed"
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Ended with an error: its message, and the dotted path and text of the exception's traceback."""
+
+    error: str
+    error_type: str = field(default="", compare=False)
+    traceback: str = field(default="", compare=False, repr=False)
+    type: ClassVar[Literal["failed"]] = "failed"
+
+
+@dataclass(frozen=True)
+class Canceled:
+    """Ended because it was canceled."""
+
+    type: ClassVar[Literal["canceled"]] = "canceled"
+
+
+WorkflowStatus = InProgress | Completed | Failed | Canceled
+
+
+@dataclass(frozen=True)
+class SuccessResult:
+    """What ``on_complete`` gets of a workflow that completed."""
+
+    return_value: Any
+    kind: ClassVar[Literal["success"]] = "success"
+
+
+@dataclass(frozen=True)
+class ErrorResult:
+    """What ``on_complete`` gets of a workflow that failed; ``error`` is the exception's message."""
+
+    error: str
+    error_type: str = field(default="", compare=False)
+    kind: ClassVar[Literal["error"]] = "error"
+
+
+@dataclass(frozen=True)
+class CanceledResult:
+    """What ``on_complete`` gets of a workflow that was canceled."""
+
+    kind: ClassVar[Literal["canceled"]] = "canceled"
+
+
+RunResult = SuccessResult | ErrorResult | CanceledResult

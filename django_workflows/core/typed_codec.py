@@ -1,0 +1,106 @@
+"""The codec of an annotation that pydantic knows."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any, NewType, TypeVar, Union, get_args, get_origin
+
+from pydantic import ConfigDict, TypeAdapter
+
+from ..exceptions import InvalidStep
+from .codec import PLAIN, Codec
+from .excerpts import one_line
+from .plain_json import SCALARS, from_text, to_text
+from .round_trip import canonical_sets, find_loss
+from .unfit import REASON_LIMIT, Unfit
+
+T = TypeVar("T")
+
+# As a plain callable, because type checkers allow NewType nowhere but in an assignment to its own name.
+_behind: Any = NewType
+# UTF-8, pydantic's default, cannot carry most bytes. Models and pydantic's dataclasses keep their own setting.
+_CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+
+class TypedCodec(Codec[T]):
+    """What pydantic makes of the annotation. Fields travel under their own names, whatever their aliases."""
+
+    def __init__(self, annotation: Any) -> None:
+        super().__init__(annotation)
+        self.adapter: TypeAdapter[T] = _adapter_of(annotation)
+        self.scalars = _scalars_of(annotation)
+        kinds = set(_schema_kinds(self.adapter.core_schema))
+        if "generator" in kinds:
+            raise InvalidStep(f"{annotation_name(annotation)} can be read only once: annotate a list")
+        self._has_union = not kinds.isdisjoint({"union", "tagged-union"})
+        self._has_sets = not kinds.isdisjoint({"set", "frozenset"})
+
+    def to_jsonable(self, value: T) -> Any:
+        jsonable = self.adapter.dump_python(value, mode="json", by_alias=False, round_trip=True, warnings="error")
+        return canonical_sets(value, jsonable) if self._has_sets else jsonable
+
+    def from_jsonable(self, value: Any) -> T:
+        return self.read(to_text(value))
+
+    def convert(self, value: Any) -> T:
+        return self.adapter.validate_python(value, by_alias=True, by_name=True)
+
+    def from_outside(self, value: Any) -> T:
+        try:
+            text, _ = PLAIN.write(value, what="", max_bytes=sys.maxsize)
+        except Unfit:
+            return self.convert(value)
+        return self.adapter.validate_json(text, by_alias=True, by_name=True)
+
+    def read(self, text: str) -> T:
+        # In JSON mode, where a strict model takes a text for a datetime, and a union the member it was written from.
+        if self.scalars and type(value := from_text(text)) in self.scalars:
+            return value  # type: ignore[no-any-return]
+        return self.adapter.validate_json(text, by_alias=False, by_name=True)
+
+    def find_loss(self, sent: T, back: T) -> Unfit | None:
+        return find_loss(sent, back, by_type=self._has_union)
+
+    def json_schema(self) -> dict[str, Any]:
+        return self.adapter.json_schema()
+
+
+def annotation_name(annotation: Any) -> str:
+    """An annotation as its author would write it, near enough."""
+    return annotation.__qualname__ if type(annotation) is type else one_line(repr(annotation), REASON_LIMIT)
+
+
+def _adapter_of(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        # TypeAdapter takes no config for a dataclass or TypedDict itself, but hands it down to one behind a NewType.
+        adapter: TypeAdapter[Any] = TypeAdapter(_behind("Value", annotation), config=_CONFIG)
+        if not adapter.pydantic_complete:
+            adapter.rebuild(force=True, raise_errors=True)
+    except Exception as error:
+        reason = one_line(str(error).partition("\n")[0].partition(". ")[0], REASON_LIMIT)
+        raise InvalidStep(f"values of {annotation_name(annotation)} cannot be stored as JSON: {reason}") from error
+    return adapter
+
+
+def _scalars_of(annotation: Any) -> frozenset[type]:
+    """The types of which an exact instance needs no look by pydantic, and that any such annotation consists of."""
+    while isinstance(annotation, NewType):
+        annotation = annotation.__supertype__
+    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    members = tuple(type(None) if member is None else member for member in members)
+    return frozenset(members) if all(any(member is scalar for scalar in SCALARS) for member in members) else frozenset()
+
+
+def _schema_kinds(core_schema: Any) -> Iterator[str]:
+    """The ``type`` of every part of one of pydantic's core schemas."""
+    stack, seen = [core_schema], set()
+    while stack:
+        node = stack.pop()
+        if id(node) in seen or not isinstance(node, (dict, list, tuple)):
+            continue
+        seen.add(id(node))
+        if isinstance(node, dict) and isinstance(node.get("type"), str):
+            yield node["type"]
+        stack.extend(node.values() if isinstance(node, dict) else node)

@@ -1,0 +1,78 @@
+"""What a workflow's end brings about, in the transaction that ends it: its callback, and its parent's step."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+from typing import Any
+
+from django.utils.module_loading import import_string
+
+from ..core.journal import Failure, StepEnd, StepState, WorkflowEnd, WorkflowRecord, WorkflowState
+from ..core.outcomes import CANCELED_TYPE, failure_of
+from ..core.registry import registry
+from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
+from ..store import journals, workflows
+from ..store.database import atomic, passes
+from . import announce
+from .dispatch import wake
+from .invoke import call
+
+logger = logging.getLogger("django_workflows")
+
+
+def complete(workflow: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> None:
+    """Run the callback and tell the parent. The workflow's row already shows its end."""
+    announce.workflow_completed(workflow.id, workflow.name, ending)
+    if workflow.on_complete:
+        run_on_complete(workflow, ending)
+    if workflow.parent is not None and workflow.parent_step is not None:
+        _tell_parent(workflow, ending, now)
+
+
+def run_on_complete(workflow: WorkflowRecord, ending: WorkflowEnd) -> bool:
+    """Call ``on_complete`` in a savepoint. An error in it is stored and logged, and changes nothing else."""
+    try:
+        with atomic():
+            callback = import_string(workflow.on_complete)
+            context = None if workflow.context is None else json.loads(workflow.context)
+            call(callback, (workflow.id, run_result(workflow, ending), context), {})
+    except Exception as error:
+        if passes(error):
+            raise
+        logger.exception("on_complete %s of workflow %s %s failed", workflow.on_complete, workflow.name, workflow.id)
+        workflows.set_on_complete_error(workflow.id, failure_of(error, skip_frames=1).dump())
+        return False
+    return True
+
+
+def run_result(workflow: WorkflowRecord, ending: WorkflowEnd) -> RunResult:
+    """The end of a workflow, as its callback gets it."""
+    if ending.state == WorkflowState.COMPLETED:
+        return SuccessResult(decode_result(workflow.name, ending.result))
+    if ending.state == WorkflowState.FAILED and ending.error is not None:
+        return ErrorResult(ending.error.message, ending.error.type)
+    return CanceledResult()
+
+
+def decode_result(name: str, text: str | None) -> Any:
+    """A workflow's result as the annotated type, or as plain JSON where its code is not known here."""
+    if text is None:
+        return None
+    definition = registry.get(name)
+    return json.loads(text) if definition is None else definition.signature.result.decode(text)
+
+
+def _tell_parent(child: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> None:
+    assert child.parent is not None and child.parent_step is not None
+    locked = workflows.lock(child.parent)
+    if locked is None:
+        return
+    failure = ending.error
+    if ending.state == WorkflowState.CANCELED:
+        failure = Failure(CANCELED_TYPE, f"the child workflow {child.name} was canceled")
+    state = StepState.COMPLETED if failure is None else StepState.FAILED
+    if journals.end_steps(child.parent, [StepEnd(child.parent_step, state, ending.result, failure)], now):
+        workflows.make_due(child.parent)
+        wake(locked[0].queue)

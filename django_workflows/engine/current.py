@@ -1,0 +1,82 @@
+"""What a step function can know and say while it runs."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from ..core.outcomes import sanitize_text
+from ..exceptions import WorkflowError
+from ..store import steps as step_store
+from ..store.database import retrying
+
+#: Seconds between two looks at the database by ``canceled()`` or two writes by ``report_progress``.
+_PAUSE = 0.25
+
+
+@dataclass
+class CurrentStep:
+    """The attempt that is running.
+
+    ``attempt`` counts from 1. ``idempotency_key`` is the same for all attempts of this step, and no other step's: hand it
+    to whoever must not do a thing twice, a payment provider for example.
+    """
+
+    workflow_id: UUID
+    number: int
+    name: str
+    attempt: int
+    in_transaction: bool = False
+    _asked_at: float = field(default=-math.inf, repr=False)
+    _wanted: bool = field(default=True, repr=False)
+    _reported_at: float = field(default=-math.inf, repr=False)
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"{self.workflow_id}:{self.number}"
+
+    def canceled(self) -> bool:
+        """Whether nobody wants this attempt any more; for long loops, cheap to ask often."""
+        if self._wanted and time.monotonic() - self._asked_at >= _PAUSE:
+            self._asked_at = time.monotonic()
+            self._wanted = self.in_transaction or retrying(
+                lambda: step_store.is_running(self.workflow_id, self.number, self.attempt)
+            )
+        return not self._wanted
+
+    def report(self, done: float, total: float | None, message: str) -> None:
+        last = total is not None and done >= total
+        if not last and time.monotonic() - self._reported_at < _PAUSE:
+            return
+        self._reported_at = time.monotonic()
+        progress = json.dumps([done, total, sanitize_text(message, 500)])
+        retrying(lambda: step_store.set_progress(self.workflow_id, self.number, self.attempt, progress))
+
+
+_current: ContextVar[CurrentStep | None] = ContextVar("django_workflows_current_step", default=None)
+
+
+def current_step() -> CurrentStep:
+    """The step whose function is running; ``WorkflowError`` outside of one."""
+    step = _current.get()
+    if step is None:
+        raise WorkflowError("current_step() and report_progress() work only inside a function run as a workflow's step")
+    return step
+
+
+def report_progress(done: float, total: float | None = None, message: str = "") -> None:
+    """Show how far the running step is, in status, API and admin, and renew its lease.
+
+    Cheap to call often: it writes a few times a second, and always when ``done`` reaches ``total``. In a mutation it
+    becomes visible when the mutation commits.
+    """
+    for value in (done, *(() if total is None else (total,))):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(f"report_progress: finite numbers are needed, got {value!r}")
+    current_step().report(done, total, str(message))
+
+

@@ -1,0 +1,53 @@
+"""How the engine wakes workers, without knowing who supplies them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Dispatcher(Protocol):
+    """Whoever supplies worker processes."""
+
+    #: Exceptions by which it ends a worker's task from outside. They pass through, once they are recorded.
+    interrupts: tuple[type[BaseException], ...]
+
+    @property
+    def default_queue(self) -> str:
+        """Its name for the queue that rows call ""."""
+
+    def wake(self, queue: str, seconds: float, count: int) -> None:
+        """``count`` pieces of work fall due in ``seconds``. Called inside the transaction that writes them; a hint only."""
+
+
+class NoDispatcher:
+    """For tests and scripts that drain by themselves."""
+
+    interrupts: tuple[type[BaseException], ...] = ()
+    default_queue = ""
+
+    def wake(self, queue: str, seconds: float, count: int) -> None:
+        pass
+
+
+_dispatcher: Dispatcher = NoDispatcher()
+
+
+def use(dispatcher: Dispatcher) -> Dispatcher:
+    """Set who is woken from now on in this process; returns who was before."""
+    global _dispatcher
+    before, _dispatcher = _dispatcher, dispatcher
+    return before
+
+
+def wake(queue: str, seconds: float = 0.0, count: int = 1) -> None:
+    """Have ``count`` workers of a queue look in ``seconds``, once the transaction is committed."""
+    _dispatcher.wake(queue, max(0.0, seconds), count)
+
+
+def queue_name(queue: str) -> str:
+    """The name of a queue as rows have it: the default one is ""."""
+    return "" if queue == _dispatcher.default_queue else queue
+
+
+def interrupts() -> tuple[type[BaseException], ...]:
+    return _dispatcher.interrupts

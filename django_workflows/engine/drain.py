@@ -1,0 +1,65 @@
+"""Takes whatever is due, one piece after the other, until nothing is or the time is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..core.journal import ClaimedStep
+from ..store import steps as step_store
+from ..store import workflows
+from ..store.database import retrying
+from . import announce
+from .advance import advance
+from .run_step import run_step
+from .worker import Worker
+
+
+def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bool] = lambda: False) -> int:
+    """Work until nothing is due, ``seconds`` have passed or ``stop()`` says so; returns how many pieces were done.
+
+    A step that has begun is always brought to its end.
+    """
+    until = None if seconds is None else time.monotonic() + seconds
+    done = 0
+
+    def over() -> bool:
+        return stop() or (until is not None and time.monotonic() >= until)
+
+    while not over():
+        # Steps first, so that many of one workflow that end together make one turn; but never only steps.
+        count = _run_one_step(worker, over) if done % 4 else 0
+        count = count or _advance_one(worker, over) or (0 if done % 4 else _run_one_step(worker, over))
+        if not count:
+            break
+        done += count
+    return done
+
+
+def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
+    step = retrying(lambda: step_store.claim(worker.queue, worker.id))
+    if step is None:
+        return 0
+    announce.step_started(step)
+    return _run_on(step, worker, over)
+
+
+def _advance_one(worker: Worker, over: Callable[[], bool]) -> int:
+    claimed = retrying(lambda: workflows.claim_turn(worker.queue, worker.id))
+    if claimed is None:
+        return 0
+    step = advance(claimed, worker.queue)
+    return 1 + (_run_on(step, worker, over) if step is not None else 0)
+
+
+def _run_on(step: ClaimedStep | None, worker: Worker, over: Callable[[], bool]) -> int:
+    """Run a step, and the steps that each one leads to."""
+    count = 0
+    while step is not None:
+        worker.begin(step)
+        try:
+            step = run_step(step, None if over() else worker.queue)
+        finally:
+            worker.begin(None)
+        count += 1
+    return count

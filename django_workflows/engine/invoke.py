@@ -1,0 +1,125 @@
+"""Calls a user's step function: sync or async, in the transaction and within the time that its kind asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+from ..conf import settings
+from ..core.commands import Outcome
+from ..core.journal import ClaimedStep, Failure, StepKind
+from ..core.outcomes import failure_of
+from ..core.signatures import Signature
+from ..exceptions import StepTimeout
+from ..store.database import atomic, connection, execute, passes
+from .current import CurrentStep, _current
+from .deadlines import DeadlineReached, deadline
+from .dispatch import interrupts
+
+
+class AttemptInterrupted(BaseException):
+    """The worker is being ended from outside while a step runs: ``failure`` is to be recorded, then ``cause`` goes on."""
+
+    def __init__(self, failure: Failure, cause: BaseException) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.cause = cause
+
+
+def attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+    """Run one attempt of a step, outside of a transaction (an action), in a read-only one (a query), or in a savepoint
+    of the caller's (a mutation).
+
+    Never raises for what ``fn`` does: its exception is the outcome. Raises ``AttemptInterrupted`` when the worker is being
+    ended, and database errors of a mutation that pass when the whole transaction is run again.
+    """
+    current = CurrentStep(step.workflow_id, step.number, step.name, step.attempt, step.kind != StepKind.ACTION)
+    token = _current.set(current)
+    try:
+        return _attempt(step, fn)
+    except interrupts() as error:
+        raise AttemptInterrupted(failure_of(error, attempts=step.attempt), error) from error
+    except DeadlineReached as error:
+        late = StepTimeout(f"the attempt took longer than its timeout of {step.options.get('timeout')} s")
+        late.__traceback__ = error.__traceback__
+        return Outcome(step.number, error=failure_of(late, attempts=step.attempt, skip_frames=3))
+    except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit) as error:
+        if step.kind == StepKind.MUTATION and passes(error):
+            raise
+        return Outcome(step.number, error=failure_of(error, attempts=step.attempt, skip_frames=3))
+    finally:
+        _current.reset(token)
+
+
+def _attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+    signature = Signature.of(fn)
+    args, kwargs = signature.decode_arguments(step.args)
+    timeout = step.options.get("timeout")
+    with deadline(timeout), _surroundings(step.kind):
+        value = call(fn, args, kwargs, timeout)
+        text, decoded = signature.result.encode_checked(
+            value, what=f"result of step {step.number} ({step.name})", max_bytes=settings.MAX_PAYLOAD_BYTES
+        )
+    return Outcome(step.number, result=text, value=decoded, has_value=True)
+
+
+def call(fn: Callable[..., Any], args: Any, kwargs: Any, timeout: float | None = None) -> Any:
+    """``fn(*args, **kwargs)``; a coroutine function is run to its end on an event loop of its own."""
+    if not inspect.iscoroutinefunction(fn):
+        return fn(*args, **kwargs)
+
+    async def run() -> Any:
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                return await fn(*args, **kwargs)
+        except TimeoutError as error:
+            if limit.expired():
+                raise DeadlineReached(str(error)) from error
+            raise
+
+    return async_to_sync(run)()
+
+
+@contextmanager
+def _surroundings(kind: str) -> Iterator[None]:
+    if kind == StepKind.QUERY:
+        with read_only():
+            yield
+    elif kind == StepKind.MUTATION:
+        with atomic():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """A transaction that sees one state of the database and cannot write.
+
+    Inside a caller's transaction (an inline query, a test) it is a savepoint: what it sees is then the caller's.
+    """
+    conn = connection()
+    nested = conn.in_atomic_block
+    if conn.vendor == "postgresql":
+        with atomic(write=False):
+            if nested:
+                execute("SET LOCAL transaction_read_only = on")
+            else:
+                execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+            if nested:
+                # Reading on is allowed after writing was forbidden, but not the other way round: only a rollback to
+                # the savepoint gives the caller its own mode back.
+                conn.set_rollback(True)
+        return
+    with atomic(write=False):
+        execute("PRAGMA query_only = ON")
+        try:
+            yield
+        finally:
+            execute("PRAGMA query_only = OFF")

@@ -1,0 +1,77 @@
+"""Keeps waiting handlers in this process's memory, so that the next turn here goes on without replay."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime
+from uuid import UUID
+
+from ..conf import settings
+from ..core.journal import WorkflowRecord
+from ..core.replay import Limits, Replay
+
+
+class LiveHandler:
+    """A handler in memory, with its workflow as it stood after its last turn here.
+
+    ``waits`` are the instants at which its open waits are over, by number.
+    """
+
+    def __init__(self, replay: Replay, workflow: WorkflowRecord) -> None:
+        self.replay = replay
+        self.workflow = workflow
+        self.waits: dict[int, datetime] = {}
+
+    def next_wait(self) -> datetime | None:
+        """The earliest end of a wait that is still open."""
+        open_steps = self.replay.open
+        self.waits = {number: due for number, due in self.waits.items() if number in open_steps}
+        return min(self.waits.values(), default=None)
+
+
+class LiveHandlers:
+    """A bounded store of them, least recently used out first. Whoever takes one out is its only user."""
+
+    def __init__(self) -> None:
+        self._handlers: OrderedDict[UUID, LiveHandler] = OrderedDict()
+
+    def take(self, record: WorkflowRecord) -> LiveHandler | None:
+        """The handler of this workflow, if it is here and has not seen more than its journal holds."""
+        live = self._handlers.pop(record.id, None)
+        if live is None:
+            return None
+        if live.workflow.generation != record.generation or live.replay.delivered > record.delivered:
+            live.replay.close()
+            return None
+        return live
+
+    def peek(self, workflow_id: UUID) -> LiveHandler | None:
+        """The handler of this workflow, left where it is; it may have seen less than its journal holds."""
+        return self._handlers.get(workflow_id)
+
+    def keep(self, workflow_id: UUID, live: LiveHandler) -> None:
+        """Put a waiting handler back."""
+        self._handlers[workflow_id] = live
+        self._handlers.move_to_end(workflow_id)
+        while len(self._handlers) > settings.LIVE_HANDLERS:
+            _, oldest = self._handlers.popitem(last=False)
+            oldest.replay.close()
+
+    def drop(self, workflow_id: UUID) -> None:
+        live = self._handlers.pop(workflow_id, None)
+        if live is not None:
+            live.replay.close()
+
+    def clear(self) -> None:
+        while self._handlers:
+            self.drop(next(iter(self._handlers)))
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+
+live_handlers = LiveHandlers()
+
+
+def limits() -> Limits:
+    return Limits(asks=settings.MAX_STEPS_PER_TURN, payload_bytes=settings.MAX_PAYLOAD_BYTES)

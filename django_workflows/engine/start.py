@@ -1,0 +1,153 @@
+"""Starts workflows, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils.module_loading import import_string
+
+from ..conf import settings
+from ..core.commands import PRIORITIES, check_name
+from ..core.definitions import Definition, step_function_path
+from ..core.durations import Duration, aware, to_seconds
+from ..core.journal import NewWorkflow
+from ..core.payloads import codec_for
+from ..exceptions import InvalidArguments, InvalidStep
+from ..models import uuid7
+from ..store import workflows
+from ..store.database import atomic, clock, retrying
+from . import announce
+from .advance import take_turn
+from .dispatch import queue_name, wake
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """What ``with_options`` or ``start`` may say of a workflow.
+
+    ``on_complete``: a dotted path or module-level function, called as ``(workflow_id, result, context)``. ``context``: any
+    JSON value for it. ``idempotency_key``: the same again gives the first workflow's id. ``run_at``, ``run_after``: begin
+    later. ``start_async=False``: run the handler to its first wait at once, here. ``retain_for``: how long the workflow
+    is kept once it ended. ``queue``: the django-q2 cluster that runs it.
+    """
+
+    on_complete: str | Callable[..., Any] | None = None
+    context: Any = None
+    idempotency_key: str | None = None
+    run_at: datetime | None = None
+    run_after: Duration | None = None
+    start_async: bool = True
+    retain_for: Duration | None = None
+    queue: str | None = None
+    priority: int | None = None
+
+    def derive(self, **changes: Any) -> StartOptions:
+        """A copy with ``changes``; ``InvalidArguments`` for an unknown option or a bad value."""
+        unknown = changes.keys() - self.__slots__
+        if unknown:
+            raise InvalidArguments(
+                f"start: unknown option {min(unknown)!r}; there are {', '.join(self.__slots__)}"
+            )
+        derived = replace(self, **changes)
+        try:
+            derived._check()
+        except InvalidStep as error:
+            raise InvalidArguments(f"start: {error}") from None
+        return derived
+
+    def _check(self) -> None:
+        if self.run_at is not None:
+            aware(self.run_at, what="run_at")
+        for name in ("run_after", "retain_for"):
+            if getattr(self, name) is not None:
+                to_seconds(getattr(self, name), what=name)
+        if self.run_at is not None and self.run_after is not None:
+            raise InvalidStep("run_at and run_after exclude each other")
+        for name in ("idempotency_key", "queue"):
+            if getattr(self, name) is not None:
+                check_name(getattr(self, name), what=name)
+        if self.priority is not None and self.priority not in PRIORITIES:
+            raise InvalidStep(f"priority must be an int from -100 to 100, got {self.priority!r}")
+        if not self.start_async and (self.run_at is not None or self.run_after is not None):
+            raise InvalidStep("start_async=False runs the handler at once, so it takes neither run_at nor run_after")
+
+
+def start(definition: Definition[Any, Any], args: str, options: StartOptions) -> UUID:
+    """Store a workflow, as part of the caller's transaction if there is one; returns its id.
+
+    ``args`` is the JSON text of valid arguments. Workers begin with it after the commit. With ``start_async=False`` the
+    handler runs to its first wait before this returns, and what it raises is raised here and leaves nothing behind.
+    """
+    new = _new_workflow(definition, args, options)
+
+    def change() -> UUID:
+        with atomic():
+            if not workflows.insert(new):
+                return _first(new)
+            announce.workflow_started(new.id, new.name)
+            if options.start_async:
+                wake(new.queue, _seconds(options))
+            else:
+                take_turn(new.id, 1, None, strict=True)
+            return new.id
+
+    return retrying(change)
+
+
+def _first(new: NewWorkflow) -> UUID:
+    """The workflow that was started before with this key; or this one, if the answer to its commit was lost."""
+    if new.idempotency_key is not None:
+        first = workflows.find_by_idempotency_key(new.name, new.idempotency_key)
+        if first is not None:
+            return first
+    return new.id
+
+
+def _new_workflow(definition: Definition[Any, Any], args: str, options: StartOptions) -> NewWorkflow:
+    retain = None if options.retain_for is None else to_seconds(options.retain_for, what="retain_for")
+    context = None
+    if options.context is not None:
+        context = codec_for(Any).encode(
+            options.context, what=f"context of {definition.name}", max_bytes=settings.MAX_PAYLOAD_BYTES
+        )
+    return NewWorkflow(
+        id=uuid7(),
+        name=definition.name,
+        args=args,
+        queue=queue_name(definition.queue if options.queue is None else options.queue),
+        priority=definition.priority if options.priority is None else options.priority,
+        idempotency_key=options.idempotency_key,
+        on_complete=_callback_path(options.on_complete),
+        context=context,
+        delay=None if options.run_after is None else to_seconds(options.run_after, what="run_after"),
+        run_at=options.run_at,
+        retain_for=None if retain is None else timedelta(seconds=retain),
+    )
+
+
+def _callback_path(callback: str | Callable[..., Any] | None) -> str:
+    """The dotted path of an ``on_complete``; ``InvalidArguments`` unless it can be imported and called."""
+    if callback is None:
+        return ""
+    if not isinstance(callback, str):
+        try:
+            return step_function_path(callback)
+        except InvalidStep as error:
+            raise InvalidArguments(f"on_complete: {error}") from None
+    try:
+        found = import_string(callback)
+    except ImportError as error:
+        raise InvalidArguments(f"on_complete: {callback!r} cannot be imported: {error}") from error
+    if not callable(found):
+        raise InvalidArguments(f"on_complete: {callback!r} is not a function")
+    return callback
+
+
+def _seconds(options: StartOptions) -> float:
+    if options.run_at is not None:
+        return (options.run_at - clock.estimate()).total_seconds()
+    return 0.0 if options.run_after is None else to_seconds(options.run_after, what="run_after")

@@ -1,0 +1,335 @@
+"""One turn: what is handed to the handler, what it asks for, and the record of it all."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from ..conf import settings
+from ..core.commands import Ask, Ending, Outcome, Raised, Requests, StepOptions, Succeeded, Withdrawn
+from ..core.durations import to_seconds
+from ..core.journal import (
+    FUNCTION_KINDS,
+    ClaimedStep,
+    Failure,
+    NewStep,
+    NewWorkflow,
+    StepEnd,
+    StepKind,
+    StepRecord,
+    StepState,
+    TurnRecord,
+    WorkflowEnd,
+    WorkflowRecord,
+    WorkflowState,
+)
+from ..core.outcomes import TIMEOUT_TYPE, failure_of
+from ..core.replay import undelivered
+from ..core.retry import dotted_path
+from ..exceptions import InvalidPayload, JournalTooLarge
+from ..models import uuid7
+from ..store import events as event_store
+from .dispatch import queue_name
+from .guard import explained
+from .invoke import attempt
+from .live import LiveHandler
+
+logger = logging.getLogger("django_workflows")
+
+#: Steps that are carried out inside the turn, because they only touch the journal.
+_IN_TURN = frozenset({StepKind.CREATE_EVENT, StepKind.EVENT})
+MAX_DEPTH = 50
+
+
+class Turn:
+    """Collects one turn of ``live``'s handler. Nothing is written until its ``record`` is.
+
+    ``at`` is what the handler is told as the time: the database's, as recorded with what it is handed.
+    """
+
+    def __init__(self, workflow: WorkflowRecord, live: LiveHandler, at: datetime) -> None:
+        self.workflow = workflow
+        self.at = at
+        self.live = live
+        self.replay = live.replay
+        self.definition = live.replay.definition
+        self.record = TurnRecord(
+            workflow_id=workflow.id,
+            generation=workflow.generation,
+            at=at,
+            expected_version=workflow.version,
+            expected_delivered=workflow.delivered,
+            delivered=workflow.delivered,
+            first=workflow.started_at is None,
+        )
+        self._pending: list[Ask] = []
+
+    # -- handing outcomes to the handler
+
+    def deliver_recorded(self, records: Sequence[StepRecord]) -> None:
+        """Hand over what ended since the last turn, and the waits that are over."""
+        for record in records:
+            if record.state == StepState.WAITING and record.due_at is not None:
+                if record.due_at <= self.at:
+                    record.state, record.error = _end_of_wait(record)
+                    record.finished_at = record.due_at
+                else:
+                    self.live.waits[record.number] = record.due_at
+        for record in undelivered(records):
+            delivery = self.replay.deliver(Outcome(record.number, record.result, record.error), self.at)
+            if record.due_at is not None:
+                self.record.step_ends.append(
+                    StepEnd(record.number, record.state, error=record.error, delivery=delivery)
+                )
+            else:
+                self.record.deliveries.append((record.number, delivery))
+            self.absorb()
+
+    def deliver_end(self, step: ClaimedStep, outcome: Outcome) -> None:
+        """Hand over the end of the attempt that this worker ran."""
+        delivery = self.replay.deliver(outcome, self.at)
+        self.record.step_ends.append(step_end(step, outcome, delivery))
+        self.record.grown_bytes += len(outcome.result or "")
+        self.absorb()
+
+    def cancel(self) -> None:
+        """Hand over the request to cancel."""
+        self.record.canceled_at_delivery = self.replay.cancel()
+        self.absorb()
+
+    # -- taking what it asks for
+
+    def absorb(self) -> None:
+        """Take what the handler asked for. What needs the database is kept for ``settle``."""
+        requests = self.replay.take()
+        self.record.delivered = self.replay.delivered
+        for ask in requests.asks:
+            if ask.kind in _IN_TURN or ask.options.inline:
+                self._pending.append(ask)
+            else:
+                self._add(self._new_step(ask))
+        self._drop(requests)
+        if requests.ending is not None and self.record.ending is None:
+            self.record.ending = self._end(requests.ending)
+
+    @property
+    def needs_database(self) -> bool:
+        """Whether ``settle`` has something to do, for which the workflow must be locked."""
+        return bool(self._pending)
+
+    def settle(self) -> None:
+        """Carry out inline steps, and look for events that were sent already, until the handler waits for others."""
+        while self._pending:
+            ask = self._pending.pop(0)
+            new = self._new_step(ask)
+            outcome = self._carry_out(ask, new)
+            if outcome is None:
+                new.state = StepState.WAITING
+                self._add(new)
+                continue
+            new.state = StepState.FAILED if outcome.error else StepState.COMPLETED
+            new.result, new.error, new.delay, new.run_at = outcome.result, outcome.error, None, None
+            new.delivery = self.replay.deliver(outcome, self.at)
+            self._add(new)
+            self.absorb()
+
+    def pick(self, queue: str) -> ClaimedStep | None:
+        """Let this worker run a step of this turn itself; ``None`` if there is none for it.
+
+        It is stored as running, so nobody else is woken for it.
+        """
+        for new in self.record.new_steps:
+            if new.kind in FUNCTION_KINDS and new.state == StepState.QUEUED and new.queue == queue and not new.pool:
+                if new.delay is None and new.run_at is None:
+                    new.state, new.lease = StepState.RUNNING, settings.LEASE
+                    return self._claimed(new)
+        return None
+
+    # -- inside
+
+    def _carry_out(self, ask: Ask, new: NewStep) -> Outcome | None:
+        if ask.kind == StepKind.CREATE_EVENT:
+            event_id = uuid7()
+            event_store.create(event_id, self.workflow.id, ask.name, self.at)
+            return Outcome(ask.number, result=json.dumps(str(event_id)))
+        if ask.kind == StepKind.EVENT:
+            return self._take_event(ask)
+        return attempt(self._claimed(new), ask.function)
+
+    def _take_event(self, ask: Ask) -> Outcome | None:
+        event_id = UUID(ask.event_id) if ask.event_id else None
+        taken = event_store.take(self.workflow.id, ask.number, ask.function, event_id)
+        if taken is None:
+            return None
+        value, error = taken
+        return Outcome(ask.number, result=value, error=error)
+
+    def _add(self, new: NewStep) -> None:
+        self.record.new_steps.append(new)
+        self.record.grown_bytes += len(new.args) + len(new.result or "")
+
+    def _drop(self, requests: Requests) -> None:
+        new = {step.number: step for step in self.record.new_steps}
+        for number in requests.dropped:
+            if number in new:
+                new[number].state = StepState.CANCELED
+                self.record.children = [child for child in self.record.children if child.parent_step != number]
+            else:
+                self.record.dropped.append(number)
+
+    def _new_step(self, ask: Ask) -> NewStep:
+        options, definition = ask.options, self.definition
+        new = NewStep(
+            number=ask.number,
+            kind=ask.kind,
+            name=ask.name,
+            args=ask.args,
+            state=StepState.WAITING,
+            delay=ask.delay,
+            run_at=ask.run_at,
+            queue=self.workflow.queue if options.queue is None else queue_name(options.queue),
+            priority=self.workflow.priority if options.priority is None else options.priority,
+        )
+        if ask.kind in FUNCTION_KINDS:
+            new.state = StepState.QUEUED
+            new.function = dotted_path(ask.function)
+            new.options = json.dumps(self._step_options(ask))
+            new.pool = definition.pool
+        elif ask.kind == StepKind.EVENT:
+            new.function = event_store.function_of(ask.function, ask.event_id)
+        elif ask.kind == StepKind.WORKFLOW:
+            new.function = ask.function.name
+            self._add_child(ask, new)
+        elif ask.kind == StepKind.PATCH:
+            new.state, new.result = StepState.COMPLETED, "true"
+        return new
+
+    def _step_options(self, ask: Ask) -> dict[str, Any]:
+        options: StepOptions = ask.options
+        stored: dict[str, Any] = {}
+        policy = self.definition.retry_policy(options) if ask.kind == StepKind.ACTION else None
+        if policy is not None:
+            stored["retry"] = policy.to_json()
+        if options.timeout is not None:
+            stored["timeout"] = to_seconds(options.timeout, what="timeout")
+        for flag in ("inline", "unstable_args"):
+            if getattr(options, flag):
+                stored[flag] = True
+        return stored
+
+    def _add_child(self, ask: Ask, new: NewStep) -> None:
+        child = ask.function
+        queue = new.queue if ask.options.queue is not None else queue_name(child.queue) or new.queue
+        self.record.children.append(
+            NewWorkflow(
+                id=uuid7(),
+                name=child.name,
+                args=ask.args,
+                queue=queue,
+                priority=new.priority if ask.options.priority is not None else child.priority or new.priority,
+                parent=self.workflow.id,
+                parent_step=ask.number,
+                depth=self.workflow.depth + 1,
+                delay=ask.delay,
+                run_at=ask.run_at,
+                trace=self.workflow.trace,
+            )
+        )
+        # The delay is the child's; its parent's step only waits for it.
+        new.delay = new.run_at = None
+
+    def _claimed(self, new: NewStep) -> ClaimedStep:
+        return ClaimedStep(
+            workflow_id=self.workflow.id,
+            generation=self.workflow.generation,
+            workflow_name=self.definition.name,
+            number=new.number,
+            kind=new.kind,
+            name=new.name,
+            function=new.function,
+            args=new.args,
+            options=json.loads(new.options),
+            attempt=1,
+            failures=[],
+            queued_at=self.replay.now,
+            started_at=self.replay.now,
+            queue=new.queue,
+        )
+
+    def _end(self, ending: Ending) -> WorkflowEnd:
+        if isinstance(ending, Succeeded):
+            try:
+                text, _ = self.definition.signature.result.encode_checked(
+                    ending.value,
+                    what=f"result of workflow {self.definition.name}",
+                    max_bytes=settings.MAX_PAYLOAD_BYTES,
+                )
+            except InvalidPayload as error:
+                return WorkflowEnd(WorkflowState.FAILED, error=failure_of(error))
+            return WorkflowEnd(WorkflowState.COMPLETED, result=text)
+        if isinstance(ending, Withdrawn) and (
+            self.workflow.cancel_requested_at is not None or self.workflow.canceled_at_delivery is not None
+        ):
+            return WorkflowEnd(WorkflowState.CANCELED)
+        if isinstance(ending, Raised):
+            return WorkflowEnd(WorkflowState.FAILED, error=failure_of(explained(ending.error), skip_frames=1))
+        return WorkflowEnd(
+            WorkflowState.FAILED,
+            error=Failure("asyncio.exceptions.CancelledError", "the handler canceled itself; nobody had asked for it"),
+        )
+
+    def finish(self) -> TurnRecord:
+        """The record, complete, with the limit on the journal's size applied."""
+        record = self.record
+        record.next_due = self.live.next_wait()
+        size, limit = self.workflow.journal_bytes + record.grown_bytes, settings.MAX_JOURNAL_BYTES
+        if size > limit:
+            last = record.new_steps[-1].name if record.new_steps else "its last step"
+            error = JournalTooLarge(
+                f"the journal of {self.definition.name} is {size:,} bytes at {last}, above MAX_JOURNAL_BYTES "
+                f"({limit:,}). Keep large values in your own tables and pass their ids, or split the workflow."
+            )
+            record.ending = WorkflowEnd(WorkflowState.FAILED, error=failure_of(error))
+            _shrink(record)
+        elif size > 0.8 * limit:
+            logger.warning(
+                "The journal of %s %s is %d bytes, %d %% of MAX_JOURNAL_BYTES.",
+                self.definition.name,
+                self.workflow.id,
+                size,
+                100 * size // limit,
+            )
+        return record
+
+    def remember_waits(self, now: datetime) -> None:
+        """After the turn was written at ``now``: keep when its new waits are over."""
+        for new in self.record.new_steps:
+            if new.state == StepState.WAITING:
+                if new.delay is not None:
+                    self.live.waits[new.number] = now + timedelta(seconds=new.delay)
+                elif new.run_at is not None:
+                    self.live.waits[new.number] = new.run_at
+
+
+def _shrink(record: TurnRecord) -> None:
+    """What a journal that is too large asked for is not begun any more."""
+    record.children = []
+    for new in record.new_steps:
+        if new.state in (StepState.QUEUED, StepState.WAITING):
+            new.state, new.delay, new.run_at = StepState.CANCELED, None, None
+
+
+def _end_of_wait(record: StepRecord) -> tuple[StepState, Failure | None]:
+    if record.kind == StepKind.EVENT:
+        return StepState.FAILED, Failure(TIMEOUT_TYPE, f"no event came for {record.name!r} in time")
+    return StepState.COMPLETED, None
+
+
+def step_end(step: ClaimedStep, outcome: Outcome, delivery: int | None) -> StepEnd:
+    """The end of an attempt, as the journal keeps it."""
+    state = StepState.FAILED if outcome.error else StepState.COMPLETED
+    return StepEnd(step.number, state, outcome.result, outcome.error, step.attempt, delivery)

@@ -1,0 +1,26 @@
+"""The only code that knows django-q2: it supplies the processes, and is told when there is work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def connect() -> None:
+    """Let the engine wake django-q2's workers, and have it swept regularly. Called once, when Django's apps are ready."""
+    from django.db.models.signals import post_migrate
+
+    from ..engine.dispatch import use
+    from .nudge import Q2Dispatcher
+    from .schedules import ensure_sweep
+
+    use(Q2Dispatcher())
+    post_migrate.connect(ensure_sweep, dispatch_uid="django_workflows.sweep")
+
+
+def __getattr__(name: str) -> Any:
+    # django-q2 looks the broker up here; its models cannot be imported before the apps are ready.
+    if name == "JournalBroker":
+        from .broker import JournalBroker
+
+        return JournalBroker
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,99 @@
+"""A django-q2 broker that also watches the journal, and hands workers a drain the moment there is work."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connections
+from django.utils import timezone
+from django_q.brokers.orm import ORM
+from django_q.conf import Conf
+
+from ..engine.dispatch import queue_name
+from ..store import workflows
+from ..store.database import alias
+from . import hands
+from .channel import Channel
+from .tasks import keep_connection, package
+
+logger = logging.getLogger("django_workflows")
+
+#: Seconds between two looks when nothing says that there is work: while the cluster is busy, and when it is idle.
+_BUSY, _IDLE = 0.05, 1.0
+#: Seconds for which a cluster counts as busy after it was handed work.
+_LINGER = 10.0
+#: Seconds between two looks while work is due and the workers have not taken it yet.
+_PRESSING = 0.005
+#: Seconds between two looks at django-q2's own queue, which nothing announces when a task's lock runs out.
+_ORDINARY = 0.5
+
+
+class JournalBroker(ORM):
+    """django-q2's ORM broker, and the journal beside it.
+
+    ``Q_CLUSTER = {"orm": "default", "broker_class": "django_workflows.q2.JournalBroker"}``. Ordinary django-q2 tasks work
+    as with the ORM broker, and begin sooner. On PostgreSQL it sleeps until it is notified or something falls due; on
+    SQLite it watches the database's change counter.
+    """
+
+    def __init__(self, list_key: str | None = None) -> None:
+        super().__init__(list_key)
+        self._channel: Channel | None = None
+        self._hands = hands.Hands()
+        self._ordinary_at = 0.0
+
+    @property
+    def queue(self) -> str:
+        """The name of this cluster's queue, as rows have it."""
+        return queue_name(self.list_key or Conf.CLUSTER_NAME)
+
+    def info(self) -> str:
+        return f"django_workflows journal on {alias()}, ORM {Conf.ORM}"
+
+    def enqueue(self, task: Any) -> Any:
+        package_id = super().enqueue(task)
+        Channel.announce(self.queue)
+        return package_id
+
+    def dequeue(self) -> list[tuple[Any, str]] | None:
+        """Tasks for the workers, if there are any; otherwise waits a while, and returns nothing."""
+        try:
+            return self._dequeue()
+        except (DatabaseError, InterfaceError):
+            # django-q2 would let its pusher sleep for ten seconds and die.
+            logger.warning("The database cannot be reached; trying again", exc_info=True)
+            self._channel = None
+            connections.close_all()
+            time.sleep(0.5)
+            return None
+
+    def _dequeue(self) -> list[tuple[Any, str]] | None:
+        if self._channel is None:
+            keep_connection()
+            self._channel = Channel(self.queue)
+        tasks = self._ordinary_tasks()
+        if tasks:
+            return tasks
+        seconds = workflows.next_due(self.queue)
+        if seconds is not None and seconds <= 0:
+            if self._hands.free():
+                self._hands.hand_out()
+                return [(None, package(self.queue))]
+            self._channel.wait(_PRESSING, changed=False)
+            return None
+        longest = _BUSY if self._hands.active(_LINGER) else _IDLE
+        if self._channel.wait(longest if seconds is None else min(seconds, longest)):
+            self._ordinary_at = 0.0
+        return None
+
+    def _ordinary_tasks(self) -> list[tuple[Any, str]]:
+        """Tasks of django-q2's own queue; looked for when something changed, and now and then."""
+        if time.monotonic() - self._ordinary_at < _ORDINARY:
+            return []
+        waiting = self.get_connection().filter(key=self.list_key, lock__lt=timezone.now())
+        if waiting.exists():
+            return super().dequeue() or []
+        self._ordinary_at = time.monotonic()
+        return []

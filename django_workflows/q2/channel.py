@@ -1,0 +1,73 @@
+"""How a cluster that waits hears of new work: NOTIFY on PostgreSQL, the change counter on SQLite."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..store.database import connection, execute, fetch_one, is_postgresql
+
+CHANNEL = "django_workflows"
+#: Seconds between two looks at SQLite's change counter, which costs a few microseconds.
+_TICK = 0.005
+
+
+class Channel:
+    """This process's ear. What it hears is a hint: everything is also found by looking now and then."""
+
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+        self._listening: Any = None
+        self._counter: int | None = None
+
+    @staticmethod
+    def announce(queue: str) -> None:
+        """Say that there is work in a queue; heard when the transaction commits."""
+        if is_postgresql():
+            execute("SELECT pg_notify(%s, %s)", [CHANNEL, queue])
+
+    def wait(self, seconds: float, *, changed: bool = True) -> bool:
+        """Wait until something was announced, but not longer than ``seconds``; whether it was.
+
+        With ``changed=False`` wait without listening, since what is known already is still to be done.
+        """
+        if not changed:
+            time.sleep(seconds)
+            return False
+        if is_postgresql():
+            return self._wait_for_notify(seconds)
+        return self._wait_for_change(seconds)
+
+    def _wait_for_notify(self, seconds: float) -> bool:
+        raw = self._listen()
+        if not hasattr(raw, "notifies"):
+            # psycopg2 has no such generator; looking often is good enough there.
+            time.sleep(min(seconds, 0.05))
+            return True
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            for notice in raw.notifies(timeout=left, stop_after=1):
+                if notice.payload == self._queue:
+                    return True
+        return False
+
+    def _listen(self) -> Any:
+        wrapper = connection()
+        wrapper.ensure_connection()
+        if wrapper.connection is not self._listening:
+            execute(f"LISTEN {CHANNEL}")
+            self._listening = wrapper.connection
+        return wrapper.connection
+
+    def _wait_for_change(self, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while True:
+            row = fetch_one("PRAGMA data_version")
+            counter = None if row is None else row[0]
+            if counter != self._counter:
+                self._counter = counter
+                return True
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(_TICK, left))

@@ -1,0 +1,78 @@
+"""Tells a cluster that there is work: by the journal's channel, or, with any other broker, by a task."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from functools import lru_cache
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.brokers import get_broker
+from django_q.conf import Conf
+from django_q.exceptions import TimeoutException
+
+from ..store.database import alias
+from .channel import Channel
+
+logger = logging.getLogger("django_workflows")
+
+#: Work that is due later than this is found by the cluster's own look, once a second.
+_SOON = 1.0
+
+
+@lru_cache
+def watches_journal() -> bool:
+    """Whether the configured broker is the ``JournalBroker``, or made from it."""
+    if not Conf.BROKER_CLASS:
+        return False
+    from .broker import JournalBroker
+
+    found = import_string(Conf.BROKER_CLASS)
+    return isinstance(found, type) and issubclass(found, JournalBroker)
+
+
+class Q2Dispatcher:
+    """The engine's way to wake django-q2's workers."""
+
+    interrupts: tuple[type[BaseException], ...] = (TimeoutException,)
+
+    @property
+    def default_queue(self) -> str:
+        return str(Conf.PREFIX)
+
+    def wake(self, queue: str, seconds: float, count: int) -> None:
+        if watches_journal():
+            if seconds <= _SOON:
+                Channel.announce(queue)
+        elif seconds <= _SOON or Conf.ORM:
+            later = seconds if seconds > _SOON else 0.0
+            wanted = min(count, int(Conf.WORKERS))
+            transaction.on_commit(lambda: nudge(queue, later, wanted), using=alias(), robust=True)
+
+
+def nudge(queue: str, seconds: float = 0.0, count: int = 1) -> None:
+    """Queue drains as django-q2 tasks, for brokers that do not watch the journal. Lost ones are made up for by the sweep."""
+    if watches_journal():
+        return
+    from .tasks import package
+
+    try:
+        broker = get_broker(queue or None)
+        for _ in range(count):
+            if seconds > 0:
+                _enqueue_later(broker.list_key, package(queue), seconds)
+            else:
+                broker.enqueue(package(queue))
+    except Exception:
+        logger.warning("No worker could be woken for queue %r; the sweep will", queue, exc_info=True)
+
+
+def _enqueue_later(key: str, payload: str, seconds: float) -> None:
+    """A row of the ORM broker that is locked until it is due is a delayed task."""
+    from django_q.models import OrmQ
+
+    OrmQ.objects.using(Conf.ORM).create(
+        key=key, payload=payload, lock=timezone.now() + timedelta(seconds=min(seconds, 10**8))
+    )

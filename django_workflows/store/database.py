@@ -1,0 +1,222 @@
+"""Which database the journal is in, its clock, its transactions, and the few ways in which databases differ."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..conf import settings
+
+T = TypeVar("T")
+
+# Serialization failure, deadlock, lock timeout, and what a server says while it stops or starts.
+_PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"})
+_TRIES = 6
+
+#: What a test's clock is ahead of the database's. Moved by ``django_workflows.testing`` only.
+clock_offset = timedelta(0)
+
+
+def alias() -> str:
+    return str(settings.DATABASE)
+
+
+def connection() -> BaseDatabaseWrapper:
+    return connections[alias()]
+
+
+def is_postgresql() -> bool:
+    return connection().vendor == "postgresql"
+
+
+# -- time
+
+
+class Moment:
+    """The database's time at the start of one statement: the same wherever it stands in that statement."""
+
+    def __init__(self) -> None:
+        self._local = None if is_postgresql() else local_now()
+
+    def sql(self, seconds: float = 0.0) -> str:
+        """An SQL expression for that time, ``seconds`` later."""
+        if self._local is not None:
+            return f"'{_text(self._local + timedelta(seconds=seconds))}'"
+        shift = clock_offset.total_seconds() + seconds
+        return f"(statement_timestamp() + interval '{shift:.6f} seconds')" if shift else "statement_timestamp()"
+
+
+def now_sql(seconds: float = 0.0) -> str:
+    """``Moment().sql(seconds)``, for statements that need the time once."""
+    return Moment().sql(seconds)
+
+
+def local_now() -> datetime:
+    """The time by this host's clock; SQLite has no other."""
+    return datetime.now(UTC) + clock_offset
+
+
+def now() -> datetime:
+    """The database's time; one round trip on PostgreSQL."""
+    if not is_postgresql():
+        return local_now()
+    return read_instant(fetch_one(f"SELECT {now_sql()}")[0])  # type: ignore[index, return-value]
+
+
+class Clock:
+    """What the database's clock says, as far as can be known without asking it."""
+
+    def __init__(self) -> None:
+        self._anchor: tuple[datetime, float] | None = None
+
+    def read(self, value: Any) -> datetime:
+        """An instant that a statement returned as the database's time."""
+        instant = read_instant(value)
+        assert instant is not None
+        self._anchor = (instant, time.monotonic())
+        return instant
+
+    def estimate(self) -> datetime:
+        """The database's time, or a little before it: never ahead, so that nothing is taken to be due too early."""
+        if self._anchor is None or not is_postgresql():
+            return local_now()
+        instant, read_at = self._anchor
+        return instant + timedelta(seconds=time.monotonic() - read_at)
+
+    def forget(self) -> None:
+        self._anchor = None
+
+
+clock = Clock()
+
+
+# -- values in and out of hand-written SQL
+
+
+def _text(instant: datetime) -> str:
+    """As Django's SQLite backend stores it."""
+    return str(instant.astimezone(UTC).replace(tzinfo=None))
+
+
+def put_instant(instant: datetime | None) -> Any:
+    return instant if instant is None or is_postgresql() else _text(instant)
+
+
+def put_uuid(value: UUID | None) -> Any:
+    return value if value is None or is_postgresql() else value.hex
+
+
+def read_instant(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value  # type: ignore[no-any-return]
+
+
+def read_uuid(value: Any) -> UUID | None:
+    return UUID(hex=value) if isinstance(value, str) else value
+
+
+def read_duration(value: Any) -> timedelta | None:
+    return timedelta(microseconds=value) if isinstance(value, int) else value
+
+
+def skip_locked() -> str:
+    """What a claim adds to its subselect. SQLite has one writer at a time, so nothing is needed there."""
+    return " FOR UPDATE SKIP LOCKED" if is_postgresql() else ""
+
+
+def fetch_one(sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    with connection().cursor() as cursor:
+        cursor.execute(sql, params)
+        rows = cursor.fetchall()
+    return rows[0] if rows else None
+
+
+def fetch_all(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    with connection().cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()
+
+
+def execute(sql: str, params: Sequence[Any] = ()) -> int:
+    """Run a statement; how many rows it changed."""
+    with connection().cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.rowcount
+
+
+def execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    if len(rows) == 1:
+        execute(sql, rows[0])
+    elif rows:
+        with connection().cursor() as cursor:
+            cursor.executemany(sql, rows)
+
+
+# -- transactions
+
+
+@contextmanager
+def atomic(*, write: bool = True) -> Iterator[None]:
+    """A transaction on the journal's database, or a savepoint inside the caller's.
+
+    On SQLite a writing one takes the write lock at once, so that it cannot fail half-way for want of it, and a reading
+    one does not take it.
+    """
+    conn = connection()
+    if conn.vendor != "sqlite" or conn.in_atomic_block:
+        with transaction.atomic(using=alias()):
+            yield
+        return
+    usual = conn.transaction_mode  # type: ignore[attr-defined]
+    conn.transaction_mode = "IMMEDIATE" if write else "DEFERRED"  # type: ignore[attr-defined]
+    try:
+        with transaction.atomic(using=alias()):
+            conn.transaction_mode = usual  # type: ignore[attr-defined]
+            yield
+    finally:
+        conn.transaction_mode = usual  # type: ignore[attr-defined]
+
+
+def retrying(change: Callable[[], T]) -> T:
+    """Run ``change``, a whole transaction, again when it failed for a reason that passes.
+
+    Deadlock, serialization failure, SQLite busy, lost connection: a few times, with jitter. Inside a caller's
+    transaction it runs once, since only the caller can repeat that one.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return change()
+        except DatabaseError as error:
+            conn = connection()
+            if conn.in_atomic_block or attempt == _TRIES or not passes(error):
+                raise
+        except InterfaceError:
+            conn = connection()
+            if conn.in_atomic_block or attempt == _TRIES:
+                raise
+        conn.close_if_unusable_or_obsolete()
+        time.sleep(random.uniform(0.5, 1.5) * 0.01 * 3 ** (attempt - 1))  # noqa: S311 - jitter, no secret
+    raise AssertionError("unreachable")
+
+
+def passes(error: BaseException) -> bool:
+    """Whether a database error is one that may not come again."""
+    if isinstance(error, InterfaceError):
+        return True
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return state in _PASSING or state.startswith("08")
+    text = str(error).lower()
+    return isinstance(error, OperationalError) and (
+        "locked" in text or "busy" in text or "connection" in text or "terminating" in text
+    )

@@ -1,0 +1,86 @@
+"""Events: sent, kept, taken. The caller of each has locked the workflow's row."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from ..core.journal import Failure
+from .database import execute, fetch_one, put_instant, put_uuid, read_uuid
+from .rows import EVENT, STEP, dump_failure
+
+
+def create(event_id: UUID, workflow_id: UUID, name: str, now: datetime) -> None:
+    """Make an event ahead of time."""
+    execute(
+        f"INSERT INTO {EVENT} (id, workflow_id, name, state, created_at, sequence) VALUES (%s, %s, %s, 'created', %s, 0)",
+        [put_uuid(event_id), put_uuid(workflow_id), name, put_instant(now)],
+    )
+
+
+def owner(event_id: UUID) -> tuple[UUID, str] | None:
+    """The workflow and name of an event; no lock needed, they never change."""
+    row = fetch_one(f"SELECT workflow_id, name FROM {EVENT} WHERE id = %s", [put_uuid(event_id)])
+    if row is None:
+        return None
+    workflow_id = read_uuid(row[0])
+    assert workflow_id is not None
+    return workflow_id, row[1]
+
+
+def state_of(event_id: UUID) -> str | None:
+    row = fetch_one(f"SELECT state FROM {EVENT} WHERE id = %s", [put_uuid(event_id)])
+    return None if row is None else str(row[0])
+
+
+def waiting_step(workflow_id: UUID, name: str, event_id: UUID | None) -> int | None:
+    """The first step that waits for an event of this name (or this id), and was not given one."""
+    row = fetch_one(
+        f"SELECT number FROM {STEP} WHERE workflow_id = %s AND kind = 'event' AND state = 'waiting' AND function = %s "
+        "ORDER BY number LIMIT 1",
+        [put_uuid(workflow_id), function_of(name, event_id)],
+    )
+    return None if row is None else int(row[0])
+
+
+def function_of(name: str | None, event_id: UUID | str | None) -> str:
+    """What an event step waits for, as its ``function`` column says it."""
+    return f"id:{event_id}" if event_id is not None else f"name:{name}"
+
+
+def send(
+    event_id: UUID, workflow_id: UUID, name: str, value: str | None, error: Failure | None, now: datetime, sequence: int
+) -> None:
+    """Keep a sent event, one that was created ahead or a new one."""
+    changed = execute(
+        f"UPDATE {EVENT} SET state = 'sent', value = %s, error = %s, sent_at = %s, sequence = %s WHERE id = %s",
+        [value, dump_failure(error), put_instant(now), sequence, put_uuid(event_id)],
+    )
+    if not changed:
+        execute(
+            f"INSERT INTO {EVENT} (id, workflow_id, name, state, value, error, created_at, sent_at, sequence) "
+            "VALUES (%s, %s, %s, 'sent', %s, %s, %s, %s, %s)",
+            [
+                put_uuid(event_id),
+                put_uuid(workflow_id),
+                name,
+                value,
+                dump_failure(error),
+                put_instant(now),
+                put_instant(now),
+                sequence,
+            ],
+        )
+
+
+def take(workflow_id: UUID, number: int, name: str | None, event_id: UUID | None) -> tuple[str | None, Failure | None] | None:
+    """Give the step the first event sent and not taken: its value and error; ``None`` if there is none."""
+    which, param = ("id = %s", put_uuid(event_id)) if event_id is not None else ("name = %s", name)
+    row = fetch_one(
+        f"UPDATE {EVENT} SET state = 'consumed', step = %s WHERE id = (SELECT id FROM {EVENT} WHERE workflow_id = %s "
+        f"AND {which} AND state = 'sent' ORDER BY sequence LIMIT 1) RETURNING value, error",
+        [number, put_uuid(workflow_id), param],
+    )
+    if row is None:
+        return None
+    return row[0], None if row[1] is None else Failure.load(row[1])

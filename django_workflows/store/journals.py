@@ -1,0 +1,239 @@
+"""Journals: read for a replay, written by a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from ..conf import settings
+from ..core.journal import NewStep, StepEnd, StepRecord, TurnRecord
+from .database import (
+    Moment,
+    clock,
+    execute,
+    execute_many,
+    fetch_all,
+    fetch_one,
+    is_postgresql,
+    put_instant,
+    put_uuid,
+)
+from .rows import STEP, STEP_COLUMNS, WORKFLOW, dump_failure, step_record
+from .workflows import insert_children, levels
+
+
+def load(workflow_id: UUID, *, from_number: int = 0, numbers: Iterable[int] = ()) -> list[StepRecord]:
+    """The journal from a step on, and those of ``numbers``, in order of number."""
+    wanted = [number for number in numbers if number < from_number]
+    where, params = "number >= %s", [put_uuid(workflow_id), from_number]
+    if len(wanted) > 500:
+        where, params = "number >= %s", [put_uuid(workflow_id), min(wanted)]
+    elif wanted:
+        where = f"(number >= %s OR number IN ({', '.join('%s' for _ in wanted)}))"
+        params += wanted
+    rows = fetch_all(f"SELECT {STEP_COLUMNS} FROM {STEP} WHERE workflow_id = %s AND {where} ORDER BY number", params)
+    return [step_record(row) for row in rows]
+
+
+def write_turn(turn: TurnRecord) -> tuple[datetime, int] | None:
+    """Write a turn; returns the database's time and the workflow's version after it.
+
+    ``None`` if the turn is void, and the transaction must be rolled back.
+
+    It is void when the workflow ended, was restarted or canceled, when another turn was taken meanwhile, or when the
+    attempt that it ends is no longer this worker's.
+    """
+    written = _write_workflow(turn)
+    if written is None:
+        return None
+    now, version = written
+    if not end_steps(turn.workflow_id, turn.step_ends, now, turn.at):
+        return None
+    if turn.deliveries:
+        execute_many(
+            f"UPDATE {STEP} SET delivery = %s, delivered_at = %s WHERE workflow_id = %s AND number = %s",
+            [
+                (delivery, put_instant(turn.at), put_uuid(turn.workflow_id), number)
+                for number, delivery in turn.deliveries
+            ],
+        )
+    if turn.dropped:
+        drop_steps(turn.workflow_id, turn.dropped, now)
+    if turn.new_steps:
+        for step in turn.new_steps:
+            levels.note(STEP, step.queue, step.priority)
+        execute_many(_INSERT_STEP, [_step_params(turn, step, now) for step in turn.new_steps])
+    if turn.children:
+        insert_children(turn.children)
+    if turn.ending is not None:
+        drop_steps(turn.workflow_id, None, now)
+    return now, version
+
+
+def _write_workflow(turn: TurnRecord) -> tuple[datetime, int] | None:
+    moment = Moment()
+    sets = [
+        "version = version + 1",
+        "delivered = %s",
+        "deliveries = 0",
+        "claimed_by = ''",
+        "problem = ''",
+        "journal_bytes = journal_bytes + %s",
+    ]
+    params: list[object] = [turn.delivered, turn.grown_bytes]
+    if turn.first:
+        sets.append("started_at = %s")
+        params.append(put_instant(turn.at))
+    if turn.canceled_at_delivery is not None:
+        sets.append("canceled_at_delivery = %s")
+        params.append(turn.canceled_at_delivery)
+    if turn.ending is None:
+        due, due_params = _due_sql(turn, moment)
+        # Others that wrote since set their own wake-up, which must not be wiped out.
+        sets.append(
+            f"due_at = CASE WHEN version = %s THEN {due} WHEN due_at IS NULL THEN {due} ELSE {_least()}(due_at, "
+            f"COALESCE({due}, due_at)) END"
+        )
+        params += [turn.expected_version, *due_params * 3]
+    else:
+        sets += [
+            "state = %s",
+            "result = %s",
+            "error = %s",
+            "due_at = NULL",
+            f"finished_at = {moment.sql()}",
+            f"expires_at = {_expires_sql(moment)}",
+        ]
+        params += [turn.ending.state, turn.ending.result, dump_failure(turn.ending.error)]
+    handled = "" if turn.canceled_at_delivery is not None else (
+        " AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL)"
+    )
+    row = fetch_one(
+        f"UPDATE {WORKFLOW} SET {', '.join(sets)} WHERE id = %s AND generation = %s AND state = 'in_progress' "
+        f"AND delivered = %s{handled} RETURNING {moment.sql()}, version",
+        [*params, put_uuid(turn.workflow_id), turn.generation, turn.expected_delivered],
+    )
+    return None if row is None else (clock.read(row[0]), row[1])
+
+
+def _least() -> str:
+    return "LEAST" if is_postgresql() else "min"
+
+
+def _due_sql(turn: TurnRecord, moment: Moment) -> tuple[str, list[object]]:
+    """When the earliest wait of this workflow is over; SQL and its parameters."""
+    delays = [step.delay for step in turn.new_steps if step.state == "waiting" and step.delay is not None]
+    instants = [step.run_at for step in turn.new_steps if step.state == "waiting" and step.run_at is not None]
+    if turn.next_due is not None:
+        instants.append(turn.next_due)
+    parts = ([moment.sql(min(delays))] if delays else []) + (["%s"] if instants else [])
+    if not parts:
+        return "NULL", []
+    params: list[object] = [put_instant(min(instants))] if instants else []
+    if is_postgresql():
+        parts = [part.replace("%s", "%s::timestamptz") for part in parts]
+    return (f"{_least()}({', '.join(parts)})" if len(parts) > 1 else parts[0]), params
+
+
+def _expires_sql(moment: Moment) -> str:
+    default = settings.RETENTION
+    if is_postgresql():
+        fallback = "NULL" if default is None else f"interval '{default.total_seconds():.6f} seconds'"
+        return f"{moment.sql()} + COALESCE(retain_for, {fallback})"
+    microseconds = "NULL" if default is None else str(round(default.total_seconds() * 1_000_000))
+    return (
+        f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', {moment.sql()}, "
+        f"'+' || (COALESCE(retain_for, {microseconds}) / 1000000.0) || ' seconds')"
+    )
+
+
+def end_steps(workflow_id: UUID, ends: Sequence[StepEnd], now: datetime, at: datetime | None = None) -> bool:
+    """Write the ends of steps; False if one that has an attempt is no longer at that attempt.
+
+    ``at`` is when those that have a delivery were handed over.
+    """
+    waits = [end for end in ends if end.attempt is None]
+    sql = (
+        f"UPDATE {STEP} SET state = %s, result = %s, error = %s, due_at = NULL, finished_at = %s, delivery = %s, "
+        "delivered_at = %s WHERE workflow_id = %s AND number = %s AND "
+    )
+    execute_many(sql + "state = 'waiting'", [_end_params(workflow_id, end, now, at) for end in waits])
+    return all(
+        execute(sql + "state = 'running' AND attempt = %s", [*_end_params(workflow_id, end, now, at), end.attempt]) == 1
+        for end in ends
+        if end.attempt is not None
+    )
+
+
+def _end_params(workflow_id: UUID, end: StepEnd, now: datetime, at: datetime | None) -> tuple[object, ...]:
+    return (
+        end.state,
+        end.result,
+        dump_failure(end.error),
+        put_instant(now),
+        end.delivery,
+        None if end.delivery is None else put_instant(at),
+        put_uuid(workflow_id),
+        end.number,
+    )
+
+
+def drop_steps(workflow_id: UUID, numbers: Sequence[int] | None, now: datetime) -> None:
+    """Cancel open steps, all with ``None``; what still runs of them is ignored when it ends."""
+    sql = (
+        f"UPDATE {STEP} SET state = 'canceled', due_at = NULL, finished_at = %s "
+        "WHERE workflow_id = %s AND state IN ('queued', 'running', 'waiting')"
+    )
+    if numbers is None:
+        execute(sql, [put_instant(now), put_uuid(workflow_id)])
+    else:
+        execute_many(sql + " AND number = %s", [(put_instant(now), put_uuid(workflow_id), number) for number in numbers])
+
+
+_INSERT_STEP = f"""
+INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
+    claimed_by, result, error, progress, delivery, delivered_at, queue, priority, pool, created_at, queued_at,
+    started_at, finished_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', %s, '', %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+def _step_params(turn: TurnRecord, step: NewStep, now: datetime) -> tuple[object, ...]:
+    running, ended = step.state == "running", step.state in ("completed", "failed")
+    queued_at = step_due(step, now) if step.state == "queued" else now
+    return (
+        put_uuid(turn.workflow_id),
+        step.number,
+        step.kind,
+        step.name,
+        step.function,
+        step.args,
+        step.options,
+        step.state,
+        1 if running or (ended and step.kind in ("query", "mutation")) else 0,
+        put_instant(step_due(step, now)),
+        step.result,
+        dump_failure(step.error),
+        step.delivery,
+        put_instant(turn.at) if step.delivery is not None else None,
+        step.queue,
+        step.priority,
+        step.pool,
+        put_instant(now),
+        put_instant(queued_at),
+        put_instant(now) if running or ended else None,
+        put_instant(now) if ended else None,
+    )
+
+
+def step_due(step: NewStep, now: datetime) -> datetime | None:
+    """When the step is due: its lease, its delay or instant; at once if a worker is to take it, else never."""
+    seconds = step.lease if step.state == "running" else step.delay
+    if seconds is not None:
+        return now + timedelta(seconds=seconds)
+    if step.run_at is not None:
+        return step.run_at
+    return now if step.state == "queued" else None
+
+

@@ -1,0 +1,72 @@
+"""Deletes finished workflows with everything that belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from .database import atomic, execute, fetch_all, now_sql, put_uuid, read_uuid, skip_locked
+from .rows import EVENT, STEP, WORKFLOW
+
+_FINISHED = "state <> 'in_progress'"
+
+
+def delete_tree(workflow_id: UUID) -> bool:
+    """Delete a finished workflow with its steps, events and all children; False if unknown or still running.
+
+    Children of a finished workflow that still run (they were given up) keep it from being deleted.
+    """
+    with atomic():
+        levels = [[workflow_id]]
+        if not fetch_all(f"SELECT 1 FROM {WORKFLOW} WHERE id = %s AND {_FINISHED}", [put_uuid(workflow_id)]):
+            return False
+        while children := _children(levels[-1]):
+            if any(state == "in_progress" for _, state in children):
+                return False
+            levels.append([child for child, _ in children])
+        for ids in reversed(levels):
+            _delete(ids)
+        return True
+
+
+def _children(ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
+    rows = fetch_all(
+        f"SELECT id, state FROM {WORKFLOW} WHERE parent_id IN ({_marks(ids)})", [put_uuid(item) for item in ids]
+    )
+    return [(child, row[1]) for row in rows if (child := read_uuid(row[0])) is not None]
+
+
+def _marks(ids: Sequence[UUID]) -> str:
+    return ", ".join("%s" for _ in ids)
+
+
+def _delete(ids: Sequence[UUID]) -> None:
+    for start in range(0, len(ids), 500):
+        params = [put_uuid(item) for item in ids[start : start + 500]]
+        marks = ", ".join("%s" for _ in params)
+        execute(f"DELETE FROM {EVENT} WHERE workflow_id IN ({marks})", params)
+        execute(f"DELETE FROM {STEP} WHERE workflow_id IN ({marks})", params)
+        execute(f"DELETE FROM {WORKFLOW} WHERE id IN ({marks})", params)
+
+
+def expired(limit: int) -> list[UUID]:
+    """Top-level workflows whose retention is over, oldest first; ones that another is deleting are passed over."""
+    return _ids(
+        f"SELECT id FROM {WORKFLOW} WHERE expires_at <= {now_sql()} AND parent_id IS NULL "
+        f"ORDER BY expires_at LIMIT {int(limit)}{skip_locked()}"
+    )
+
+
+def finished_before(age: timedelta, after: UUID | None, limit: int) -> list[UUID]:
+    """Top-level workflows that ended longer ago than ``age``, by id, those beyond ``after``."""
+    beyond, params = ("", []) if after is None else (" AND id > %s", [put_uuid(after)])
+    return _ids(
+        f"SELECT id FROM {WORKFLOW} WHERE {_FINISHED} AND finished_at <= {now_sql(-age.total_seconds())} "
+        f"AND parent_id IS NULL{beyond} ORDER BY id LIMIT {int(limit)}",
+        params,
+    )
+
+
+def _ids(sql: str, params: Sequence[object] = ()) -> list[UUID]:
+    return [found for row in fetch_all(sql, params) if (found := read_uuid(row[0])) is not None]

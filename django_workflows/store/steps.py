@@ -1,0 +1,179 @@
+"""Steps that workers run: claimed, renewed, tried again, ended."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ..conf import settings
+from ..core.journal import ClaimedStep
+from ..models import Step
+from .database import (
+    Moment,
+    alias,
+    execute,
+    fetch_all,
+    fetch_one,
+    now_sql,
+    put_uuid,
+    read_instant,
+    read_uuid,
+    skip_locked,
+)
+from .rows import STEP, WORKFLOW
+from .workflows import levels, live
+
+_CLAIMED = "workflow_id, number, kind, name, function, args, options, attempt, failures, queued_at, started_at, queue"
+
+
+def claim(queue: str, worker: str) -> ClaimedStep | None:
+    """Take a step that is due, for the length of a lease, as a new attempt; ``None`` if none is.
+
+    A step whose lease ran out is due as well: its attempt was lost, which ``ClaimedStep.lost`` shows.
+    """
+    for priority in levels.of(STEP, queue):
+        moment = Moment()
+        row = fetch_one(
+            f"UPDATE {STEP} SET state = 'running', attempt = attempt + 1, started_at = {moment.sql()}, "
+            f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' "
+            f"WHERE id = (SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} "
+            f"AND due_at <= {moment.sql()} ORDER BY due_at LIMIT 1{skip_locked()}) RETURNING {_CLAIMED}",
+            [worker, queue, priority],
+        )
+        if row is not None:
+            return _claimed_step(row)
+    return None
+
+
+def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep | None:
+    workflow_id = read_uuid(row[0])
+    owner = fetch_one(f"SELECT generation, name FROM {WORKFLOW} WHERE id = %s", [put_uuid(workflow_id)])
+    if owner is None or workflow_id is None:
+        return None
+    queued_at, started_at = read_instant(row[9]), read_instant(row[10])
+    assert queued_at is not None and started_at is not None
+    return ClaimedStep(
+        workflow_id=workflow_id,
+        generation=owner[0],
+        workflow_name=owner[1],
+        number=row[1],
+        kind=row[2],
+        name=row[3],
+        function=row[4],
+        args=row[5],
+        options=json.loads(row[6]),
+        attempt=row[7],
+        failures=json.loads(row[8]),
+        queued_at=queued_at,
+        started_at=started_at,
+        queue=row[11],
+    )
+
+
+def renew(workflow_id: UUID, number: int, attempt: int) -> bool:
+    """Extend the lease of a running attempt; False if it is no longer this one's, and its outcome will be ignored."""
+    return (
+        execute(
+            f"UPDATE {STEP} SET due_at = {now_sql(settings.LEASE)} "
+            "WHERE workflow_id = %s AND number = %s AND attempt = %s AND state = 'running'",
+            [put_uuid(workflow_id), number, attempt],
+        )
+        == 1
+    )
+
+
+def is_running(workflow_id: UUID, number: int, attempt: int) -> bool:
+    """Whether that attempt is still wanted: neither dropped, nor canceled, nor given to another worker."""
+    row = fetch_one(
+        f"SELECT 1 FROM {STEP} AS step JOIN {WORKFLOW} AS workflow ON workflow.id = step.workflow_id "
+        "WHERE step.workflow_id = %s AND number = %s AND attempt = %s AND step.state = 'running' "
+        "AND workflow.state = 'in_progress' AND workflow.cancel_requested_at IS NULL",
+        [put_uuid(workflow_id), number, attempt],
+    )
+    return row is not None
+
+
+def set_progress(workflow_id: UUID, number: int, attempt: int, progress: str) -> bool:
+    """Show how far a running attempt is, and renew its lease."""
+    return (
+        execute(
+            f"UPDATE {STEP} SET progress = %s, due_at = {now_sql(settings.LEASE)} "
+            "WHERE workflow_id = %s AND number = %s AND attempt = %s AND state = 'running'",
+            [progress, put_uuid(workflow_id), number, attempt],
+        )
+        == 1
+    )
+
+
+def retry(step: ClaimedStep, failures: list[dict[str, Any]], delay: float) -> datetime | None:
+    """Queue another attempt after ``delay`` seconds; when that is, or ``None`` if the attempt is no longer ours.
+
+    The caller has locked the workflow.
+    """
+    moment = Moment()
+    due = moment.sql(delay)
+    row = fetch_one(
+        f"UPDATE {STEP} SET state = 'queued', due_at = {due}, queued_at = {due}, started_at = NULL, claimed_by = '', "
+        f"failures = %s WHERE workflow_id = %s AND number = %s AND attempt = %s AND state = 'running' "
+        f"RETURNING {due}",
+        [json.dumps(failures), put_uuid(step.workflow_id), step.number, step.attempt],
+    )
+    return None if row is None else read_instant(row[0])
+
+
+def set_failures(step: ClaimedStep, failures: list[dict[str, Any]]) -> None:
+    """Keep the errors of the earlier attempts of a step that ends now."""
+    execute(
+        f"UPDATE {STEP} SET failures = %s WHERE workflow_id = %s AND number = %s",
+        [json.dumps(failures), put_uuid(step.workflow_id), step.number],
+    )
+
+
+def others_open(workflow_id: UUID, number: int) -> bool:
+    """Whether a worker has, or may take, another step of this workflow before long."""
+    row = fetch_one(
+        f"SELECT 1 FROM {STEP} WHERE workflow_id = %s AND number <> %s AND state IN ('queued', 'running') LIMIT 1",
+        [put_uuid(workflow_id), number],
+    )
+    return row is not None
+
+
+def open_steps(workflow_id: UUID) -> list[tuple[str, str]]:
+    """Name and progress of the open steps, in step order."""
+    rows = fetch_all(
+        f"SELECT name, progress FROM {STEP} WHERE workflow_id = %s AND state IN ('queued', 'running', 'waiting') "
+        "ORDER BY number",
+        [put_uuid(workflow_id)],
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def queryset(workflow_id: UUID):  # type: ignore[no-untyped-def]
+    """The steps of a workflow in order."""
+    return Step.objects.using(alias()).filter(workflow_id=workflow_id).order_by("number")
+
+
+def attempt_json(
+    step: ClaimedStep, attempt: int, error: dict[str, Any], finished_at: datetime | None, started_at: datetime | None
+) -> dict[str, Any]:
+    """An attempt that failed, as ``failures`` keeps it."""
+    return {
+        "attempt": attempt,
+        "queued_at": step.queued_at.isoformat(),
+        "started_at": started_at.isoformat() if started_at else None,
+        "finished_at": finished_at.isoformat() if finished_at else None,
+        **error,
+    }
+
+
+
+
+def release(step: ClaimedStep, seconds: float) -> None:
+    """Give a claimed step back as if it had not been claimed, to be taken again after ``seconds``."""
+    execute(
+        f"UPDATE {STEP} SET state = 'queued', attempt = attempt - 1, due_at = {now_sql(seconds)}, claimed_by = '', "
+        "started_at = NULL WHERE workflow_id = %s AND number = %s AND attempt = %s AND state = 'running'",
+        [put_uuid(step.workflow_id), step.number, step.attempt],
+    )

@@ -1,0 +1,40 @@
+"""Which worker processes are alive."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ..conf import settings
+from .database import Moment, execute, fetch_one, now_sql, read_instant
+from .rows import WORKER
+
+
+def beat(worker: str, host: str, pid: int, role: str, queue: str, doing: str) -> None:
+    """Say that this process is alive, and what it is doing."""
+    moment = Moment()
+    execute(
+        f"INSERT INTO {WORKER} (id, host, pid, role, queue, doing, started_at, seen_at) "
+        f"VALUES (%s, %s, %s, %s, %s, %s, {moment.sql()}, {moment.sql()}) "
+        f"ON CONFLICT (id) DO UPDATE SET doing = excluded.doing, seen_at = excluded.seen_at",
+        [worker, host, pid, role, queue, doing[:500]],
+    )
+
+
+def remove(worker: str) -> None:
+    execute(f"DELETE FROM {WORKER} WHERE id = %s", [worker])
+
+
+def remove_silent() -> int:
+    """Forget processes that have said nothing for ten leases; how many."""
+    silence = timedelta(seconds=10 * settings.LEASE).total_seconds()
+    return execute(f"DELETE FROM {WORKER} WHERE seen_at < {now_sql(-silence)}")
+
+
+def seconds_since_last_seen(queue: str) -> float | None:
+    """How long ago any worker of a queue was last heard of; ``None`` if never."""
+    row = fetch_one(f"SELECT max(seen_at), {now_sql()} FROM {WORKER} WHERE queue = %s", [queue])
+    if row is None or row[0] is None:
+        return None
+    seen_at, now = read_instant(row[0]), read_instant(row[1])
+    assert seen_at is not None and now is not None
+    return (now - seen_at).total_seconds()

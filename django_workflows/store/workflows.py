@@ -1,0 +1,233 @@
+"""Rows of workflows: made, claimed, locked, read, parked."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ..conf import settings
+from ..core.journal import NewWorkflow, WorkflowRecord
+from ..models import Workflow
+from .database import (
+    Moment,
+    alias,
+    clock,
+    execute,
+    execute_many,
+    fetch_all,
+    fetch_one,
+    is_postgresql,
+    now_sql,
+    put_instant,
+    put_uuid,
+    read_instant,
+    read_uuid,
+    skip_locked,
+)
+from .rows import STEP, WORKFLOW, WORKFLOW_COLUMNS, workflow_record
+
+_INSERT = f"""
+INSERT INTO {WORKFLOW} (id, name, state, args, queue, priority, key, idempotency_key, on_complete, context,
+    parent_id, parent_step, depth, retain_for, trace, problem, generation, version, delivered, journal_bytes,
+    deliveries, claimed_by, created_at, due_at)
+VALUES (%s, %s, 'in_progress', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 1, 1, 0, %s, 0, '', {{now}}, {{due}})
+"""
+
+
+def insert(new: NewWorkflow) -> bool:
+    """Store a workflow. False, and nothing stored, if its id or one of its keys is taken."""
+    levels.note(WORKFLOW, new.queue, new.priority)
+    return execute(_insert_sql(new) + " ON CONFLICT DO NOTHING", _insert_params(new)) == 1
+
+
+def insert_children(children: Sequence[NewWorkflow]) -> None:
+    """Store the children of a workflow whose row the caller has locked."""
+    groups: dict[str, list[tuple[object, ...]]] = {}
+    for child in children:
+        levels.note(WORKFLOW, child.queue, child.priority)
+        groups.setdefault(_insert_sql(child), []).append(_insert_params(child))
+    for sql, rows in groups.items():
+        execute_many(sql, rows)
+
+
+def _insert_sql(new: NewWorkflow) -> str:
+    moment = Moment()
+    due = "%s" if new.run_at is not None else moment.sql(new.delay or 0.0)
+    return _INSERT.format(now=moment.sql(), due=due)
+
+
+def _insert_params(new: NewWorkflow) -> tuple[object, ...]:
+    retain = new.retain_for
+    if retain is not None and not is_postgresql():
+        retain = round(retain.total_seconds() * 1_000_000)  # type: ignore[assignment]
+    return (
+        put_uuid(new.id),
+        new.name,
+        new.args,
+        new.queue,
+        new.priority,
+        new.key,
+        new.idempotency_key,
+        new.on_complete,
+        new.context,
+        put_uuid(new.parent),
+        new.parent_step,
+        new.depth,
+        retain,
+        new.trace,
+        len(new.args),
+        *(() if new.run_at is None else (put_instant(new.run_at),)),
+    )
+
+
+def find_by_idempotency_key(name: str, key: str) -> UUID | None:
+    row = fetch_one(f"SELECT id FROM {WORKFLOW} WHERE name = %s AND idempotency_key = %s", [name, key])
+    return None if row is None else read_uuid(row[0])
+
+
+def read(workflow_id: UUID) -> WorkflowRecord | None:
+    """The workflow as it stands; nothing is locked."""
+    row = fetch_one(f"SELECT {WORKFLOW_COLUMNS} FROM {WORKFLOW} WHERE id = %s", [put_uuid(workflow_id)])
+    return None if row is None else workflow_record(row)
+
+
+def version(workflow_id: UUID) -> int | None:
+    """The number of the last change; ``None`` if there is no such workflow."""
+    row = fetch_one(f"SELECT version FROM {WORKFLOW} WHERE id = %s", [put_uuid(workflow_id)])
+    return None if row is None else int(row[0])
+
+
+def lock(workflow_id: UUID, generation: int | None = None) -> tuple[WorkflowRecord, datetime] | None:
+    """Lock a running workflow until the end of the transaction, and count a change; returns the database's time too.
+
+    ``None`` if it is unknown, ended, or of another generation. Everything that is decided about a workflow is read
+    after this.
+    """
+    fence, params = ("", []) if generation is None else (" AND generation = %s", [generation])
+    row = fetch_one(
+        f"UPDATE {WORKFLOW} SET version = version + 1 WHERE id = %s AND state = 'in_progress'{fence} "
+        f"RETURNING {WORKFLOW_COLUMNS}, {now_sql()}",
+        [put_uuid(workflow_id), *params],
+    )
+    return None if row is None else (workflow_record(row), clock.read(row[-1]))
+
+
+# -- claims
+
+
+class _Levels:
+    """Priorities in use, highest first: a claim visits each of them.
+
+    Looked up anew every second, so a level that another process begins to use is seen a moment later; 0 always is.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str], tuple[float, tuple[int, ...]]] = {}
+
+    def of(self, table: str, queue: str) -> tuple[int, ...]:
+        key = (alias(), table, queue)
+        read_at, found = self._known.get(key, (-math.inf, ()))
+        if time.monotonic() - read_at > 1.0:
+            found = _descending({0, *_read_levels(table, queue)})
+            self._known[key] = (time.monotonic(), found)
+        return found
+
+    def note(self, table: str, queue: str, priority: int) -> None:
+        """This process has just written work of that priority."""
+        key = (alias(), table, queue)
+        read_at, found = self._known.get(key, (-math.inf, ()))
+        if priority not in found:
+            self._known[key] = (read_at, _descending({priority, *found}))
+
+
+def _descending(found: set[int]) -> tuple[int, ...]:
+    return tuple(sorted(found, reverse=True))
+
+
+levels = _Levels()
+
+
+def _read_levels(table: str, queue: str) -> tuple[int, ...]:
+    where = f"queue = %s AND {live(table)}"
+    # Steps from level to level through the index, instead of reading all that sleeps.
+    sql = f"""
+        WITH RECURSIVE level (priority) AS (
+            SELECT (SELECT max(priority) FROM {table} WHERE {where})
+            UNION ALL
+            SELECT (SELECT max(priority) FROM {table} WHERE {where} AND priority < level.priority)
+            FROM level WHERE level.priority IS NOT NULL
+        ) SELECT priority FROM level WHERE priority IS NOT NULL"""
+    return tuple(row[0] for row in fetch_all(sql, [queue, queue]))
+
+
+def live(table: str) -> str:
+    """The condition of the table's index of due work, in the words of the index."""
+    return "due_at IS NOT NULL" + ("" if table == WORKFLOW else " AND state IN ('queued', 'running')")
+
+
+def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
+    """Take a workflow that is due, for the length of a lease; ``None`` if none is. Counts the delivery."""
+    for priority in levels.of(WORKFLOW, queue):
+        moment = Moment()
+        row = fetch_one(
+            f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = deliveries + 1, claimed_by = %s "
+            f"WHERE id = (SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s AND due_at <= {moment.sql()} "
+            f"ORDER BY due_at LIMIT 1{skip_locked()}) RETURNING {WORKFLOW_COLUMNS}",
+            [worker, queue, priority],
+        )
+        if row is not None:
+            return workflow_record(row)
+    return None
+
+
+def next_due(queue: str) -> float | None:
+    """Seconds until the next work of this queue is due, not above 0 if it is already; ``None`` if there is none."""
+    parts, params = [], []
+    for table in (WORKFLOW, STEP):
+        for priority in levels.of(table, queue):
+            parts.append(
+                f"SELECT due_at FROM (SELECT due_at FROM {table} WHERE queue = %s AND priority = %s AND {live(table)} "
+                f"ORDER BY due_at LIMIT 1) AS due"
+            )
+            params += [queue, priority]
+    if not parts:
+        return None
+    row = fetch_one(f"SELECT min(due_at), {now_sql()} FROM ({' UNION ALL '.join(parts)}) AS due", params)
+    if row is None or row[0] is None:
+        return None
+    due_at, now = read_instant(row[0]), read_instant(row[1])
+    assert due_at is not None and now is not None
+    return (due_at - now).total_seconds()
+
+
+def park(workflow_id: UUID, problem: str, *, seconds: float | None, deliveries: int = 0) -> None:
+    """Say why a running workflow cannot go on, and look at it again after ``seconds`` (``None``: when it is woken)."""
+    execute(
+        f"UPDATE {WORKFLOW} SET due_at = {'NULL' if seconds is None else now_sql(seconds)}, problem = %s, "
+        "claimed_by = '', deliveries = %s, version = version + 1 WHERE id = %s AND state = 'in_progress'",
+        [problem, deliveries, put_uuid(workflow_id)],
+    )
+
+
+def make_due(workflow_id: UUID) -> None:
+    """Have a worker look at a workflow now. The caller has locked it and written what there is to see."""
+    execute(
+        f"UPDATE {WORKFLOW} SET due_at = {now_sql()} WHERE id = %s AND state = 'in_progress'", [put_uuid(workflow_id)]
+    )
+
+
+def set_on_complete_error(workflow_id: UUID, error: str | None) -> None:
+    execute(f"UPDATE {WORKFLOW} SET on_complete_error = %s WHERE id = %s", [error, put_uuid(workflow_id)])
+
+
+def queryset():  # type: ignore[no-untyped-def]
+    """All workflows, newest first."""
+    return Workflow.objects.using(alias()).order_by("-id")
+
+
+def add_bytes(workflow_id: UUID, count: int) -> None:
+    """Count what a step's result adds to the journal; the caller has locked the workflow."""
+    execute(f"UPDATE {WORKFLOW} SET journal_bytes = journal_bytes + %s WHERE id = %s", [count, put_uuid(workflow_id)])

@@ -1,0 +1,1 @@
+"""The tutorial's app: a workflow that looks up a city, asks a weather service for its temperature, saves a report."""

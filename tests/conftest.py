@@ -1,0 +1,97 @@
+"""Databases and clusters for the tests. Settings of both are in ``tests/settings.py``."""
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from tests.cluster import Cluster
+from tests.postgres import PostgresServer, PostgresUnavailable, connection_settings
+
+VENDOR = {"postgres": "postgres"}.get(os.environ.get("DJANGO_WORKFLOWS_TEST_DB", ""), "sqlite")
+MISSING = "DJANGO_WORKFLOWS_TEST_PG_MISSING"  # why there is no PostgreSQL; handed on to the xdist workers
+CLUSTERS = pytest.StashKey[list[Cluster]]()
+LOG_LINES = 200
+
+hypothesis.settings.register_profile("tests", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one PostgreSQL for the whole run, in the process that starts the xdist workers."""
+    if VENDOR != "postgres" or hasattr(config, "workerinput") or "DATABASE_URL" in os.environ:
+        return
+    server = PostgresServer()
+    try:
+        server.start()
+    except PostgresUnavailable as error:
+        if os.environ.get("CI"):
+            raise pytest.UsageError(f"PostgreSQL cannot be skipped in CI: {error}") from None
+        os.environ[MISSING] = str(error)
+    else:
+        os.environ["DATABASE_URL"] = server.dsn
+        config.add_cleanup(server.close)
+
+
+def pytest_report_header() -> str:
+    return f"database: {VENDOR}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    elsewhere = {"postgres", "sqlite"} - {VENDOR}
+    wanted, unwanted = [], []
+    for item in items:
+        (unwanted if elsewhere & {mark.name for mark in item.iter_markers()} else wanted).append(item)
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.cluster)
+        if MISSING in os.environ:
+            item.add_marker(pytest.mark.skip(reason="there is no PostgreSQL"))
+    items[:] = wanted
+    config.hook.pytest_deselected(items=unwanted)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if MISSING in os.environ:
+        terminalreporter.section("PostgreSQL was SKIPPED", red=True, bold=True)
+        terminalreporter.write_line(os.environ[MISSING])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the clusters said where a test has failed."""
+    report = yield
+    if report.failed:
+        for cluster in item.stash.get(CLUSTERS, []):
+            lines = cluster.log.splitlines()[-LOG_LINES:]
+            report.sections.append((f"{cluster.log_path}, last {LOG_LINES} lines", "\n".join(lines)))
+    return report
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Give this process its own SQLite file, or the PostgreSQL server that was started after the settings were read."""
+    if VENDOR == "sqlite":
+        settings.DATABASES["default"]["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+    else:
+        connection.settings_dict.update(connection_settings(os.environ["DATABASE_URL"]))
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest, transactional_db: None, tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
+    """Start real clusters: ``cluster()``, ``cluster(q={"workers": 1})``; see ``Cluster``. They end with the test."""
+    started = request.node.stash.setdefault(CLUSTERS, [])
+
+    def start(**options: object) -> Cluster:
+        log = tmp_path / f"cluster-{len(started) + 1}.log"
+        started.append(Cluster(log, **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
