@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Imported when they are first used: this module is imported before Django's apps are ready, and models are not until then.
+# Imported when first used: this module is imported before Django's apps are ready, and models cannot be until then.
 _HOMES = {
     "core.context": ("WorkflowContext",),
     "core.events": ("define_event",),

@@ -38,7 +38,7 @@ def _database_problems() -> Iterator[CheckMessage]:
     options = database.get("OPTIONS", {})
     if options.get("pool"):
         yield Error(
-            f"DATABASES[{alias!r}] uses a connection pool, which django-q2's workers inherit through fork and then hang.",
+            f"DATABASES[{alias!r}] uses a connection pool, which django-q2's workers inherit by fork, and then hang.",
             hint='Remove OPTIONS["pool"]; set CONN_MAX_AGE instead.',
             id="django_workflows.E002",
         )
@@ -80,7 +80,7 @@ def check_cluster(**kwargs: Any) -> list[CheckMessage]:
     if timeout is not None and timeout <= 2 * drain:
         return [
             Warning(
-                f'Q_CLUSTER["timeout"] is {timeout} s: django-q2 counts it from the start of a worker\'s round of work, '
+                f'Q_CLUSTER["timeout"] is {timeout} s: django-q2 counts it from the start of a round of work, '
                 f"which takes up to DRAIN_SECONDS ({drain:g} s), so a step may get as little as {timeout - drain:g} s.",
                 hint="Raise the timeout to the longest step plus DRAIN_SECONDS, or lower DRAIN_SECONDS.",
                 id="django_workflows.W006",

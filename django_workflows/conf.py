@@ -72,7 +72,9 @@ SETTINGS: Mapping[str, Setting] = {
     "DRAIN_SECONDS": Setting(
         5, _seconds, "How long a worker goes on taking work before it returns to django-q2. Well below its timeout."
     ),
-    "LIVE_HANDLERS": Setting(200, _count, "How many waiting handlers a worker keeps in memory, to go on without replay."),
+    "LIVE_HANDLERS": Setting(
+        200, _count, "How many waiting handlers a worker keeps in memory, to go on without replay."
+    ),
 }
 
 

@@ -1,6 +1,6 @@
 """Signals for users' code, sent after the commit of what they tell of. Receivers' errors are logged, not raised.
 
-Each has ``workflow_id`` (UUID) and ``name`` (of the definition); those of steps also ``number`` and ``step`` (its name).
+Each has ``workflow_id`` (UUID) and ``name`` (of the definition); those of steps ``number`` and ``step`` (its name) too.
 ``workflow_completed`` has ``state``; ``step_completed`` has ``state`` and ``attempt``; ``step_retried`` has ``attempt``
 (the one that failed), ``error`` and ``retry_at``.
 """

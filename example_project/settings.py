@@ -94,6 +94,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
+        "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         "django-q": {"level": LOG_LEVEL},
         "django_workflows": {"level": LOG_LEVEL},
         "example_project": {"level": LOG_LEVEL},

@@ -23,7 +23,8 @@ class Codec(Generic[T]):
     """How values of one annotation travel: a Python value to canonical ASCII JSON text, and back.
 
     A codec of your own (see ``register_codec``) says what to do in ``to_jsonable`` and ``from_jsonable``, and in
-    ``convert`` and ``json_schema`` if it likes. It may raise any exception for a value that it cannot take.
+    ``convert``, ``from_outside`` and ``json_schema`` (without ``$defs``) if it likes. It may raise any exception for a
+    value that it cannot take.
     """
 
     annotation: Any
@@ -50,8 +51,12 @@ class Codec(Generic[T]):
         return self.convert(value)
 
     def json_schema(self) -> dict[str, Any]:
-        """The JSON Schema of what ``from_outside`` takes, without ``$defs``; ``{}`` allows anything."""
+        """The JSON Schema of what ``from_outside`` takes; ``{}`` allows anything."""
         return {}
+
+    def stored_schema(self) -> dict[str, Any]:
+        """The JSON Schema of what journals keep."""
+        return self.json_schema()
 
     def encode(self, value: T, *, what: str, max_bytes: int) -> str:
         """The text of ``value``; see ``encode_checked``."""

@@ -31,7 +31,7 @@ class StepOptions:
     priority: int | None = None
 
     def derive(self, **changes: Any) -> StepOptions:
-        """A copy with ``changes``; ``InvalidStep`` for an unknown option, a bad value, or two that exclude each other."""
+        """A copy with ``changes``; ``InvalidStep`` for an unknown option, a bad value, or options at odds."""
         unknown = changes.keys() - self.__slots__
         if unknown:
             raise InvalidStep(f"with_options: unknown option {min(unknown)!r}; there are {', '.join(self.__slots__)}")
@@ -52,8 +52,8 @@ class StepOptions:
             check_name(self.name, what="name")
         if self.queue is not None:
             check_name(self.queue, what="queue")
-        if self.priority is not None and self.priority not in PRIORITIES:
-            raise InvalidStep(f"priority must be an int from -100 to 100, got {self.priority!r}")
+        if self.priority is not None:
+            check_priority(self.priority)
 
     def _check_times(self) -> None:
         if self.run_after is not None and self.run_at is not None:
@@ -66,6 +66,12 @@ class StepOptions:
             raise InvalidStep("timeout must be longer than 0 seconds")
         if self.inline and (self.run_after is not None or self.run_at is not None):
             raise InvalidStep("inline steps run in the turn itself, so they take neither run_after nor run_at")
+
+
+def check_priority(priority: object) -> None:
+    """``InvalidStep`` unless it is an int from -100 to 100."""
+    if isinstance(priority, bool) or not isinstance(priority, int) or priority not in PRIORITIES:
+        raise InvalidStep(f"priority must be an int from -100 to 100, got {priority!r}")
 
 
 def check_name(name: object, *, what: str) -> str:

@@ -73,12 +73,12 @@ class WorkflowContext:
     def run_action(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """Do anything: at least once with retry, at most once without."""
         if self._options.inline:
-            raise InvalidStep("inline: an action cannot run inside the turn's transaction; only queries and mutations can")
+            raise InvalidStep(
+                "inline: an action cannot run inside the turn's transaction; only queries and mutations can"
+            )
         return self._call(StepKind.ACTION, fn, args, kwargs)
 
-    def run_workflow(
-        self, definition: Definition[P, R], *args: P.args, **kwargs: P.kwargs
-    ) -> asyncio.Future[R]:
+    def run_workflow(self, definition: Definition[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]:
         """Run a whole child workflow as one step.
 
         Raises ``ChildWorkflowFailed`` or ``ChildWorkflowCanceled`` where it is awaited.
@@ -89,7 +89,9 @@ class WorkflowContext:
             raise InvalidStep("inline: a child workflow has turns of its own; only queries and mutations can be inline")
         signature = definition.signature
         name = self._options.name or definition.name
-        text = signature.encode_arguments(args, kwargs, what=self._what(name), max_bytes=self._limit, apply_defaults=True)
+        text = signature.encode_arguments(
+            args, kwargs, what=self._what(name), max_bytes=self._limit, apply_defaults=True
+        )
         return self._ask(StepKind.WORKFLOW, name, text, definition, signature.result.decode)
 
     @overload

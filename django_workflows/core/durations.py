@@ -34,5 +34,7 @@ def aware(instant: datetime, *, what: str) -> datetime:
     if not isinstance(instant, datetime):
         raise InvalidStep(f"{what}: an aware datetime is needed, got {instant!r}")
     if instant.tzinfo is None or instant.utcoffset() is None:
-        raise InvalidStep(f"{what}: {instant!r} has no time zone; use an aware datetime, as django.utils.timezone.now()")
+        raise InvalidStep(
+            f"{what}: {instant!r} has no time zone; use an aware datetime, as django.utils.timezone.now()"
+        )
     return instant

@@ -34,7 +34,19 @@ def define_event(name: str, type: Any = Any) -> EventDefinition[Any]:
     The value is validated when it is sent. ``InvalidStep`` if the name is not 1 to 200 printable characters.
     """
     check_name(name, what="the name of an event")
-    return EventDefinition(name, type)
+    definition: EventDefinition[Any] = EventDefinition(name, type)
+    known = _known.setdefault(name, [])
+    if definition not in known:
+        known.append(definition)
+    return definition
+
+
+_known: dict[str, list[EventDefinition[Any]]] = {}
+
+
+def known_events(name: str) -> list[EventDefinition[Any]]:
+    """What this process's code defined under that name; several modules may use one name with types of their own."""
+    return list(_known.get(name, ()))
 
 
 EventReference = EventDefinition[T] | str | UUID

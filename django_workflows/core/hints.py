@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import typing
 from collections.abc import Callable
 from types import GenericAlias
@@ -17,12 +16,8 @@ _EMPTY = inspect.Parameter.empty
 
 
 def signature_of(fn: Callable[..., Any]) -> inspect.Signature:
-    """``inspect.signature`` with annotations left unresolved; ``InvalidStep`` if ``fn`` has none that can be read."""
+    """``inspect.signature``; ``InvalidStep`` if ``fn`` has none that can be read."""
     try:
-        if sys.version_info >= (3, 14):
-            import annotationlib
-
-            return inspect.signature(fn, annotation_format=annotationlib.Format.FORWARDREF)
         return inspect.signature(fn)
     except (TypeError, ValueError) as error:
         raise InvalidStep(

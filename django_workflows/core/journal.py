@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -135,6 +135,7 @@ class WorkflowRecord:
     parent: UUID | None
     parent_step: int | None
     depth: int
+    reopened: bool
     cancel_requested_at: datetime | None
     canceled_at_delivery: int | None
     created_at: datetime
@@ -142,99 +143,6 @@ class WorkflowRecord:
     finished_at: datetime | None
     retain_for: timedelta | None
     trace: str
-
-
-@dataclass(slots=True)
-class NewWorkflow:
-    """A workflow to be stored. It begins after ``delay`` seconds, or at ``run_at``, or at once."""
-
-    id: UUID
-    name: str
-    args: str
-    queue: str = ""
-    priority: int = 0
-    key: str | None = None
-    idempotency_key: str | None = None
-    on_complete: str = ""
-    context: str | None = None
-    parent: UUID | None = None
-    parent_step: int | None = None
-    depth: int = 0
-    delay: float | None = None
-    run_at: datetime | None = None
-    retain_for: timedelta | None = None
-    trace: str = ""
-
-
-@dataclass(slots=True)
-class NewStep:
-    """A step to be stored. ``state`` RUNNING means that the worker which stores it runs it; ``lease`` is in seconds."""
-
-    number: int
-    kind: str
-    name: str
-    args: str
-    state: str
-    function: str = ""
-    options: str = "{}"
-    delay: float | None = None
-    run_at: datetime | None = None
-    lease: float | None = None
-    queue: str = ""
-    priority: int = 0
-    pool: str = ""
-    result: str | None = None
-    error: Failure | None = None
-    delivery: int | None = None
-
-
-@dataclass(slots=True)
-class StepEnd:
-    """The end of a step that is in the journal; ``attempt`` is the fence (``None``: a wait, which has no attempts)."""
-
-    number: int
-    state: str
-    result: str | None = None
-    error: Failure | None = None
-    attempt: int | None = None
-    delivery: int | None = None
-
-
-@dataclass(slots=True)
-class WorkflowEnd:
-    """How a workflow ends."""
-
-    state: str
-    result: str | None = None
-    error: Failure | None = None
-
-
-@dataclass(slots=True)
-class TurnRecord:
-    """All that one turn changes, to be written at once.
-
-    It holds only if nobody else took a turn meanwhile (``expected_delivered``); ``expected_version`` tells whether
-    anything else was written, whose wake-up must then be kept. ``at`` is the time that the handler was told, so it is what
-    replay must tell it again. ``deliveries`` are (number, delivery) of steps that
-    ended before. ``next_due`` is the earliest instant at which one of the older waits is over.
-    """
-
-    workflow_id: UUID
-    generation: int
-    at: datetime
-    expected_version: int
-    expected_delivered: int
-    delivered: int
-    first: bool = False
-    canceled_at_delivery: int | None = None
-    step_ends: list[StepEnd] = field(default_factory=list)
-    deliveries: list[tuple[int, int]] = field(default_factory=list)
-    new_steps: list[NewStep] = field(default_factory=list)
-    children: list[NewWorkflow] = field(default_factory=list)
-    dropped: list[int] = field(default_factory=list)
-    next_due: datetime | None = None
-    grown_bytes: int = 0
-    ending: WorkflowEnd | None = None
 
 
 @dataclass(slots=True)

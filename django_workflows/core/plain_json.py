@@ -89,15 +89,14 @@ def _faults_inside(
 ) -> Iterator[Unfit]:
     if id(value) in parents:
         yield Unfit(path, f"a {type(value).__name__} that holds itself", "circular")
-        return
-    if len(parents) >= MAX_DEPTH:
+    elif len(parents) >= MAX_DEPTH:
         yield _too_deep_fault()
-        return
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(value, dict) and not isinstance(key, str):
-            yield _bad_key(key, path)
-        else:
-            yield from _faults(item, (*path, key), (*parents, id(value)))
+    else:
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(value, dict) and not isinstance(key, str):
+                yield _bad_key(key, path)
+            else:
+                yield from _faults(item, (*path, key), (*parents, id(value)))
 
 
 def _bad_key(key: Any, path: Path) -> Unfit:

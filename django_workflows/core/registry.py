@@ -10,8 +10,8 @@ from ..exceptions import DefinitionNotFound, DuplicateDefinition
 from .definitions import Definition
 
 
-def _place(definition: Definition) -> tuple[str, int]:
-    code = definition.handler.__code__  # type: ignore[attr-defined]
+def _place(definition: Definition[Any, Any]) -> tuple[str, int]:
+    code = definition.handler.__code__
     return code.co_filename, code.co_firstlineno
 
 
@@ -19,10 +19,10 @@ class Registry:
     """Definitions by name, and the step functions that their handlers have asked for, by dotted path."""
 
     def __init__(self) -> None:
-        self._definitions: dict[str, Definition] = {}
+        self._definitions: dict[str, Definition[Any, Any]] = {}
         self.functions: dict[str, Callable[..., Any]] = {}
 
-    def add(self, definition: Definition) -> None:
+    def add(self, definition: Definition[Any, Any]) -> None:
         """Register; ``DuplicateDefinition`` if another handler has that name. A reloaded module replaces its own."""
         known = self._definitions.get(definition.name)
         if known is not None and _place(known) != _place(definition):
@@ -35,10 +35,10 @@ class Registry:
     def remove(self, name: str) -> None:
         self._definitions.pop(name, None)
 
-    def get(self, name: str) -> Definition | None:
+    def get(self, name: str) -> Definition[Any, Any] | None:
         return self._definitions.get(name)
 
-    def find(self, name: str) -> Definition:
+    def find(self, name: str) -> Definition[Any, Any]:
         """The definition of that name; ``DefinitionNotFound`` with the nearest names otherwise."""
         definition = self._definitions.get(name)
         if definition is None:
@@ -50,7 +50,7 @@ class Registry:
             )
         return definition
 
-    def __iter__(self) -> Iterator[Definition]:
+    def __iter__(self) -> Iterator[Definition[Any, Any]]:
         return iter(sorted(self._definitions.values(), key=lambda definition: definition.name))
 
 

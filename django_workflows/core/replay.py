@@ -67,6 +67,7 @@ class Replay:
         self.next_number = 0
         self.open: dict[int, tuple[StepFuture | DurableTimer, str, Decode | None]] = {}
         self.detached = False
+        self._lenient = False
         self._records: dict[int, StepRecord] = {}
         self._asks: list[Ask] = []
         self._dropped: list[int] = []
@@ -79,11 +80,18 @@ class Replay:
 
     # -- leading the handler
 
-    def catch_up(self, records: Iterable[StepRecord], *, fresh: bool = False, canceled_at: int | None = None) -> None:
+    def catch_up(
+        self,
+        records: Iterable[StepRecord],
+        *,
+        fresh: bool = False,
+        reopened: bool = False,
+        canceled_at: int | None = None,
+    ) -> None:
         """Lead the handler through everything that was recorded beyond what it has seen.
 
         ``fresh`` is true when no turn of this workflow was ever recorded: the handler then asks for new steps from
-        the beginning. ``canceled_at`` is the delivery at which a cancellation was handed over. Raises
+        the beginning. ``reopened`` is true when steps were dropped since its last turn, so that it asks for them again. ``canceled_at`` is the delivery at which a cancellation was handed over. Raises
         ``DeterminismViolation`` when the handler does not ask for what the journal recorded.
         """
         deliveries: dict[int, StepRecord | None] = {}
@@ -95,6 +103,7 @@ class Replay:
         if canceled_at is not None and canceled_at > self.delivered:
             deliveries[canceled_at] = None
         self.replaying = not fresh
+        self._lenient = fresh or reopened
         if self._main is None:
             self._start()
         for delivery in sorted(deliveries):
@@ -106,7 +115,7 @@ class Replay:
                 self._hand_over(Outcome(recorded.number, recorded.result, recorded.error), recorded.delivered_at)
         if not fresh:
             self._check_all_asked()
-        self.replaying = False
+        self.replaying = self._lenient = False
 
     def deliver(self, outcome: Outcome, at: datetime | None) -> int:
         """Hand over an outcome that is new, and run the handler until it waits; returns the delivery's number."""
@@ -236,7 +245,7 @@ class Replay:
         record = self._records.pop(number, None)
         if record is not None:
             self._compare(record, ask)
-        elif self.replaying:
+        elif self.replaying and not self._lenient:
             self._break(DeterminismViolation(number, None, describe(ask.kind, ask.name, ask.args)))
         elif len(self._asks) >= self.limits.asks:
             self._break(
@@ -266,7 +275,7 @@ class Replay:
                 self.next_number = number + 1
                 return True
             number += 1
-        if self.replaying:
+        if self.replaying and not self._lenient:
             return False
         self._number(Ask(0, StepKind.PATCH, patch_id, "{}", options=StepOptions(name=patch_id)))
         return True

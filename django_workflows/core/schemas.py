@@ -23,7 +23,7 @@ def object_schema(
     typed: _Inputs = [
         (name, "validation", codec.adapter)
         for name, codec in codecs.items()
-        if isinstance(codec, TypedCodec) and schema_of(codec)
+        if isinstance(codec, TypedCodec) and codec.json_schema()
     ]
     # Made together, so that two classes of one name get two definitions.
     known, shared = TypeAdapter.json_schemas(typed)
@@ -38,13 +38,3 @@ def object_schema(
         "additionalProperties": open_ended,
         **({"$defs": shared["$defs"]} if "$defs" in shared else {}),
     }
-
-
-def schema_of(codec: Codec[Any], mode: Literal["validation", "serialization"] = "validation") -> dict[str, Any]:
-    """The schema of one codec's values, as clients send them (``validation``) or as journals keep them; ``{}``: any."""
-    if not isinstance(codec, TypedCodec):
-        return codec.json_schema()
-    try:
-        return codec.adapter.json_schema(mode=mode, by_alias=mode == "validation")
-    except Exception:  # noqa: BLE001 - pydantic has no schema for some types, and users' types may fail in any way
-        return {}

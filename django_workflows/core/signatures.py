@@ -14,7 +14,7 @@ from .excerpts import pointer
 from .hints import RESULT, function_name, place_name, result_type, signature_of, stored_type
 from .payloads import codec_for
 from .plain_json import from_text, scalar_text
-from .schemas import object_schema, schema_of
+from .schemas import object_schema
 from .unfit import Unfit
 
 
@@ -111,7 +111,7 @@ class Signature:
 
     def result_schema(self) -> dict[str, Any]:
         """The JSON Schema of the result as journals keep it; ``{}`` allows anything."""
-        return schema_of(self.result, "serialization")
+        return self.result.stored_schema()
 
     @cached_property
     def _codecs(self) -> dict[str, Codec[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator
-from typing import Any, NewType, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -64,7 +64,16 @@ class TypedCodec(Codec[T]):
         return find_loss(sent, back, by_type=self._has_union)
 
     def json_schema(self) -> dict[str, Any]:
-        return self.adapter.json_schema()
+        return self._schema("validation")
+
+    def stored_schema(self) -> dict[str, Any]:
+        return self._schema("serialization")
+
+    def _schema(self, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+        try:
+            return self.adapter.json_schema(mode=mode, by_alias=mode == "validation")
+        except Exception:  # noqa: BLE001 - pydantic has no schema for some types, and users' types may fail in any way
+            return {}
 
 
 def annotation_name(annotation: Any) -> str:

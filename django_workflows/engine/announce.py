@@ -11,7 +11,8 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from .. import signals
-from ..core.journal import FUNCTION_KINDS, ClaimedStep, StepEnd, WorkflowEnd
+from ..core.entries import StepEnd, WorkflowEnd
+from ..core.journal import FUNCTION_KINDS, ClaimedStep
 from ..store.database import alias
 
 if TYPE_CHECKING:

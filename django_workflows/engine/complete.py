@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from datetime import datetime
@@ -9,15 +10,16 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from ..core.journal import Failure, StepEnd, StepState, WorkflowEnd, WorkflowRecord, WorkflowState
+from ..core.entries import StepEnd, WorkflowEnd
+from ..core.journal import Failure, StepState, WorkflowRecord, WorkflowState
 from ..core.outcomes import CANCELED_TYPE, failure_of
 from ..core.registry import registry
 from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
 from ..store import journals, workflows
-from ..store.database import atomic, passes
+from ..store.database import passes
 from . import announce
-from .dispatch import wake
-from .invoke import call
+from .dispatch import interrupts, wake
+from .invoke import call, users_savepoint
 
 logger = logging.getLogger("django_workflows")
 
@@ -34,12 +36,12 @@ def complete(workflow: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> No
 def run_on_complete(workflow: WorkflowRecord, ending: WorkflowEnd) -> bool:
     """Call ``on_complete`` in a savepoint. An error in it is stored and logged, and changes nothing else."""
     try:
-        with atomic():
+        with users_savepoint():
             callback = import_string(workflow.on_complete)
             context = None if workflow.context is None else json.loads(workflow.context)
             call(callback, (workflow.id, run_result(workflow, ending), context), {})
-    except Exception as error:
-        if passes(error):
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError) as error:
+        if passes(error) or isinstance(error, interrupts()):
             raise
         logger.exception("on_complete %s of workflow %s %s failed", workflow.on_complete, workflow.name, workflow.id)
         workflows.set_on_complete_error(workflow.id, failure_of(error, skip_frames=1).dump())
@@ -73,6 +75,6 @@ def _tell_parent(child: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> N
     if ending.state == WorkflowState.CANCELED:
         failure = Failure(CANCELED_TYPE, f"the child workflow {child.name} was canceled")
     state = StepState.COMPLETED if failure is None else StepState.FAILED
-    if journals.end_steps(child.parent, [StepEnd(child.parent_step, state, ending.result, failure)], now):
+    if journals.end_wait(child.parent, StepEnd(child.parent_step, state, ending.result, failure), now):
         workflows.make_due(child.parent)
         wake(locked[0].queue)

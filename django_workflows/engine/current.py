@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ..core.outcomes import sanitize_text
+from ..core.payloads import sanitize_text
 from ..exceptions import WorkflowError
 from ..store import steps as step_store
 from ..store.database import retrying
@@ -22,8 +22,8 @@ _PAUSE = 0.25
 class CurrentStep:
     """The attempt that is running.
 
-    ``attempt`` counts from 1. ``idempotency_key`` is the same for all attempts of this step, and no other step's: hand it
-    to whoever must not do a thing twice, a payment provider for example.
+    ``attempt`` counts from 1. ``idempotency_key`` is the same for all attempts of this step, and no other step's: hand
+    it to whoever must not do a thing twice, a payment provider for example.
     """
 
     workflow_id: UUID
@@ -78,5 +78,3 @@ def report_progress(done: float, total: float | None = None, message: str = "") 
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise ValueError(f"report_progress: finite numbers are needed, got {value!r}")
     current_step().report(done, total, str(message))
-
-

@@ -16,7 +16,7 @@ class Dispatcher(Protocol):
         """Its name for the queue that rows call ""."""
 
     def wake(self, queue: str, seconds: float, count: int) -> None:
-        """``count`` pieces of work fall due in ``seconds``. Called inside the transaction that writes them; a hint only."""
+        """``count`` pieces of work fall due in ``seconds``: a hint, given in the transaction that writes them."""
 
 
 class NoDispatcher:

@@ -12,7 +12,7 @@ from ..store.database import retrying
 from . import announce
 from .advance import advance
 from .run_step import run_step
-from .worker import Worker
+from .worker import Worker, draining
 
 
 def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bool] = lambda: False) -> int:
@@ -21,11 +21,19 @@ def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bo
     A step that has begun is always brought to its end.
     """
     until = None if seconds is None else time.monotonic() + seconds
-    done = 0
 
     def over() -> bool:
         return stop() or (until is not None and time.monotonic() >= until)
 
+    token = draining.set(worker.id)
+    try:
+        return _drain(worker, over)
+    finally:
+        draining.reset(token)
+
+
+def _drain(worker: Worker, over: Callable[[], bool]) -> int:
+    done = 0
     while not over():
         # Steps first, so that many of one workflow that end together make one turn; but never only steps.
         count = _run_one_step(worker, over) if done % 4 else 0
@@ -56,6 +64,10 @@ def _run_on(step: ClaimedStep | None, worker: Worker, over: Callable[[], bool]) 
     """Run a step, and the steps that each one leads to."""
     count = 0
     while step is not None:
+        if count and over():
+            # Claimed when the one before it ended, which may have taken long: it is due again, for whoever has time.
+            step_store.release(step, 0.0)
+            break
         worker.begin(step)
         try:
             step = run_step(step, None if over() else worker.queue)

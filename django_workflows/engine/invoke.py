@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.db.transaction import TransactionManagementError
 
 from ..conf import settings
 from ..core.commands import Outcome
@@ -23,7 +24,7 @@ from .dispatch import interrupts
 
 
 class AttemptInterrupted(BaseException):
-    """The worker is being ended from outside while a step runs: ``failure`` is to be recorded, then ``cause`` goes on."""
+    """The worker is being ended from outside while a step runs: record ``failure``, then let ``cause`` go on."""
 
     def __init__(self, failure: Failure, cause: BaseException) -> None:
         super().__init__(failure.message)
@@ -35,8 +36,8 @@ def attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     """Run one attempt of a step, outside of a transaction (an action), in a read-only one (a query), or in a savepoint
     of the caller's (a mutation).
 
-    Never raises for what ``fn`` does: its exception is the outcome. Raises ``AttemptInterrupted`` when the worker is being
-    ended, and database errors of a mutation that pass when the whole transaction is run again.
+    Never raises for what ``fn`` does: its exception is the outcome. Raises ``AttemptInterrupted`` when the worker is
+    being ended, and database errors of a mutation that pass when the whole transaction is run again.
     """
     current = CurrentStep(step.workflow_id, step.number, step.name, step.attempt, step.kind != StepKind.ACTION)
     token = _current.set(current)
@@ -91,10 +92,26 @@ def _surroundings(kind: str) -> Iterator[None]:
         with read_only():
             yield
     elif kind == StepKind.MUTATION:
-        with atomic():
+        with users_savepoint():
             yield
     else:
         yield
+
+
+@contextmanager
+def users_savepoint() -> Iterator[None]:
+    """A savepoint for what a user's function writes.
+
+    Raises ``TransactionManagementError`` where the function caught a database error that broke the transaction: Django
+    would undo all its writes without a word.
+    """
+    with atomic():
+        yield
+        if connection().needs_rollback:
+            raise TransactionManagementError(
+                "a database error was caught inside the transaction that it broke, so nothing of it can be kept. "
+                "Put what may fail into a transaction.atomic() block of its own, and catch the error outside of that."
+            )
 
 
 @contextmanager
@@ -117,9 +134,13 @@ def read_only() -> Iterator[None]:
                 # the savepoint gives the caller its own mode back.
                 conn.set_rollback(True)
         return
-    with atomic(write=False):
-        execute("PRAGMA query_only = ON")
-        try:
+    conn.ensure_connection()
+    raw = conn.connection
+    raw.execute("PRAGMA query_only = ON")
+    try:
+        with atomic(write=False):
             yield
-        finally:
-            execute("PRAGMA query_only = OFF")
+    finally:
+        # Not by a cursor of Django's, which refuses in a transaction that the query has broken.
+        if conn.connection is raw:
+            raw.execute("PRAGMA query_only = OFF")

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ..conf import settings
-from ..core.journal import WorkflowRecord
+from ..core.journal import ClaimedStep, WorkflowRecord
 from ..core.replay import Limits, Replay
 
 
@@ -44,6 +44,13 @@ class LiveHandlers:
             live.replay.close()
             return None
         return live
+
+    def take_waiting(self, step: ClaimedStep) -> LiveHandler | None:
+        """The handler of this step's workflow, if it is here and waits for this step alone."""
+        live = self._handlers.get(step.workflow_id)
+        if live is None or live.workflow.generation != step.generation or live.replay.open.keys() != {step.number}:
+            return None
+        return self._handlers.pop(step.workflow_id)
 
     def peek(self, workflow_id: UUID) -> LiveHandler | None:
         """The handler of this workflow, left where it is; it may have seen less than its journal holds."""

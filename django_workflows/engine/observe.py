@@ -59,18 +59,18 @@ def result(workflow_id: UUID, timeout: float | None) -> Any:
     Raises ``WorkflowFailed``, ``WorkflowCanceled``, ``ResultTimeout`` (a ``TimeoutError``) or ``WorkflowNotFound``.
     """
     until = None if timeout is None else time.monotonic() + timeout
-    last: WorkflowStatus = InProgress()
-    for last in watch(workflow_id, until):
-        pass
-    return _result_of(workflow_id, last)
+    status: WorkflowStatus = InProgress()
+    for changed in watch(workflow_id, until):
+        status = changed
+    return _result_of(workflow_id, status)
 
 
 async def aresult(workflow_id: UUID, until: float | None) -> Any:
     """``result`` without blocking the event loop."""
-    last: WorkflowStatus = InProgress()
-    async for last in awatch(workflow_id, until):
-        pass
-    return _result_of(workflow_id, last)
+    status: WorkflowStatus = InProgress()
+    async for changed in awatch(workflow_id, until):
+        status = changed
+    return _result_of(workflow_id, status)
 
 
 def _result_of(workflow_id: UUID, status: WorkflowStatus) -> Any:

@@ -1,14 +1,11 @@
-"""Runs one step and writes its end; where nobody else is concerned, the handler's next turn is in that same transaction."""
+"""Runs one step: finds its function, decides about attempts that were lost, and hands the outcome on to be written."""
 
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-
-from django.db import transaction
 
 from ..conf import settings
 from ..core.commands import Outcome
@@ -16,17 +13,15 @@ from ..core.journal import ClaimedStep, Failure, StepKind
 from ..core.outcomes import failure_of
 from ..core.registry import registry
 from ..core.replay import Replay
-from ..core.retry import RetryPolicy
-from ..exceptions import AttemptLost, DeterminismViolation, WorkflowError
+from ..exceptions import AttemptLost, WorkflowError
 from ..store import journals, workflows
 from ..store import steps as step_store
-from ..store.database import alias, atomic, clock, retrying
-from . import announce
-from .advance import PARKED_SECONDS, TurnVoid, closing_on_error, handler_limits, locked_turn, write
-from .dispatch import wake
+from ..store.database import atomic
+from .bounds import handler_limits
+from .ends import PARKED_SECONDS
+from .finish import finish, policy_of
 from .invoke import AttemptInterrupted, attempt
-from .live import LiveHandler, limits, live_handlers
-from .turn import Turn, step_end
+from .live import limits
 
 logger = logging.getLogger("django_workflows")
 
@@ -39,18 +34,18 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
     try:
         lost = _lost_attempt(step)
         if lost is not None:
-            return _finish(step, lambda: Outcome(step.number, error=lost), queue)
+            return finish(step, lambda: Outcome(step.number, error=lost), queue)
         fn = _function(step)
         if fn is None:
             return None
         if step.kind == StepKind.MUTATION:
-            return _finish(step, lambda: attempt(step, fn), queue)
+            return finish(step, lambda: attempt(step, fn), queue)
         outcome = attempt(step, fn)
-        return _finish(step, lambda: outcome, queue)
+        return finish(step, lambda: outcome, queue)
     except AttemptInterrupted as interrupted:
         failure = interrupted.failure
         with suppress(Exception):
-            _finish(step, lambda: Outcome(step.number, error=failure), None)
+            finish(step, lambda: Outcome(step.number, error=failure), None)
         raise interrupted.cause from None
     except Exception:
         # The lease brings the step back.
@@ -76,17 +71,12 @@ def _lost_attempt(step: ClaimedStep) -> Failure | None:
     failure = failure_of(error, attempts=step.attempt - 1)
     if step.kind != StepKind.ACTION:
         return failure if step.lost >= settings.MAX_DELIVERIES else None
-    policy = _policy(step)
+    policy = policy_of(step)
     if policy is None or step.attempt > policy.max_attempts:
         return failure
     for number in range(len(step.failures) + 1, step.attempt):
         step.failures.append(step_store.attempt_json(step, number, failure.to_json(), None, None))
     return None
-
-
-def _policy(step: ClaimedStep) -> RetryPolicy | None:
-    stored = step.options.get("retry")
-    return None if stored is None else RetryPolicy.from_json(stored)
 
 
 def _function(step: ClaimedStep) -> Callable[..., Any] | None:
@@ -124,131 +114,3 @@ def _replay_in_vain(step: ClaimedStep) -> None:
             replay.catch_up(journals.load(workflow.id), canceled_at=workflow.canceled_at_delivery)
     finally:
         replay.close()
-
-
-# -- after
-
-
-def _finish(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
-    """Write the outcome that ``produce`` gives, in one transaction with what ``produce`` writes itself.
-
-    Tried first as the handler's next turn, if the handler is here and waits for this step alone; if somebody else was
-    faster, as an entry for another turn.
-    """
-    live = _waiting_for(step)
-    if live is not None:
-        try:
-            return _committing(lambda: _finish_with_turn(step, produce, live, queue))
-        except (TurnVoid, DeterminismViolation):
-            live_handlers.drop(step.workflow_id)
-    with suppress(TurnVoid):
-        return _committing(lambda: _finish_alone(step, produce, queue))
-    return None
-
-
-def _waiting_for(step: ClaimedStep) -> LiveHandler | None:
-    live = live_handlers.peek(step.workflow_id)
-    if live is None or live.workflow.generation != step.generation or live.replay.open.keys() != {step.number}:
-        return None
-    return live
-
-
-def _committing(change: Callable[[], ClaimedStep | None]) -> ClaimedStep | None:
-    """Run ``change`` in a transaction. Once that is committed, an ``on_commit`` hook of the user's that raises is logged:
-    it cannot undo the step.
-    """
-    committed = False
-
-    def mark() -> None:
-        nonlocal committed
-        committed = True
-
-    result: ClaimedStep | None = None
-
-    def whole() -> None:
-        nonlocal result
-        with atomic():
-            transaction.on_commit(mark, using=alias())
-            result = change()
-
-    try:
-        retrying(whole)
-    except Exception:
-        if not committed:
-            raise
-        logger.exception("An on_commit hook failed after its step was committed")
-    return result
-
-
-def _finish_with_turn(
-    step: ClaimedStep, produce: Callable[[], Outcome], live: LiveHandler, queue: str | None
-) -> ClaimedStep | None:
-    outcome = produce()
-    if _try_again(step, outcome):
-        return None
-    with closing_on_error(live):
-        if live.replay.open.keys() != {step.number}:
-            raise TurnVoid  # this is a repetition, and the handler has gone on before
-        turn = Turn(live.workflow, live, clock.estimate())
-        with handler_limits(turn.definition):
-            turn.deliver_end(step, outcome)
-        if turn.needs_database:
-            locked = workflows.lock(step.workflow_id, step.generation)
-            if locked is None or locked[0].delivered != live.workflow.delivered:
-                raise TurnVoid
-            turn.record.expected_version = locked[0].version
-        mine = write(turn, queue)
-    if step.failures:
-        step_store.set_failures(step, step.failures)
-    announce.step_completed(step, turn.record.step_ends[0])
-    return mine
-
-
-def _finish_alone(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
-    outcome = produce()
-    if _try_again(step, outcome):
-        return None
-    locked = workflows.lock(step.workflow_id, step.generation)
-    if locked is None:
-        raise TurnVoid
-    workflow, now = locked
-    end = step_end(step, outcome, None)
-    if not journals.end_steps(step.workflow_id, [end], now):
-        raise TurnVoid
-    if step.failures:
-        step_store.set_failures(step, step.failures)
-    announce.step_completed(step, end)
-    workflows.add_bytes(step.workflow_id, len(outcome.result or ""))
-    workflow.journal_bytes += len(outcome.result or "")
-    if live_handlers.peek(step.workflow_id) is not None and not step_store.others_open(step.workflow_id, step.number):
-        try:
-            with atomic():
-                return locked_turn(workflow, now, queue=queue)
-        except WorkflowError:
-            pass  # the turn that is due below says what is wrong
-    workflows.make_due(step.workflow_id)
-    return None
-
-
-def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
-    """Queue another attempt, if the attempt failed and the policy has one left; True if it does not end here."""
-    failure, policy = outcome.error, _policy(step)
-    if failure is None or policy is None or step.kind != StepKind.ACTION:
-        return False
-    if not policy.covers((failure.type, *failure.bases)):
-        return False
-    delay = policy.delay(step.attempt, random.random())  # noqa: S311 - jitter, no secret
-    if delay is None:
-        return False
-    locked = workflows.lock(step.workflow_id, step.generation)
-    if locked is None:
-        raise TurnVoid
-    _, now = locked
-    failures = [*step.failures, step_store.attempt_json(step, step.attempt, failure.to_json(), now, step.started_at)]
-    retry_at = step_store.retry(step, failures, delay.total_seconds())
-    if retry_at is None:
-        raise TurnVoid
-    announce.step_retried(step, failure.message, retry_at)
-    wake(step.queue, delay.total_seconds())
-    return True
-

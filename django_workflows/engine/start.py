@@ -11,10 +11,10 @@ from uuid import UUID
 from django.utils.module_loading import import_string
 
 from ..conf import settings
-from ..core.commands import PRIORITIES, check_name
+from ..core.commands import check_name, check_priority
 from ..core.definitions import Definition, step_function_path
 from ..core.durations import Duration, aware, to_seconds
-from ..core.journal import NewWorkflow
+from ..core.entries import NewWorkflow
 from ..core.payloads import codec_for
 from ..exceptions import InvalidArguments, InvalidStep
 from ..models import uuid7
@@ -29,10 +29,11 @@ from .dispatch import queue_name, wake
 class StartOptions:
     """What ``with_options`` or ``start`` may say of a workflow.
 
-    ``on_complete``: a dotted path or module-level function, called as ``(workflow_id, result, context)``. ``context``: any
-    JSON value for it. ``idempotency_key``: the same again gives the first workflow's id. ``run_at``, ``run_after``: begin
-    later. ``start_async=False``: run the handler to its first wait at once, here. ``retain_for``: how long the workflow
-    is kept once it ended. ``queue``: the django-q2 cluster that runs it.
+    ``on_complete``: a dotted path or module-level function, called as ``(workflow_id, result, context)``. ``context``:
+    any JSON value for it. ``idempotency_key``: the same again gives the first workflow's id. ``run_at``, ``run_after``:
+    begin later. ``start_async=False``: run the handler to its first wait at once, here. ``retain_for``: how long the
+    workflow is kept once it ended. ``queue``: the django-q2 cluster that runs it. ``priority``: -100 to 100, higher
+    first.
     """
 
     on_complete: str | Callable[..., Any] | None = None
@@ -49,9 +50,7 @@ class StartOptions:
         """A copy with ``changes``; ``InvalidArguments`` for an unknown option or a bad value."""
         unknown = changes.keys() - self.__slots__
         if unknown:
-            raise InvalidArguments(
-                f"start: unknown option {min(unknown)!r}; there are {', '.join(self.__slots__)}"
-            )
+            raise InvalidArguments(f"start: unknown option {min(unknown)!r}; there are {', '.join(self.__slots__)}")
         derived = replace(self, **changes)
         try:
             derived._check()
@@ -60,18 +59,21 @@ class StartOptions:
         return derived
 
     def _check(self) -> None:
-        if self.run_at is not None:
-            aware(self.run_at, what="run_at")
         for name in ("run_after", "retain_for"):
             if getattr(self, name) is not None:
                 to_seconds(getattr(self, name), what=name)
-        if self.run_at is not None and self.run_after is not None:
-            raise InvalidStep("run_at and run_after exclude each other")
         for name in ("idempotency_key", "queue"):
             if getattr(self, name) is not None:
                 check_name(getattr(self, name), what=name)
-        if self.priority is not None and self.priority not in PRIORITIES:
-            raise InvalidStep(f"priority must be an int from -100 to 100, got {self.priority!r}")
+        if self.priority is not None:
+            check_priority(self.priority)
+        self._check_times()
+
+    def _check_times(self) -> None:
+        if self.run_at is not None:
+            aware(self.run_at, what="run_at")
+            if self.run_after is not None:
+                raise InvalidStep("run_at and run_after exclude each other")
         if not self.start_async and (self.run_at is not None or self.run_after is not None):
             raise InvalidStep("start_async=False runs the handler at once, so it takes neither run_at nor run_after")
 

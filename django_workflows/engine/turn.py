@@ -6,37 +6,30 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from ..conf import settings
-from ..core.commands import Ask, Ending, Outcome, Raised, Requests, StepOptions, Succeeded, Withdrawn
-from ..core.durations import to_seconds
+from ..core.commands import Ask, Outcome, Requests
+from ..core.entries import NewStep, StepEnd, TurnRecord, WorkflowEnd
 from ..core.journal import (
-    FUNCTION_KINDS,
     ClaimedStep,
     Failure,
-    NewStep,
-    NewWorkflow,
-    StepEnd,
     StepKind,
     StepRecord,
     StepState,
-    TurnRecord,
-    WorkflowEnd,
     WorkflowRecord,
     WorkflowState,
 )
 from ..core.outcomes import TIMEOUT_TYPE, failure_of
 from ..core.replay import undelivered
-from ..core.retry import dotted_path
-from ..exceptions import InvalidPayload, JournalTooLarge
+from ..exceptions import JournalTooLarge
 from ..models import uuid7
 from ..store import events as event_store
-from .dispatch import queue_name
-from .guard import explained
+from .asked import claimed_step, new_child, new_step
+from .endings import workflow_end
 from .invoke import attempt
 from .live import LiveHandler
+from .worker import draining
 
 logger = logging.getLogger("django_workflows")
 
@@ -111,10 +104,13 @@ class Turn:
             if ask.kind in _IN_TURN or ask.options.inline:
                 self._pending.append(ask)
             else:
-                self._add(self._new_step(ask))
+                self._add(new_step(ask, self.workflow, self.definition))
+                if ask.kind == StepKind.WORKFLOW:
+                    self.record.children.append(new_child(ask, self.workflow))
         self._drop(requests)
         if requests.ending is not None and self.record.ending is None:
-            self.record.ending = self._end(requests.ending)
+            canceled = self.workflow.cancel_requested_at is not None or self.record.canceled_at_delivery is not None
+            self.record.ending = workflow_end(requests.ending, self.definition, canceled=canceled)
 
     @property
     def needs_database(self) -> bool:
@@ -125,7 +121,7 @@ class Turn:
         """Carry out inline steps, and look for events that were sent already, until the handler waits for others."""
         while self._pending:
             ask = self._pending.pop(0)
-            new = self._new_step(ask)
+            new = new_step(ask, self.workflow, self.definition)
             outcome = self._carry_out(ask, new)
             if outcome is None:
                 new.state = StepState.WAITING
@@ -143,10 +139,10 @@ class Turn:
         It is stored as running, so nobody else is woken for it.
         """
         for new in self.record.new_steps:
-            if new.kind in FUNCTION_KINDS and new.state == StepState.QUEUED and new.queue == queue and not new.pool:
-                if new.delay is None and new.run_at is None:
-                    new.state, new.lease = StepState.RUNNING, settings.LEASE
-                    return self._claimed(new)
+            at_once = new.state == StepState.QUEUED and new.delay is None and new.run_at is None
+            if at_once and new.queue == queue and not new.pool:
+                new.state, new.lease, new.claimed_by = StepState.RUNNING, settings.LEASE, draining.get()
+                return claimed_step(new, self.workflow, self.at)
         return None
 
     # -- inside
@@ -158,7 +154,7 @@ class Turn:
             return Outcome(ask.number, result=json.dumps(str(event_id)))
         if ask.kind == StepKind.EVENT:
             return self._take_event(ask)
-        return attempt(self._claimed(new), ask.function)
+        return attempt(claimed_step(new, self.workflow, self.at), ask.function)
 
     def _take_event(self, ask: Ask) -> Outcome | None:
         event_id = UUID(ask.event_id) if ask.event_id else None
@@ -180,107 +176,6 @@ class Turn:
                 self.record.children = [child for child in self.record.children if child.parent_step != number]
             else:
                 self.record.dropped.append(number)
-
-    def _new_step(self, ask: Ask) -> NewStep:
-        options, definition = ask.options, self.definition
-        new = NewStep(
-            number=ask.number,
-            kind=ask.kind,
-            name=ask.name,
-            args=ask.args,
-            state=StepState.WAITING,
-            delay=ask.delay,
-            run_at=ask.run_at,
-            queue=self.workflow.queue if options.queue is None else queue_name(options.queue),
-            priority=self.workflow.priority if options.priority is None else options.priority,
-        )
-        if ask.kind in FUNCTION_KINDS:
-            new.state = StepState.QUEUED
-            new.function = dotted_path(ask.function)
-            new.options = json.dumps(self._step_options(ask))
-            new.pool = definition.pool
-        elif ask.kind == StepKind.EVENT:
-            new.function = event_store.function_of(ask.function, ask.event_id)
-        elif ask.kind == StepKind.WORKFLOW:
-            new.function = ask.function.name
-            self._add_child(ask, new)
-        elif ask.kind == StepKind.PATCH:
-            new.state, new.result = StepState.COMPLETED, "true"
-        return new
-
-    def _step_options(self, ask: Ask) -> dict[str, Any]:
-        options: StepOptions = ask.options
-        stored: dict[str, Any] = {}
-        policy = self.definition.retry_policy(options) if ask.kind == StepKind.ACTION else None
-        if policy is not None:
-            stored["retry"] = policy.to_json()
-        if options.timeout is not None:
-            stored["timeout"] = to_seconds(options.timeout, what="timeout")
-        for flag in ("inline", "unstable_args"):
-            if getattr(options, flag):
-                stored[flag] = True
-        return stored
-
-    def _add_child(self, ask: Ask, new: NewStep) -> None:
-        child = ask.function
-        queue = new.queue if ask.options.queue is not None else queue_name(child.queue) or new.queue
-        self.record.children.append(
-            NewWorkflow(
-                id=uuid7(),
-                name=child.name,
-                args=ask.args,
-                queue=queue,
-                priority=new.priority if ask.options.priority is not None else child.priority or new.priority,
-                parent=self.workflow.id,
-                parent_step=ask.number,
-                depth=self.workflow.depth + 1,
-                delay=ask.delay,
-                run_at=ask.run_at,
-                trace=self.workflow.trace,
-            )
-        )
-        # The delay is the child's; its parent's step only waits for it.
-        new.delay = new.run_at = None
-
-    def _claimed(self, new: NewStep) -> ClaimedStep:
-        return ClaimedStep(
-            workflow_id=self.workflow.id,
-            generation=self.workflow.generation,
-            workflow_name=self.definition.name,
-            number=new.number,
-            kind=new.kind,
-            name=new.name,
-            function=new.function,
-            args=new.args,
-            options=json.loads(new.options),
-            attempt=1,
-            failures=[],
-            queued_at=self.replay.now,
-            started_at=self.replay.now,
-            queue=new.queue,
-        )
-
-    def _end(self, ending: Ending) -> WorkflowEnd:
-        if isinstance(ending, Succeeded):
-            try:
-                text, _ = self.definition.signature.result.encode_checked(
-                    ending.value,
-                    what=f"result of workflow {self.definition.name}",
-                    max_bytes=settings.MAX_PAYLOAD_BYTES,
-                )
-            except InvalidPayload as error:
-                return WorkflowEnd(WorkflowState.FAILED, error=failure_of(error))
-            return WorkflowEnd(WorkflowState.COMPLETED, result=text)
-        if isinstance(ending, Withdrawn) and (
-            self.workflow.cancel_requested_at is not None or self.workflow.canceled_at_delivery is not None
-        ):
-            return WorkflowEnd(WorkflowState.CANCELED)
-        if isinstance(ending, Raised):
-            return WorkflowEnd(WorkflowState.FAILED, error=failure_of(explained(ending.error), skip_frames=1))
-        return WorkflowEnd(
-            WorkflowState.FAILED,
-            error=Failure("asyncio.exceptions.CancelledError", "the handler canceled itself; nobody had asked for it"),
-        )
 
     def finish(self) -> TurnRecord:
         """The record, complete, with the limit on the journal's size applied."""

@@ -7,8 +7,21 @@ import threading
 import time
 import uuid
 
-_lock = threading.Lock()
-_last = 0
+
+class _Ticks:
+    """A clock in units of 1/4096 ms that never shows the same time twice."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> int:
+        with self._lock:
+            self._last = max(self._last + 1, time.time_ns() * 4096 // 1_000_000)
+            return self._last
+
+
+_ticks = _Ticks()
 
 
 def uuid7() -> uuid.UUID:
@@ -16,11 +29,7 @@ def uuid7() -> uuid.UUID:
 
     Ids of one process increase strictly, as method 3 of section 6.2 has it.
     """
-    global _last
-    with _lock:
-        ticks = max(_last + 1, time.time_ns() * 4096 // 1_000_000)
-        _last = ticks
-    milliseconds, fraction = divmod(ticks, 4096)
+    milliseconds, fraction = divmod(_ticks.next(), 4096)
     rest = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
     value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | rest
     return uuid.UUID(int=value)

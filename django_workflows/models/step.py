@@ -13,9 +13,9 @@ class Step(models.Model):
     """One entry of a journal.
 
     ``due_at`` is when a worker may take it, or when the lease of the worker that has it ends; for a sleep or an event,
-    when the wait is over. ``attempt`` counts claims; those that left neither a result nor a failure were lost with their
-    worker. ``queued_at``, ``started_at`` and ``finished_at`` are those of the last attempt; ``failures``
-    is a JSON list of the attempts before it, each with its own times and error.
+    when the wait is over. ``attempt`` counts claims; those that left neither a result nor a failure were lost with
+    their worker. ``queued_at``, ``started_at`` and ``finished_at`` are those of the last attempt; ``failures`` is a
+    JSON list of the attempts before it, each with its own times and error.
     """
 
     class Kind(models.TextChoices):
@@ -75,6 +75,12 @@ class Step(models.Model):
                 fields=["queue", "priority", "due_at"],
                 condition=Q(due_at__isnull=False, state__in=["queued", "running"]),
                 name="dwf_step_due",
+            ),
+            # What a workflow still has to do, however long its journal.
+            models.Index(
+                fields=["workflow", "number"],
+                condition=Q(state__in=["queued", "running", "waiting"]),
+                name="dwf_step_open",
             ),
             models.Index(
                 fields=["pool", "state"],

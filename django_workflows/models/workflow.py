@@ -13,8 +13,9 @@ class Workflow(models.Model):
     """One workflow.
 
     ``due_at`` says when a worker must look at it: now, when a timer falls due, or at the end of the lease of the worker
-    that has it; ``NULL`` when it waits for something outside, or ended. ``generation`` counts restarts, ``version`` every
-    change, ``delivered`` the outcomes handed to the handler. ``deliveries`` counts claims since it last got on.
+    that has it; ``NULL`` when it waits for something outside, or ended. ``generation`` counts restarts, ``version``
+    every change, ``delivered`` the outcomes handed to the handler. ``deliveries`` counts claims since it last got on.
+    ``reopened``: it was restarted and has taken no turn since, so the handler may ask for steps that were dropped.
     """
 
     class State(models.TextChoices):
@@ -55,6 +56,7 @@ class Workflow(models.Model):
     depth = models.PositiveSmallIntegerField(_("depth"), default=0)
     continued_from = models.UUIDField(_("continued from"), null=True)
 
+    reopened = models.BooleanField(_("reopened"), default=False)
     cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True)
     canceled_at_delivery = models.PositiveIntegerField(_("canceled at delivery"), null=True)
 

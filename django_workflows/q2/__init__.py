@@ -6,15 +6,18 @@ from typing import Any
 
 
 def connect() -> None:
-    """Let the engine wake django-q2's workers, and have it swept regularly. Called once, when Django's apps are ready."""
+    """Let the engine wake django-q2's workers, and have it swept. Called once, when Django's apps are ready."""
     from django.db.models.signals import post_migrate
+    from django_q.signals import post_spawn
 
     from ..engine.dispatch import use
     from .nudge import Q2Dispatcher
+    from .process import on_spawn
     from .schedules import ensure_sweep
 
     use(Q2Dispatcher())
     post_migrate.connect(ensure_sweep, dispatch_uid="django_workflows.sweep")
+    post_spawn.connect(on_spawn, dispatch_uid="django_workflows.spawn")
 
 
 def __getattr__(name: str) -> Any:

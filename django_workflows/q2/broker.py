@@ -16,16 +16,13 @@ from ..store import workflows
 from ..store.database import alias
 from . import hands
 from .channel import Channel
-from .tasks import keep_connection, package
+from .process import keep_connection
+from .tasks import package
 
 logger = logging.getLogger("django_workflows")
 
-#: Seconds between two looks when nothing says that there is work: while the cluster is busy, and when it is idle.
-_BUSY, _IDLE = 0.05, 1.0
-#: Seconds for which a cluster counts as busy after it was handed work.
-_LINGER = 10.0
-#: Seconds between two looks while work is due and the workers have not taken it yet.
-_PRESSING = 0.005
+#: Seconds between two looks when nothing says that there is work.
+_IDLE = 1.0
 #: Seconds between two looks at django-q2's own queue, which nothing announces when a task's lock runs out.
 _ORDINARY = 0.5
 
@@ -33,9 +30,9 @@ _ORDINARY = 0.5
 class JournalBroker(ORM):
     """django-q2's ORM broker, and the journal beside it.
 
-    ``Q_CLUSTER = {"orm": "default", "broker_class": "django_workflows.q2.JournalBroker"}``. Ordinary django-q2 tasks work
-    as with the ORM broker, and begin sooner. On PostgreSQL it sleeps until it is notified or something falls due; on
-    SQLite it watches the database's change counter.
+    ``Q_CLUSTER = {"orm": "default", "broker_class": "django_workflows.q2.JournalBroker"}``. Ordinary django-q2 tasks
+    work as with the ORM broker, and begin sooner. On PostgreSQL it sleeps until it is notified or something falls due;
+    on SQLite it watches the database's change counter.
     """
 
     def __init__(self, list_key: str | None = None) -> None:
@@ -76,15 +73,14 @@ class JournalBroker(ORM):
         tasks = self._ordinary_tasks()
         if tasks:
             return tasks
+        # While a drain waits for a worker, it is no use to ask what is due.
+        if not self._hands.wait(_ORDINARY):
+            return None
         seconds = workflows.next_due(self.queue)
         if seconds is not None and seconds <= 0:
-            if self._hands.free():
-                self._hands.hand_out()
-                return [(None, package(self.queue))]
-            self._channel.wait(_PRESSING, changed=False)
-            return None
-        longest = _BUSY if self._hands.active(_LINGER) else _IDLE
-        if self._channel.wait(longest if seconds is None else min(seconds, longest)):
+            self._hands.hand_out()
+            return [(None, package(self.queue))]
+        if self._channel.wait(_IDLE if seconds is None else min(seconds, _IDLE)):
             self._ordinary_at = 0.0
         return None
 

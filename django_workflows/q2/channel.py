@@ -26,20 +26,17 @@ class Channel:
         if is_postgresql():
             execute("SELECT pg_notify(%s, %s)", [CHANNEL, queue])
 
-    def wait(self, seconds: float, *, changed: bool = True) -> bool:
-        """Wait until something was announced, but not longer than ``seconds``; whether it was.
-
-        With ``changed=False`` wait without listening, since what is known already is still to be done.
-        """
-        if not changed:
-            time.sleep(seconds)
-            return False
+    def wait(self, seconds: float) -> bool:
+        """Wait until something was announced, but not longer than ``seconds``; whether it may have been."""
         if is_postgresql():
             return self._wait_for_notify(seconds)
         return self._wait_for_change(seconds)
 
     def _wait_for_notify(self, seconds: float) -> bool:
-        raw = self._listen()
+        raw = connection().connection
+        if raw is None or raw is not self._listening:
+            self._listen()
+            return True  # what was said before was not heard
         if not hasattr(raw, "notifies"):
             # psycopg2 has no such generator; looking often is good enough there.
             time.sleep(min(seconds, 0.05))
@@ -51,13 +48,9 @@ class Channel:
                     return True
         return False
 
-    def _listen(self) -> Any:
-        wrapper = connection()
-        wrapper.ensure_connection()
-        if wrapper.connection is not self._listening:
-            execute(f"LISTEN {CHANNEL}")
-            self._listening = wrapper.connection
-        return wrapper.connection
+    def _listen(self) -> None:
+        execute(f"LISTEN {CHANNEL}")
+        self._listening = connection().connection
 
     def _wait_for_change(self, seconds: float) -> bool:
         until = time.monotonic() + seconds

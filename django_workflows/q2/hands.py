@@ -9,7 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import time
 
-_STALE = 0.5
+#: Seconds until a drain that nobody has begun is taken for lost. Doubled each time, since all workers may be busy.
+_STALE, _STALEST = 0.5, 30.0
+#: Seconds between two looks at the shared count, at first and later.
+_TICK, _TOCK = 0.002, 0.02
 _begun = multiprocessing.Value("L", 0, lock=False)
 
 
@@ -19,24 +22,34 @@ def begun() -> None:
 
 
 class Hands:
-    """The pusher's side: how many it handed out that no worker took yet."""
+    """The pusher's side: whether it has handed out a drain that no worker took yet."""
 
     def __init__(self) -> None:
         self._seen = _begun.value
         self._handed_at = 0.0
         self._waiting = False
-
-    def free(self) -> bool:
-        """Whether another drain may be handed out: the last one was begun, or must be taken for lost."""
-        if self._waiting and _begun.value != self._seen:
-            self._waiting = False
-        if self._waiting and time.monotonic() - self._handed_at > _STALE:
-            self._waiting = False
-        return not self._waiting
+        self._stale = _STALE
 
     def hand_out(self) -> None:
         self._seen, self._handed_at, self._waiting = _begun.value, time.monotonic(), True
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until another drain may be handed out, but not longer than ``seconds``; whether it may."""
+        since = time.monotonic()
+        while self._pending():
+            waited = time.monotonic() - since
+            if waited >= seconds:
+                return False
+            time.sleep(_TICK if waited < 0.1 else _TOCK)
+        return True
+
     def active(self, seconds: float) -> bool:
         """Whether anything was handed out in the last ``seconds``."""
         return time.monotonic() - self._handed_at < seconds
+
+    def _pending(self) -> bool:
+        if self._waiting and _begun.value != self._seen:
+            self._waiting, self._stale = False, _STALE
+        if self._waiting and time.monotonic() - self._handed_at > self._stale:
+            self._waiting, self._stale = False, min(_STALEST, 2 * self._stale)
+        return self._waiting

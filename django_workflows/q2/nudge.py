@@ -53,12 +53,16 @@ class Q2Dispatcher:
 
 
 def nudge(queue: str, seconds: float = 0.0, count: int = 1) -> None:
-    """Queue drains as django-q2 tasks, for brokers that do not watch the journal. Lost ones are made up for by the sweep."""
-    if watches_journal():
-        return
+    """Wake workers from outside of a transaction: by word of the journal's channel, or by drains as django-q2 tasks.
+
+    Never raises. What is lost is made up for: by the journal's watcher, by idle workers' heartbeats, by the sweep.
+    """
     from .tasks import package
 
     try:
+        if watches_journal():
+            Channel.announce(queue)
+            return
         broker = get_broker(queue or None)
         for _ in range(count):
             if seconds > 0:

@@ -143,14 +143,14 @@ def fetch_one(sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
 def fetch_all(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with connection().cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def execute(sql: str, params: Sequence[Any] = ()) -> int:
     """Run a statement; how many rows it changed."""
     with connection().cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> None:

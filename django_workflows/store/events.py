@@ -13,7 +13,8 @@ from .rows import EVENT, STEP, dump_failure
 def create(event_id: UUID, workflow_id: UUID, name: str, now: datetime) -> None:
     """Make an event ahead of time."""
     execute(
-        f"INSERT INTO {EVENT} (id, workflow_id, name, state, created_at, sequence) VALUES (%s, %s, %s, 'created', %s, 0)",
+        f"INSERT INTO {EVENT} (id, workflow_id, name, state, created_at, sequence) "
+        "VALUES (%s, %s, %s, 'created', %s, 0)",
         [put_uuid(event_id), put_uuid(workflow_id), name, put_instant(now)],
     )
 
@@ -34,13 +35,22 @@ def state_of(event_id: UUID) -> str | None:
 
 
 def waiting_step(workflow_id: UUID, name: str, event_id: UUID | None) -> int | None:
-    """The first step that waits for an event of this name (or this id), and was not given one."""
-    row = fetch_one(
-        f"SELECT number FROM {STEP} WHERE workflow_id = %s AND kind = 'event' AND state = 'waiting' AND function = %s "
-        "ORDER BY number LIMIT 1",
-        [put_uuid(workflow_id), function_of(name, event_id)],
-    )
-    return None if row is None else int(row[0])
+    """The first step that waits for the event of this id, else for one of this name, and was not given one."""
+    wanted = [function_of(name, None)] if event_id is None else [function_of(None, event_id), function_of(name, None)]
+    for function in wanted:
+        row = fetch_one(
+            f"SELECT number FROM {STEP} WHERE workflow_id = %s AND kind = 'event' AND state = 'waiting' "
+            "AND function = %s ORDER BY number LIMIT 1",
+            [put_uuid(workflow_id), function],
+        )
+        if row is not None:
+            return int(row[0])
+    return None
+
+
+def consume(event_id: UUID, number: int) -> None:
+    """Note which step took an event."""
+    execute(f"UPDATE {EVENT} SET state = 'consumed', step = %s WHERE id = %s", [number, put_uuid(event_id)])
 
 
 def function_of(name: str | None, event_id: UUID | str | None) -> str:
@@ -73,7 +83,9 @@ def send(
         )
 
 
-def take(workflow_id: UUID, number: int, name: str | None, event_id: UUID | None) -> tuple[str | None, Failure | None] | None:
+def take(
+    workflow_id: UUID, number: int, name: str | None, event_id: UUID | None
+) -> tuple[str | None, Failure | None] | None:
     """Give the step the first event sent and not taken: its value and error; ``None`` if there is none."""
     which, param = ("id = %s", put_uuid(event_id)) if event_id is not None else ("name = %s", name)
     row = fetch_one(

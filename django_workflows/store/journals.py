@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ..conf import settings
-from ..core.journal import NewStep, StepEnd, StepRecord, TurnRecord
+from ..core.entries import NewStep, StepEnd, TurnRecord
+from ..core.journal import StepRecord
 from .database import (
     Moment,
     clock,
@@ -50,14 +51,7 @@ def write_turn(turn: TurnRecord) -> tuple[datetime, int] | None:
     now, version = written
     if not end_steps(turn.workflow_id, turn.step_ends, now, turn.at):
         return None
-    if turn.deliveries:
-        execute_many(
-            f"UPDATE {STEP} SET delivery = %s, delivered_at = %s WHERE workflow_id = %s AND number = %s",
-            [
-                (delivery, put_instant(turn.at), put_uuid(turn.workflow_id), number)
-                for number, delivery in turn.deliveries
-            ],
-        )
+    _write_deliveries(turn)
     if turn.dropped:
         drop_steps(turn.workflow_id, turn.dropped, now)
     if turn.new_steps:
@@ -71,6 +65,13 @@ def write_turn(turn: TurnRecord) -> tuple[datetime, int] | None:
     return now, version
 
 
+def _write_deliveries(turn: TurnRecord) -> None:
+    execute_many(
+        f"UPDATE {STEP} SET delivery = %s, delivered_at = %s WHERE workflow_id = %s AND number = %s",
+        [(delivery, put_instant(turn.at), put_uuid(turn.workflow_id), number) for number, delivery in turn.deliveries],
+    )
+
+
 def _write_workflow(turn: TurnRecord) -> tuple[datetime, int] | None:
     moment = Moment()
     sets = [
@@ -79,6 +80,7 @@ def _write_workflow(turn: TurnRecord) -> tuple[datetime, int] | None:
         "deliveries = 0",
         "claimed_by = ''",
         "problem = ''",
+        f"reopened = {'FALSE' if is_postgresql() else '0'}",
         "journal_bytes = journal_bytes + %s",
     ]
     params: list[object] = [turn.delivered, turn.grown_bytes]
@@ -106,9 +108,8 @@ def _write_workflow(turn: TurnRecord) -> tuple[datetime, int] | None:
             f"expires_at = {_expires_sql(moment)}",
         ]
         params += [turn.ending.state, turn.ending.result, dump_failure(turn.ending.error)]
-    handled = "" if turn.canceled_at_delivery is not None else (
-        " AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL)"
-    )
+    told = turn.forced or turn.canceled_at_delivery is not None
+    handled = "" if told else " AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL)"
     row = fetch_one(
         f"UPDATE {WORKFLOW} SET {', '.join(sets)} WHERE id = %s AND generation = %s AND state = 'in_progress' "
         f"AND delivered = %s{handled} RETURNING {moment.sql()}, version",
@@ -148,22 +149,30 @@ def _expires_sql(moment: Moment) -> str:
     )
 
 
+_END_STEP = (
+    f"UPDATE {STEP} SET state = %s, result = %s, error = %s, due_at = NULL, finished_at = %s, delivery = %s, "
+    "delivered_at = %s WHERE workflow_id = %s AND number = %s AND "
+)
+
+
 def end_steps(workflow_id: UUID, ends: Sequence[StepEnd], now: datetime, at: datetime | None = None) -> bool:
     """Write the ends of steps; False if one that has an attempt is no longer at that attempt.
 
     ``at`` is when those that have a delivery were handed over.
     """
-    waits = [end for end in ends if end.attempt is None]
-    sql = (
-        f"UPDATE {STEP} SET state = %s, result = %s, error = %s, due_at = NULL, finished_at = %s, delivery = %s, "
-        "delivered_at = %s WHERE workflow_id = %s AND number = %s AND "
-    )
-    execute_many(sql + "state = 'waiting'", [_end_params(workflow_id, end, now, at) for end in waits])
+    waits = [_end_params(workflow_id, end, now, at) for end in ends if end.attempt is None]
+    execute_many(_END_STEP + "state = 'waiting'", waits)
+    running = _END_STEP + "state = 'running' AND attempt = %s"
     return all(
-        execute(sql + "state = 'running' AND attempt = %s", [*_end_params(workflow_id, end, now, at), end.attempt]) == 1
+        execute(running, [*_end_params(workflow_id, end, now, at), end.attempt])
         for end in ends
         if end.attempt is not None
     )
+
+
+def end_wait(workflow_id: UUID, end: StepEnd, now: datetime) -> bool:
+    """Write the end of a wait; False if the step does not wait any more."""
+    return execute(_END_STEP + "state = 'waiting'", _end_params(workflow_id, end, now, None)) == 1
 
 
 def _end_params(workflow_id: UUID, end: StepEnd, now: datetime, at: datetime | None) -> tuple[object, ...]:
@@ -188,14 +197,16 @@ def drop_steps(workflow_id: UUID, numbers: Sequence[int] | None, now: datetime) 
     if numbers is None:
         execute(sql, [put_instant(now), put_uuid(workflow_id)])
     else:
-        execute_many(sql + " AND number = %s", [(put_instant(now), put_uuid(workflow_id), number) for number in numbers])
+        execute_many(
+            sql + " AND number = %s", [(put_instant(now), put_uuid(workflow_id), number) for number in numbers]
+        )
 
 
 _INSERT_STEP = f"""
 INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
     claimed_by, result, error, progress, delivery, delivered_at, queue, priority, pool, created_at, queued_at,
     started_at, finished_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', %s, '', %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -213,6 +224,7 @@ def _step_params(turn: TurnRecord, step: NewStep, now: datetime) -> tuple[object
         step.state,
         1 if running or (ended and step.kind in ("query", "mutation")) else 0,
         put_instant(step_due(step, now)),
+        step.claimed_by,
         step.result,
         dump_failure(step.error),
         step.delivery,
@@ -235,5 +247,3 @@ def step_due(step: NewStep, now: datetime) -> datetime | None:
     if step.run_at is not None:
         return step.run_at
     return now if step.state == "queued" else None
-
-

@@ -18,16 +18,32 @@ def delete_tree(workflow_id: UUID) -> bool:
     Children of a finished workflow that still run (they were given up) keep it from being deleted.
     """
     with atomic():
-        levels = [[workflow_id]]
-        if not fetch_all(f"SELECT 1 FROM {WORKFLOW} WHERE id = %s AND {_FINISHED}", [put_uuid(workflow_id)]):
+        # A change, so that the row is locked: a restart at this moment waits, and then finds nothing.
+        locked = execute(
+            f"UPDATE {WORKFLOW} SET version = version + 1 WHERE id = %s AND {_FINISHED}", [put_uuid(workflow_id)]
+        )
+        levels = _levels([workflow_id]) if locked else None
+        if levels is None:
             return False
-        while children := _children(levels[-1]):
-            if any(state == "in_progress" for _, state in children):
-                return False
-            levels.append([child for child, _ in children])
         for ids in reversed(levels):
             _delete(ids)
         return True
+
+
+def delete_descendants(ids: Sequence[UUID]) -> None:
+    """Delete these workflows, children of one that ended, with all below them, whatever their state."""
+    for level in reversed(_levels(ids, running=True) or []):
+        _delete(level)
+
+
+def _levels(ids: Sequence[UUID], *, running: bool = False) -> list[list[UUID]] | None:
+    """A tree level by level; ``None`` if something below the top still runs, unless ``running`` ones count as well."""
+    levels = [list(ids)]
+    while levels[-1] and (children := _children(levels[-1])):
+        if not running and any(state == "in_progress" for _, state in children):
+            return None
+        levels.append([child for child, _ in children])
+    return levels
 
 
 def _children(ids: Sequence[UUID]) -> list[tuple[UUID, str]]:

@@ -24,14 +24,13 @@ _READERS: dict[str, Any] = {
     "started_at": read_instant,
     "finished_at": read_instant,
     "retain_for": read_duration,
+    "reopened": bool,
 }
 _FIELDS = tuple(WorkflowRecord.__slots__)
 WORKFLOW_COLUMNS = ", ".join("parent_id" if name == "parent" else name for name in _FIELDS)
 _CONVERTED = tuple((index, _READERS[name]) for index, name in enumerate(_FIELDS) if name in _READERS)
 
-STEP_COLUMNS = (
-    "number, kind, name, args, state, result, error, delivery, delivered_at, finished_at, due_at, function"
-)
+STEP_COLUMNS = "number, kind, name, args, state, result, error, delivery, delivered_at, finished_at, due_at, function"
 
 
 def workflow_record(row: Sequence[Any]) -> WorkflowRecord:

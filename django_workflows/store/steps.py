@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from ..conf import settings
 from ..core.journal import ClaimedStep
 from ..models import Step
@@ -150,7 +152,7 @@ def open_steps(workflow_id: UUID) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def queryset(workflow_id: UUID):  # type: ignore[no-untyped-def]
+def queryset(workflow_id: UUID) -> QuerySet[Step]:
     """The steps of a workflow in order."""
     return Step.objects.using(alias()).filter(workflow_id=workflow_id).order_by("number")
 
@@ -166,8 +168,6 @@ def attempt_json(
         "finished_at": finished_at.isoformat() if finished_at else None,
         **error,
     }
-
-
 
 
 def release(step: ClaimedStep, seconds: float) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ..conf import settings
-from .database import Moment, execute, fetch_one, now_sql, read_instant
-from .rows import WORKER
+from .database import Moment, atomic, execute, fetch_all, fetch_one, now_sql, read_instant
+from .rows import STEP, WORKER, WORKFLOW
+from .workflows import live
 
 
 def beat(worker: str, host: str, pid: int, role: str, queue: str, doing: str) -> None:
@@ -22,6 +23,30 @@ def beat(worker: str, host: str, pid: int, role: str, queue: str, doing: str) ->
 
 def remove(worker: str) -> None:
     execute(f"DELETE FROM {WORKER} WHERE id = %s", [worker])
+
+
+def of_machine(machine: str) -> list[str]:
+    """The ids of the workers that are known on a machine, of which its name is a part."""
+    rows = fetch_all(f"SELECT id FROM {WORKER} WHERE id LIKE %s", [f"%:{machine}:%"])
+    return [row[0] for row in rows]
+
+
+def give_back(worker: str) -> set[str]:
+    """Forget a worker that is gone, and end the leases of what it held at once; the queues which that is due in.
+
+    Whoever takes it next finds an attempt that was lost, as if the lease had run out.
+    """
+    queues: set[str] = set()
+    with atomic():
+        for table, held in ((STEP, "state = 'running'"), (WORKFLOW, "state = 'in_progress'")):
+            rows = fetch_all(
+                f"UPDATE {table} SET due_at = {now_sql()} WHERE claimed_by = %s AND {held} AND {live(table)} "
+                "RETURNING queue",
+                [worker],
+            )
+            queues.update(row[0] for row in rows)
+        execute(f"DELETE FROM {WORKER} WHERE id = %s", [worker])
+    return queues
 
 
 def remove_silent() -> int:

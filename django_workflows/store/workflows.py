@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from ..conf import settings
-from ..core.journal import NewWorkflow, WorkflowRecord
+from ..core.entries import NewWorkflow
+from ..core.journal import WorkflowRecord
 from ..models import Workflow
 from .database import (
     Moment,
@@ -32,8 +35,8 @@ from .rows import STEP, WORKFLOW, WORKFLOW_COLUMNS, workflow_record
 _INSERT = f"""
 INSERT INTO {WORKFLOW} (id, name, state, args, queue, priority, key, idempotency_key, on_complete, context,
     parent_id, parent_step, depth, retain_for, trace, problem, generation, version, delivered, journal_bytes,
-    deliveries, claimed_by, created_at, due_at)
-VALUES (%s, %s, 'in_progress', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 1, 1, 0, %s, 0, '', {{now}}, {{due}})
+    deliveries, claimed_by, reopened, created_at, due_at)
+VALUES (%s, %s, 'in_progress', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 1, 1, 0, %s, 0, '', {{false}}, {{now}}, {{due}})
 """
 
 
@@ -56,7 +59,7 @@ def insert_children(children: Sequence[NewWorkflow]) -> None:
 def _insert_sql(new: NewWorkflow) -> str:
     moment = Moment()
     due = "%s" if new.run_at is not None else moment.sql(new.delay or 0.0)
-    return _INSERT.format(now=moment.sql(), due=due)
+    return _INSERT.format(now=moment.sql(), due=due, false="FALSE" if is_postgresql() else "0")
 
 
 def _insert_params(new: NewWorkflow) -> tuple[object, ...]:
@@ -173,9 +176,9 @@ def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
     for priority in levels.of(WORKFLOW, queue):
         moment = Moment()
         row = fetch_one(
-            f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = deliveries + 1, claimed_by = %s "
-            f"WHERE id = (SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s AND due_at <= {moment.sql()} "
-            f"ORDER BY due_at LIMIT 1{skip_locked()}) RETURNING {WORKFLOW_COLUMNS}",
+            f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = deliveries + 1, "
+            f"claimed_by = %s WHERE id = (SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s "
+            f"AND due_at <= {moment.sql()} ORDER BY due_at LIMIT 1{skip_locked()}) RETURNING {WORKFLOW_COLUMNS}",
             [worker, queue, priority],
         )
         if row is not None:
@@ -223,7 +226,7 @@ def set_on_complete_error(workflow_id: UUID, error: str | None) -> None:
     execute(f"UPDATE {WORKFLOW} SET on_complete_error = %s WHERE id = %s", [error, put_uuid(workflow_id)])
 
 
-def queryset():  # type: ignore[no-untyped-def]
+def queryset() -> QuerySet[Workflow]:
     """All workflows, newest first."""
     return Workflow.objects.using(alias()).order_by("-id")
 

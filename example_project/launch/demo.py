@@ -12,8 +12,10 @@ from example_project.launch.results import results, retry_count, states, table
 from example_project.launch.services import Services, running_services
 from example_project.weather.cities import all_cities
 from example_project.weather.lookups import start_lookup
+from example_project.weather.workflows import workflow
 
 POLL = 0.1
+SHOWN = 5  # workflows in a complaint
 # fmt: off
 FIRST = (
     "Paris", "Tokyo", "Nairobi", "Lima", "Sydney", "London", "Cairo", "Mumbai",
@@ -88,9 +90,9 @@ def _print_results(out: TextIO, ids: Sequence[UUID], took: float) -> None:
 
 
 def _complaint(what: str, ids: Sequence[UUID], services: Services) -> str:
-    shown = ", ".join(str(workflow_id) for workflow_id in ids[:5])
-    more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-    return f"{what}: {shown}{more}.\n{services.cluster.tail()}\n{services.site.tail(10)}"
+    first = [f"  {workflow_id}  {workflow.status(workflow_id)}" for workflow_id in ids[:SHOWN]]
+    more = [f"  and {len(ids) - SHOWN} more"] if len(ids) > SHOWN else []
+    return "\n".join([f"{what}:", *first, *more, services.cluster.tail(), services.site.tail(10)])
 
 
 def _say(out: TextIO, text: str) -> None:

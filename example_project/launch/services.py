@@ -120,5 +120,5 @@ def handled(handlers: dict[signal.Signals, signal.Handlers | object]) -> Iterato
             signal.signal(number, handler)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)

@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from django.db import IntegrityError, connection, transaction
+
 from django_workflows import current_step, report_progress
 from tests.app.models import Counter, Effect
 
@@ -142,3 +144,239 @@ def kill_myself() -> None:
 
 def pid() -> int:
     return os.getpid()
+
+
+def find_effects(prefix: str) -> list[str]:
+    return list(Effect.objects.filter(key__startswith=prefix).order_by("key").values_list("key", flat=True))
+
+
+async def count_effects_async() -> int:
+    return await Effect.objects.acount()
+
+
+def count_twice() -> tuple[int, int]:
+    """Two reads of one query; ``calls`` tells a test when it is between them."""
+    first = Effect.objects.count()
+    between_reads()
+    return first, Effect.objects.count()
+
+
+def between_reads() -> None:
+    for hook in hooks:
+        hook()
+
+
+#: What a test wants done in the middle of a step.
+hooks: list = []
+
+
+def insert_effect_then(key: str) -> str:
+    """A write, and then whatever the test wants to happen while the step's transaction is open."""
+    calls.append(("insert_effect_then", key, current_step().attempt))
+    Effect.objects.create(key=key)
+    between_reads()
+    return key
+
+
+def act_then(key: str) -> str:
+    """An action, and then whatever the test wants to happen before it ends."""
+    calls.append(("act_then", key, current_step().attempt))
+    between_reads()
+    return key
+
+
+def swallow_integrity_error(key: str) -> str:
+    Effect.objects.create(key=key)
+    try:
+        Effect.objects.create(key=key)
+    except IntegrityError:
+        return "swallowed"
+    return "no error"
+
+
+def handle_integrity_error(key: str) -> str:
+    Effect.objects.create(key=key)
+    try:
+        with transaction.atomic():
+            Effect.objects.create(key=key)
+    except IntegrityError:
+        return "handled"
+    return "no error"
+
+
+def insert_with_failing_hook(key: str) -> str:
+    Effect.objects.create(key=key)
+    transaction.on_commit(fail_in_hook)
+    return key
+
+
+def fail_in_hook() -> None:
+    calls.append(("hook",))
+    raise Unreachable("the hook has failed")
+
+
+def insert_with_hook(key: str) -> str:
+    Effect.objects.create(key=key)
+    transaction.on_commit(lambda: calls.append(("hook", key)))
+    return key
+
+
+async def insert_two_async(key: str) -> list[str]:
+    await Effect.objects.acreate(key=f"{key}-1")
+    await asyncio.sleep(0)
+    await Effect.objects.acreate(key=f"{key}-2")
+    return [key]
+
+
+async def insert_async_and_fail(key: str) -> None:
+    await Effect.objects.acreate(key=key)
+    raise CardDeclined("no money")
+
+
+def raise_out(kind: str) -> None:
+    """Raises what is no ``Exception``."""
+    raise {
+        "SystemExit": SystemExit(3),
+        "KeyboardInterrupt": KeyboardInterrupt(),
+        "GeneratorExit": GeneratorExit(),
+        "CancelledError": asyncio.CancelledError(),
+        "RecursionError": RecursionError("too deep"),
+        "MemoryError": MemoryError(),
+    }[kind]
+
+
+async def raise_out_async(kind: str) -> None:
+    raise_out(kind)
+
+
+class Unreadable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("its text is broken")
+
+
+def raise_unreadable() -> None:
+    raise Unreadable
+
+
+def raise_strange_text() -> None:
+    raise CardDeclined("nul \x00 and half \ud800 and \u2028 and " + "x" * 100_000)
+
+
+def fail_with(kind: str, name: str) -> str:
+    """Fails with ``kind`` at the first two calls."""
+    calls.append((kind, name))
+    if len([call for call in calls if call == (kind, name)]) <= 2:
+        raise {"declined": CardDeclined, "unreachable": Unreachable}[kind](name)
+    return name
+
+
+def spin(seconds: float) -> str:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+    return "spun"
+
+
+def swallow_all(seconds: float) -> str:
+    """``except Exception`` around everything does not keep a timeout off."""
+    try:
+        time.sleep(seconds)
+    except Exception:  # noqa: BLE001 - that is the point
+        return "swallowed"
+    return "slept"
+
+
+def own_timeout_error() -> None:
+    raise TimeoutError("the far side did not answer")
+
+
+async def own_timeout_error_async() -> None:
+    await asyncio.sleep(0)
+    raise TimeoutError("the far side did not answer")
+
+
+def key_of_attempts(name: str) -> str:
+    """Fails at first; says which idempotency key each attempt had."""
+    calls.append((name, current_step().attempt, current_step().idempotency_key))
+    if current_step().attempt < 3:
+        raise Unreachable(name)
+    return current_step().idempotency_key
+
+
+def watch_for_cancel() -> bool:
+    """Whether it was told, after the hooks, that nobody wants it any more."""
+    assert not current_step().canceled()
+    between_reads()
+    current_step()._asked_at = float("-inf")
+    return current_step().canceled()
+
+
+def report_halfway() -> None:
+    report_progress(1, 2, "halfway")
+    between_reads()
+
+
+def never_annotated():
+    return object()
+
+
+def large(size: int) -> str:
+    return "x" * size
+
+
+def deep(levels: int):
+    value: list = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def nul() -> str:
+    return "a\x00b"
+
+
+def surrogate() -> str:
+    return "\ud800"
+
+
+def nested_nan():
+    return {"measurements": [1.0, float("nan")]}
+
+
+def circular():
+    value: list = []
+    value.append(value)
+    return value
+
+
+def infinite() -> float:
+    return float("-inf")
+
+
+def record(name: str) -> str:
+    calls.append((name,))
+    return name
+
+
+def transaction_settings() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')")
+        return list(cursor.fetchone())
+
+
+def insert_and_return_nan(key: str) -> float:
+    Effect.objects.create(key=key)
+    return float("nan")
+
+
+def insert_with_hook_and_fail(key: str) -> None:
+    insert_with_hook(key)
+    raise CardDeclined("no money")
+
+
+def insert_for_commit(key: str) -> str:
+    """Its first two calls write what a test's trigger refuses at the commit."""
+    calls.append(("insert_for_commit", key))
+    value = "fails once" if len(calls) <= 2 else "fine"
+    Effect.objects.create(key=key, value=value)
+    return value

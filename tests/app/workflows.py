@@ -9,7 +9,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django_workflows import ChildWorkflowFailed, RetryPolicy, StepFailed, WorkflowContext, WorkflowManager, define_event
+from django_workflows import (
+    ChildWorkflowFailed,
+    RetryPolicy,
+    StepFailed,
+    WorkflowContext,
+    WorkflowManager,
+    define_event,
+)
 from tests.app import steps
 from tests.app.models import Effect
 
@@ -52,7 +59,9 @@ async def retried(step: WorkflowContext, name: str, attempts: int) -> int:
 
 
 @workflow.define
-async def call(step: WorkflowContext, kind: str, function: str, arguments: dict[str, Any], options: dict[str, Any]) -> Any:
+async def call(
+    step: WorkflowContext, kind: str, function: str, arguments: dict[str, Any], options: dict[str, Any]
+) -> Any:
     if options.get("retry") == "quick":
         options["retry"] = quick
     run = getattr(step.with_options(**options), f"run_{kind}")
@@ -159,3 +168,111 @@ async def deterministic(step: WorkflowContext) -> list[str]:
     echoed = await step.run_action(steps.echo, first + second)
     assert echoed == first + second
     return echoed
+
+
+@workflow.define
+async def inserts_and_acts(step: WorkflowContext, key: str) -> list[Any]:
+    """One of each kind, in a row."""
+    first = await step.run_mutation(steps.insert_effect_then, f"{key}-1")
+    second = await step.run_action(steps.add, 1, 2)
+    third = await step.with_options(retry=quick).run_action(steps.act_then, f"{key}-2")
+    fourth = await step.run_mutation(steps.insert_effect_then, f"{key}-3")
+    return [first, second, third, fourth, await step.run_query(steps.find_effects, key)]
+
+
+@workflow.define
+async def race(step: WorkflowContext, seconds: list[float]) -> list[int]:
+    """The order in which sleeps end, as ``as_completed`` has it."""
+
+    async def nap(index: int) -> int:
+        await step.sleep(seconds[index], name=f"nap {index}")
+        return index
+
+    return [await next_one for next_one in asyncio.as_completed([nap(index) for index in range(len(seconds))])]
+
+
+@workflow.define
+async def fan_out_and_retry(step: WorkflowContext, name: str, count: int) -> int:
+    """Parallel steps of which each needs two attempts, then a mutation."""
+    context = step.with_options(retry=quick)
+    found = await asyncio.gather(*(context.run_action(steps.fail_until, f"{name}-{i}", 2) for i in range(count)))
+    await step.run_mutation(steps.insert_effect, name)
+    return sum(found)
+
+
+@workflow.define
+async def steps_of_all_kinds(step: WorkflowContext) -> str:
+    """Open steps of every kind at once, in this order."""
+    waits: list[Any] = [
+        step.run_action(steps.add, 1, 2),
+        step.await_event(approval),
+        step.sleep(3600),
+        step.sleep(3600, name="cool down"),
+        step.with_options(name="a name of its own").run_query(steps.count_effects),
+        step.run_workflow(asks_approval),
+        step.with_options(run_after=60).run_mutation(steps.insert_effect, "later"),
+    ]
+    await asyncio.gather(*waits)
+    return "never"
+
+
+@workflow.define
+async def points(step: WorkflowContext, point: steps.Point) -> steps.Point:
+    return await step.run_action(steps.shift, point, 0.5)
+
+
+@workflow.define
+async def tries_a_mutation(step: WorkflowContext, key: str) -> list[str]:
+    try:
+        await step.run_mutation(steps.insert_effect_and_fail, f"{key}-1")
+    except StepFailed as error:
+        return [error.message, await step.run_mutation(steps.insert_effect_then, f"{key}-2")]
+    return []
+
+
+@workflow.define
+async def parallel_mutations(step: WorkflowContext, key: str, count: int) -> int:
+    await asyncio.gather(*(step.run_mutation(steps.insert_effect, f"{key}-{index}") for index in range(count)))
+    return await step.run_query(steps.count_effects)
+
+
+@workflow.define
+async def gives_up_on_a_mutation(step: WorkflowContext, key: str) -> str:
+    try:
+        async with asyncio.timeout(1):
+            await step.run_mutation(steps.insert_effect, key)
+    except TimeoutError:
+        return "gave up"
+    return "written"
+
+
+@workflow.define
+async def reads_then_writes(step: WorkflowContext, key: str, inline: bool) -> list[int]:
+    context = step.with_options(inline=inline)
+    before = await context.run_query(steps.count_effects)
+    await context.run_mutation(steps.insert_effect, key)
+    return [before, await context.run_query(steps.count_effects)]
+
+
+@workflow.define
+async def fails_reading_then_writes(step: WorkflowContext, key: str, inline: bool) -> str:
+    context = step.with_options(inline=inline)
+    try:
+        await context.run_query(steps.write_in_query)
+    except StepFailed:
+        return await context.run_mutation(steps.insert_effect_then, key)
+    return "it could write"
+
+
+@workflow.define
+async def cleans_up(step: WorkflowContext, key: str) -> None:
+    try:
+        await step.sleep(1000, name="long wait")
+    except asyncio.CancelledError:
+        await step.run_mutation(steps.insert_effect, f"{key} cleaned up")
+        raise
+
+
+@workflow.define
+async def parent_of_waiting(step: WorkflowContext) -> str:
+    return await step.run_workflow(asks_approval)

@@ -24,5 +24,5 @@ class Command(BaseCommand):
             run_demo(self.stdout, count=cities, timeout=timeout)  # type: ignore[arg-type]
         except (DemoFailed, NotRunning) as error:
             raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
-            raise CommandError("Interrupted. Everything was stopped.", returncode=130) from None
+        except KeyboardInterrupt as interrupt:
+            raise CommandError(f"Everything was stopped, as asked ({interrupt}).", returncode=130) from None

@@ -1,30 +1,34 @@
-"""``WorkflowManager``: how users define, start and look after workflows."""
+"""Everything that a ``WorkflowManager`` does, for code that may block."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
-from .conf import settings
-from .core.context import WorkflowContext
-from .core.definitions import Definition
-from .core.durations import Duration, to_seconds
-from .core.registry import registry
-from .core.retry import RetryPolicy, dotted_path
-from .core.status import WorkflowStatus
-from .engine import cleanup as cleanup_verb
-from .engine import observe
-from .engine.start import StartOptions, start
-from .exceptions import InvalidArguments, InvalidDefinition, WorkflowNotFound
-from .models import Step, Workflow
-from .store import steps as step_store
-from .store import workflows
+from ..conf import settings
+from ..core.context import WorkflowContext
+from ..core.definitions import Definition
+from ..core.durations import Duration, to_seconds
+from ..core.events import EventDefinition
+from ..core.registry import registry
+from ..core.retry import RetryPolicy, dotted_path
+from ..core.status import WorkflowStatus
+from ..engine import cleanup as cleanup_verb
+from ..engine import observe
+from ..engine.cancel import cancel
+from ..engine.restart import FromStep, restart
+from ..engine.send_event import create_event, send_event
+from ..engine.start import StartOptions, start
+from ..exceptions import EventNotFound, InvalidArguments, InvalidDefinition, WorkflowNotFound
+from ..models import Step, Workflow
+from ..store import steps as step_store
+from ..store import workflows
+from .definition import WorkflowDefinition
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,58 +36,8 @@ R = TypeVar("R")
 Handler = Callable[Concatenate[WorkflowContext, P], Coroutine[Any, Any, R]]
 
 
-class WorkflowDefinition(Definition[P, R]):
-    """A defined workflow. ``start`` takes the handler's own arguments, without the context."""
-
-    def start(self, *args: P.args, **kwargs: P.kwargs) -> UUID:
-        """Start one, in the caller's transaction if there is one; returns its id.
-
-        Raises ``InvalidArguments``, and stores nothing, if the arguments do not fit the handler's annotations.
-        """
-        return self._start(StartOptions(), args, kwargs)
-
-    async def astart(self, *args: P.args, **kwargs: P.kwargs) -> UUID:
-        """``start``, for async code."""
-        return await sync_to_async(self._start)(StartOptions(), args, kwargs)
-
-    def with_options(self, **options: Any) -> BoundDefinition[P, R]:
-        """This definition with options for ``start``: see ``StartOptions`` for what there is."""
-        return BoundDefinition(self, StartOptions().derive(**options))
-
-    def _start(self, options: StartOptions, args: Any, kwargs: Any) -> UUID:
-        text = self.signature.encode_arguments(
-            args, kwargs, what=f"arguments of {self.name}", max_bytes=settings.MAX_PAYLOAD_BYTES, apply_defaults=True
-        )
-        return start(self, text, options)
-
-
-class BoundDefinition(Generic[P, R]):
-    """A definition with options for ``start``."""
-
-    def __init__(self, definition: WorkflowDefinition[P, R], options: StartOptions) -> None:
-        self._definition = definition
-        self._options = options
-
-    def with_options(self, **options: Any) -> BoundDefinition[P, R]:
-        """These options and more; later ones win."""
-        return BoundDefinition(self._definition, self._options.derive(**options))
-
-    def start(self, *args: P.args, **kwargs: P.kwargs) -> UUID:
-        """As ``WorkflowDefinition.start``."""
-        return self._definition._start(self._options, args, kwargs)
-
-    async def astart(self, *args: P.args, **kwargs: P.kwargs) -> UUID:
-        """``start``, for async code."""
-        return await sync_to_async(self._definition._start)(self._options, args, kwargs)
-
-
-class WorkflowManager:
-    """Defines workflows that share defaults, and looks after workflows of any definition.
-
-    ``retry_actions_by_default`` and ``default_retry`` say whether and how actions are tried again; a definition or a step
-    can say otherwise. ``max_parallelism`` is how many steps of this manager's workflows may run at once over all
-    machines, ``None`` for no limit. ``queue`` names the django-q2 cluster that runs them, "" for the default one.
-    """
+class SyncManager:
+    """The blocking half of ``WorkflowManager``, which says what its options mean."""
 
     def __init__(
         self,
@@ -116,15 +70,15 @@ class WorkflowManager:
         priority: int = ...,
         api: bool = ...,
     ) -> Callable[[Handler[P, R]], WorkflowDefinition[P, R]]: ...
-    def define(self, handler: Any = None, /, **options: Any) -> Any:
+    def define(self, *handler: Any, **options: Any) -> Any:
         """Define a workflow: ``@workflow.define``, or ``@workflow.define(name=..., ...)`` with options of its own.
 
         The name defaults to ``module.qualname`` and is what journals store. Raises ``DuplicateDefinition`` or
         ``InvalidDefinition``.
         """
-        if handler is None:
+        if not handler:
             return lambda function: self._define(function, **options)
-        return self._define(handler)
+        return self._define(*handler, **options)
 
     def _define(
         self,
@@ -143,7 +97,9 @@ class WorkflowManager:
         definition = WorkflowDefinition[Any, Any](
             name=name or dotted_path(handler),
             handler=handler,
-            retry_actions=self.retry_actions_by_default if retry_actions_by_default is None else retry_actions_by_default,
+            retry_actions=self.retry_actions_by_default
+            if retry_actions_by_default is None
+            else retry_actions_by_default,
             retry=default_retry or self.default_retry,
             queue=self.queue if queue is None else queue,
             priority=priority,
@@ -155,7 +111,9 @@ class WorkflowManager:
 
     # -- starting
 
-    def start(self, definition: str | Definition[Any, Any], args: Mapping[str, Any] | None = None, **options: Any) -> UUID:
+    def start(
+        self, definition: str | Definition[Any, Any], args: Mapping[str, Any] | None = None, **options: Any
+    ) -> UUID:
         """Start a workflow by the name of its definition, with its arguments by name; returns its id.
 
         ``options`` are those of ``StartOptions``. Raises ``DefinitionNotFound`` or ``InvalidArguments``, and stores
@@ -197,37 +155,57 @@ class WorkflowManager:
         """The steps of a workflow, in order."""
         return step_store.queryset(as_id(workflow_id))
 
-    # -- ending
+    # -- acting
+
+    def cancel(self, workflow_id: UUID | str, *, force: bool = False) -> None:
+        """Cancel a workflow with all its children. Its handler may clean up first; with ``force`` it is not asked.
+
+        Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``, and changes nothing then.
+        """
+        cancel(as_id(workflow_id), force=force)
+
+    def restart(self, workflow_id: UUID | str, from_step: FromStep = None) -> None:
+        """Run a finished workflow again, with its journal, or from a step: its number, or its name or function.
+
+        Of a name or function the last step is meant. Raises ``WorkflowNotFound``, ``WorkflowStillRunning`` or
+        ``StepNotFound``, and changes nothing then.
+        """
+        restart(as_id(workflow_id), from_step)
+
+    def create_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str) -> UUID:
+        """Make an event for a running workflow ahead of time; returns the id by which it is sent and awaited."""
+        return create_event(as_id(workflow_id), event.name if isinstance(event, EventDefinition) else event)
+
+    def send_event(
+        self,
+        workflow_id: UUID | str | None = None,
+        event: EventDefinition[Any] | str | None = None,
+        value: Any = None,
+        *,
+        error: str | None = None,
+        event_id: UUID | str | None = None,
+    ) -> UUID:
+        """Send an event to a workflow, by definition or name, or by the id of one that was made ahead; returns its id.
+
+        ``error`` raises ``EventFailed`` where it is awaited. The value is validated now. Raises ``InvalidArguments``,
+        ``EventNotFound``, ``EventAlreadySent``, ``WorkflowNotFound`` or ``WorkflowNotRunning``, and then changes
+        nothing.
+        """
+        target = None if workflow_id is None else as_id(workflow_id)
+        return send_event(target, event, value, error=error, event_id=_event_id(event_id))
 
     def cleanup(self, workflow_id: UUID | str) -> bool:
         """Delete a finished workflow with its steps, events and children; False when unknown or still running."""
         return cleanup_verb.cleanup(as_id(workflow_id))
 
-    # -- the same for async code
 
-    async def astart(
-        self, definition: str | Definition[Any, Any], args: Mapping[str, Any] | None = None, **options: Any
-    ) -> UUID:
-        """``start``, for async code."""
-        return await sync_to_async(self.start)(definition, args, **options)
-
-    async def astatus(self, workflow_id: UUID | str) -> WorkflowStatus:
-        """``status``, for async code."""
-        return await sync_to_async(self.status)(workflow_id)
-
-    async def aresult(self, workflow_id: UUID | str, timeout: Duration | None = None) -> Any:
-        """``result``, for async code; other tasks run while it waits."""
-        until = None if timeout is None else time.monotonic() + to_seconds(timeout, what="timeout")
-        return await observe.aresult(as_id(workflow_id), until)
-
-    def awatch(self, workflow_id: UUID | str, timeout: Duration | None = None) -> AsyncIterator[WorkflowStatus]:
-        """``watch``, for async code."""
-        until = None if timeout is None else time.monotonic() + to_seconds(timeout, what="timeout")
-        return observe.awatch(as_id(workflow_id), until)
-
-    async def acleanup(self, workflow_id: UUID | str) -> bool:
-        """``cleanup``, for async code."""
-        return await sync_to_async(self.cleanup)(workflow_id)
+def _event_id(event_id: UUID | str | None) -> UUID | None:
+    if event_id is None or isinstance(event_id, UUID):
+        return event_id
+    try:
+        return UUID(event_id)
+    except (ValueError, AttributeError, TypeError):
+        raise EventNotFound(f"{event_id!r:.100} is not the id of an event") from None
 
 
 def as_id(workflow_id: UUID | str) -> UUID:

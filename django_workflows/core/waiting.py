@@ -1,0 +1,99 @@
+"""What an unfinished workflow waits for, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from .attempts import StepHistory
+from .journal import OPEN_STATES, StepKind, StepState
+
+
+class WaitKind(StrEnum):
+    """What is waited for.
+
+    ``WORKER``: one that takes the next turn or the step; ``SILENT``: the step's worker has let its lease run out;
+    ``PROBLEM``: somebody must do something.
+    """
+
+    PROBLEM = "problem"
+    START = "start"
+    WORKER = "worker"
+    STEP = "step"
+    SILENT = "silent"
+    RETRY = "retry"
+    SCHEDULE = "schedule"
+    EVENT = "event"
+    TIMER = "timer"
+    CHILD = "child"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One thing that is waited for; ``count`` steps of one name wait alike, the first of them is ``number``.
+
+    ``number`` is ``None`` where it is no step. ``name`` is the step's, or the text of a problem. ``until`` is when it is
+    over or looked at again, ``None`` if nobody knows. ``attempt`` (of ``max_attempts``) is the one that runs or comes.
+    """
+
+    kind: WaitKind
+    number: int | None = None
+    name: str = ""
+    until: datetime | None = None
+    attempt: int = 0
+    max_attempts: int = 1
+    queue: str = ""
+    count: int = 1
+
+
+def waits(
+    steps: Iterable[StepHistory],
+    *,
+    problem: str,
+    started_at: datetime | None,
+    due_at: datetime | None,
+    queue: str,
+    now: datetime,
+) -> list[Wait]:
+    """What a workflow in progress waits for: the workflow's own matter first, then its open steps, in order."""
+    found: dict[tuple[WaitKind, str], Wait] = {}
+    for wait in (_of_step(step, now) for step in steps if step.state in OPEN_STATES):
+        known = found.get((wait.kind, wait.name))
+        found[wait.kind, wait.name] = wait if known is None else replace(known, count=known.count + 1)
+    own: list[Wait] = []
+    if problem:
+        own.append(Wait(WaitKind.PROBLEM, name=problem, until=due_at))
+    elif started_at is None and due_at is not None and due_at > now:
+        own.append(Wait(WaitKind.START, until=due_at))
+    elif started_at is None or not found or (due_at is not None and due_at <= now):
+        own.append(Wait(WaitKind.WORKER, queue=queue))
+    return own + list(found.values())
+
+
+def _of_step(step: StepHistory, now: datetime) -> Wait:
+    attempt = step.attempts[-1].number if step.attempts else 0
+    return Wait(
+        kind=_kind(step, now),
+        number=step.number,
+        name=step.name,
+        until=None if step.state == StepState.RUNNING else step.due_at,
+        attempt=attempt,
+        max_attempts=step.max_attempts,
+        queue=step.queue,
+    )
+
+
+def _kind(step: StepHistory, now: datetime) -> WaitKind:
+    later = step.due_at is not None and step.due_at > now
+    if step.state == StepState.RUNNING:
+        return WaitKind.STEP if later or step.due_at is None else WaitKind.SILENT
+    if step.state == StepState.QUEUED:
+        if not later:
+            return WaitKind.WORKER
+        return WaitKind.RETRY if step.failed_attempts else WaitKind.SCHEDULE
+    return _WAITED.get(step.kind, WaitKind.CHILD)
+
+
+_WAITED: dict[str, WaitKind] = {StepKind.EVENT: WaitKind.EVENT, StepKind.SLEEP: WaitKind.TIMER}

@@ -1,0 +1,101 @@
+"""Turns what a handler asks for into entries of its journal."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from ..core.commands import Ask
+from ..core.definitions import Definition
+from ..core.durations import to_seconds
+from ..core.entries import NewStep, NewWorkflow
+from ..core.journal import FUNCTION_KINDS, ClaimedStep, StepKind, StepState, WorkflowRecord
+from ..core.retry import dotted_path
+from ..models import uuid7
+from ..store import events as event_store
+from .dispatch import queue_name
+
+
+def new_step(ask: Ask, workflow: WorkflowRecord, definition: Definition[Any, Any]) -> NewStep:
+    """The entry of a step: queued for a worker if it runs a function, waiting if it waits."""
+    options = ask.options
+    new = NewStep(
+        number=ask.number,
+        kind=ask.kind,
+        name=ask.name,
+        args=ask.args,
+        state=StepState.WAITING,
+        delay=ask.delay,
+        run_at=ask.run_at,
+        queue=workflow.queue if options.queue is None else queue_name(options.queue),
+        priority=workflow.priority if options.priority is None else options.priority,
+    )
+    if ask.kind in FUNCTION_KINDS:
+        new.state = StepState.QUEUED
+        new.function = dotted_path(ask.function)
+        new.options = json.dumps(_stored_options(ask, definition))
+        new.pool = definition.pool
+    elif ask.kind == StepKind.EVENT:
+        new.function = event_store.function_of(ask.function, ask.event_id)
+    elif ask.kind == StepKind.WORKFLOW:
+        new.function = ask.function.name
+        # The delay is the child's; its parent's step only waits for it.
+        new.delay = new.run_at = None
+    elif ask.kind == StepKind.PATCH:
+        new.state, new.result = StepState.COMPLETED, "true"
+    return new
+
+
+def _stored_options(ask: Ask, definition: Definition[Any, Any]) -> dict[str, Any]:
+    """What whoever runs the step must know of its options."""
+    options = ask.options
+    stored: dict[str, Any] = {}
+    policy = definition.retry_policy(options) if ask.kind == StepKind.ACTION else None
+    if policy is not None:
+        stored["retry"] = policy.to_json()
+    if options.timeout is not None:
+        stored["timeout"] = to_seconds(options.timeout, what="timeout")
+    for flag in ("inline", "unstable_args"):
+        if getattr(options, flag):
+            stored[flag] = True
+    return stored
+
+
+def new_child(ask: Ask, parent: WorkflowRecord) -> NewWorkflow:
+    """The child workflow that a step runs. Queue and priority: the step's, else the child's own, else the parent's."""
+    child, options = ask.function, ask.options
+    queue, priority = options.queue, options.priority
+    return NewWorkflow(
+        id=uuid7(),
+        name=child.name,
+        args=ask.args,
+        queue=queue_name(queue if queue is not None else child.queue or parent.queue),
+        priority=priority if priority is not None else child.priority or parent.priority,
+        parent=parent.id,
+        parent_step=ask.number,
+        depth=parent.depth + 1,
+        delay=ask.delay,
+        run_at=ask.run_at,
+        trace=parent.trace,
+    )
+
+
+def claimed_step(new: NewStep, workflow: WorkflowRecord, at: datetime) -> ClaimedStep:
+    """The first attempt of a new step, which the worker that stores it runs itself."""
+    return ClaimedStep(
+        workflow_id=workflow.id,
+        generation=workflow.generation,
+        workflow_name=workflow.name,
+        number=new.number,
+        kind=new.kind,
+        name=new.name,
+        function=new.function,
+        args=new.args,
+        options=json.loads(new.options),
+        attempt=1,
+        failures=[],
+        queued_at=at,
+        started_at=at,
+        queue=new.queue,
+    )

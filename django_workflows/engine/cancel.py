@@ -1,0 +1,80 @@
+"""Cancels a workflow: its handler may clean up, its children are canceled with it."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from ..core.entries import WorkflowEnd
+from ..core.journal import WorkflowState
+from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload, WorkflowNotRunning
+from ..store import cancellation, workflows
+from ..store.database import atomic, retrying
+from .advance import locked_turn, take_turn
+from .ends import TurnVoid, end_locked
+from .observe import read
+
+logger = logging.getLogger("django_workflows")
+
+#: How many workflows below a canceled one are taken through their own cancellation at once; workers do the rest.
+_AT_ONCE = 1000
+
+
+def cancel(workflow_id: UUID, *, force: bool = False) -> None:
+    """Cancel a workflow and all its children.
+
+    The handler gets ``CancelledError`` where it waits, before this returns; one that does nothing about it has ended
+    then, one that runs clean-up steps ends after them. With ``force`` no handler is run. Canceling again while it
+    cleans up changes nothing. Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``, and changes nothing then.
+    """
+    if not retrying(lambda: _cancel_one(workflow_id, force)):
+        record = read(workflow_id)
+        raise WorkflowNotRunning(f"workflow {workflow_id} is {record.state}, so it cannot be canceled")
+    _cancel_below(workflow_id, force)
+
+
+def _cancel_one(workflow_id: UUID, force: bool) -> bool:
+    with atomic():
+        locked = workflows.lock(workflow_id)
+        if locked is None:
+            return False
+        workflow, now = locked
+        if force:
+            end_locked(workflow, now, WorkflowEnd(WorkflowState.CANCELED))
+        elif workflow.cancel_requested_at is None:
+            cancellation.request(workflow_id)
+            workflow.cancel_requested_at = now
+            _turn(workflow_id, lambda: locked_turn(workflow, now, queue=None))
+        return True
+
+
+def _turn(workflow_id: UUID, take: object) -> None:
+    """Have the handler told. If its code does not match its journal, the request stays, and is told when it does."""
+    try:
+        with atomic():
+            take()  # type: ignore[operator]
+    except (DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload) as error:
+        logger.warning("Workflow %s is to be canceled, but its handler cannot be run: %s", workflow_id, error)
+        workflows.make_due(workflow_id)
+
+
+def _cancel_below(workflow_id: UUID, force: bool) -> None:
+    """Walk down the tree, level by level."""
+    level, left = [workflow_id], _AT_ONCE
+    while level and left > 0:
+        level = cancellation.requested_children(level)[:left]
+        left -= len(level)
+        for child in level:
+            if force:
+                retrying(lambda child=child: _cancel_one(child, True))  # type: ignore[misc]
+            else:
+                _tell(child)
+
+
+def _tell(workflow_id: UUID) -> None:
+    try:
+        take_turn(workflow_id, None, None)
+    except TurnVoid:
+        pass
+    except (DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload) as error:
+        logger.warning("Workflow %s is to be canceled, but its handler cannot be run: %s", workflow_id, error)

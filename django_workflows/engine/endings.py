@@ -1,0 +1,36 @@
+"""Turns the way in which a handler ended into the end of its workflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..conf import settings
+from ..core.commands import Ending, Raised, Succeeded, Withdrawn
+from ..core.definitions import Definition
+from ..core.entries import WorkflowEnd
+from ..core.journal import Failure, WorkflowState
+from ..core.outcomes import failure_of
+from ..exceptions import InvalidPayload
+from .guard import explained
+
+
+def workflow_end(ending: Ending, definition: Definition[Any, Any], *, canceled: bool) -> WorkflowEnd:
+    """``canceled``: somebody asked for the workflow to be canceled, so a handler that ends by it was canceled."""
+    if isinstance(ending, Succeeded):
+        return _success(ending.value, definition)
+    if isinstance(ending, Raised):
+        return WorkflowEnd(WorkflowState.FAILED, error=failure_of(explained(ending.error), skip_frames=1))
+    assert isinstance(ending, Withdrawn)
+    if canceled:
+        return WorkflowEnd(WorkflowState.CANCELED)
+    message = "the handler canceled itself; nobody had asked for it"
+    return WorkflowEnd(WorkflowState.FAILED, error=Failure("asyncio.exceptions.CancelledError", message))
+
+
+def _success(value: Any, definition: Definition[Any, Any]) -> WorkflowEnd:
+    what = f"result of workflow {definition.name}"
+    try:
+        text, _ = definition.signature.result.encode_checked(value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
+    except InvalidPayload as error:
+        return WorkflowEnd(WorkflowState.FAILED, error=failure_of(error))
+    return WorkflowEnd(WorkflowState.COMPLETED, result=text)

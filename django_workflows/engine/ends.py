@@ -1,0 +1,86 @@
+"""Ends or parks a workflow without asking its handler."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from uuid import UUID
+
+from ..conf import settings
+from ..core.entries import TurnRecord, WorkflowEnd
+from ..core.journal import WorkflowRecord, WorkflowState
+from ..core.outcomes import failure_of
+from ..exceptions import WorkflowError
+from ..store import cancellation, journals, workflows
+from ..store.database import atomic, retrying
+from .complete import complete
+from .dispatch import wake
+from .live import live_handlers
+
+logger = logging.getLogger("django_workflows")
+
+#: Seconds until a parked workflow is looked at again, in case matching code was deployed.
+PARKED_SECONDS = 60.0
+#: An unknown name is first taken for a rolling deploy, in which some workers still run the older code.
+UNKNOWN_SECONDS = 15.0
+
+
+class TurnVoid(Exception):
+    """Somebody else went ahead; what this turn did must not be written."""
+
+
+def mismatch(workflow: WorkflowRecord, error: WorkflowError) -> None:
+    """What the project wants done about a journal that does not match its code: park it, or fail it."""
+    if settings.ON_MISMATCH == "fail":
+        fail(workflow.id, workflow.generation, error)
+        return
+    logger.error("Workflow %s %s is parked: %s", workflow.name, workflow.id, error)
+    retrying(lambda: workflows.park(workflow.id, str(error), seconds=PARKED_SECONDS))
+
+
+def park_unknown(workflow: WorkflowRecord) -> None:
+    problem = (
+        f"no workflow is defined under the name {workflow.name!r} in this worker. It goes on once code that defines it "
+        "is deployed."
+    )
+    logger.warning("Workflow %s waits: %s", workflow.id, problem)
+    workflows.park(workflow.id, problem, seconds=UNKNOWN_SECONDS)
+
+
+def fail(workflow_id: UUID, generation: int | None, error: BaseException) -> None:
+    """End a workflow with an error, whatever its handler would say."""
+    end(workflow_id, generation, WorkflowEnd(WorkflowState.FAILED, error=failure_of(error)))
+
+
+def end(workflow_id: UUID, generation: int | None, ending: WorkflowEnd) -> bool:
+    """End a running workflow without its handler; False if it is not running."""
+
+    def change() -> bool:
+        with atomic():
+            locked = workflows.lock(workflow_id, generation)
+            if locked is not None:
+                end_locked(*locked, ending)
+            return locked is not None
+
+    return retrying(change)
+
+
+def end_locked(workflow: WorkflowRecord, at: datetime, ending: WorkflowEnd) -> None:
+    """End a workflow that the caller has locked, without its handler, with all its children."""
+    live_handlers.drop(workflow.id)
+    record = TurnRecord(
+        workflow_id=workflow.id,
+        generation=workflow.generation,
+        at=at,
+        expected_version=workflow.version,
+        expected_delivered=workflow.delivered,
+        delivered=workflow.delivered,
+        forced=True,
+        ending=ending,
+    )
+    written = journals.write_turn(record)
+    if written is None:
+        raise TurnVoid
+    complete(workflow, ending, written[0])
+    for queue in cancellation.request_for_children(workflow.id, None):
+        wake(queue)

@@ -1,0 +1,151 @@
+"""Writes the end of a step; where nobody else is concerned, the handler's next turn is in that same transaction."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+from django.db import transaction
+
+from ..core.commands import Outcome
+from ..core.journal import ClaimedStep, StepKind
+from ..core.retry import RetryPolicy
+from ..exceptions import DeterminismViolation, WorkflowError
+from ..store import journals, workflows
+from ..store import steps as step_store
+from ..store.database import alias, atomic, clock, retrying
+from . import announce
+from .advance import locked_turn, write
+from .bounds import closing_on_error, handler_limits
+from .dispatch import wake
+from .ends import TurnVoid
+from .live import LiveHandler, live_handlers
+from .turn import Turn, step_end
+
+logger = logging.getLogger("django_workflows")
+
+
+def policy_of(step: ClaimedStep) -> RetryPolicy | None:
+    stored = step.options.get("retry")
+    return None if stored is None else RetryPolicy.from_json(stored)
+
+
+def finish(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
+    """Write the outcome that ``produce`` gives, in one transaction with what ``produce`` writes itself.
+
+    Tried first as the handler's next turn, if the handler is here and waits for this step alone; if somebody else was
+    faster, as an entry for another turn.
+    """
+    live = live_handlers.take_waiting(step)
+    if live is not None:
+        try:
+            return _committing(lambda: _finish_with_turn(step, produce, live, queue))
+        except (TurnVoid, DeterminismViolation):
+            live.replay.close()
+    with suppress(TurnVoid):
+        return _committing(lambda: _finish_alone(step, produce, queue))
+    return None
+
+
+def _committing(change: Callable[[], ClaimedStep | None]) -> ClaimedStep | None:
+    """Run ``change`` in a transaction.
+
+    Once that is committed, an ``on_commit`` hook of the user's that raises is logged: it cannot undo the step.
+    """
+    committed = False
+
+    def mark() -> None:
+        nonlocal committed
+        committed = True
+
+    result: ClaimedStep | None = None
+
+    def whole() -> None:
+        nonlocal result
+        with atomic():
+            transaction.on_commit(mark, using=alias())
+            result = change()
+
+    try:
+        retrying(whole)
+    except Exception:
+        if not committed:
+            raise
+        logger.exception("An on_commit hook failed after its step was committed")
+    return result
+
+
+def _finish_with_turn(
+    step: ClaimedStep, produce: Callable[[], Outcome], live: LiveHandler, queue: str | None
+) -> ClaimedStep | None:
+    outcome = produce()
+    if _try_again(step, outcome):
+        live_handlers.keep(step.workflow_id, live)
+        return None
+    with closing_on_error(live):
+        if live.replay.open.keys() != {step.number}:
+            raise TurnVoid  # this is a repetition, and the handler has gone on before
+        turn = Turn(live.workflow, live, clock.estimate())
+        with handler_limits(turn.definition):
+            turn.deliver_end(step, outcome)
+        if turn.needs_database:
+            locked = workflows.lock(step.workflow_id, step.generation)
+            if locked is None or locked[0].delivered != live.workflow.delivered:
+                raise TurnVoid
+            turn.record.expected_version = locked[0].version
+        mine = write(turn, queue)
+    if step.failures:
+        step_store.set_failures(step, step.failures)
+    announce.step_completed(step, turn.record.step_ends[0])
+    return mine
+
+
+def _finish_alone(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
+    outcome = produce()
+    if _try_again(step, outcome):
+        return None
+    locked = workflows.lock(step.workflow_id, step.generation)
+    if locked is None:
+        raise TurnVoid
+    workflow, now = locked
+    end = step_end(step, outcome, None)
+    if not journals.end_steps(step.workflow_id, [end], now):
+        raise TurnVoid
+    if step.failures:
+        step_store.set_failures(step, step.failures)
+    announce.step_completed(step, end)
+    workflows.add_bytes(step.workflow_id, len(outcome.result or ""))
+    workflow.journal_bytes += len(outcome.result or "")
+    if live_handlers.peek(step.workflow_id) is not None and not step_store.others_open(step.workflow_id, step.number):
+        try:
+            with atomic():
+                return locked_turn(workflow, now, queue=queue)
+        except WorkflowError:
+            pass  # the turn that is due below says what is wrong
+    workflows.make_due(step.workflow_id)
+    return None
+
+
+def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
+    """Queue another attempt, if the attempt failed and the policy has one left; True if it does not end here."""
+    failure, policy = outcome.error, policy_of(step)
+    if failure is None or policy is None or step.kind != StepKind.ACTION:
+        return False
+    if not policy.covers((failure.type, *failure.bases)):
+        return False
+    delay = policy.delay(step.attempt, random.random())  # noqa: S311 - jitter, no secret
+    if delay is None:
+        return False
+    locked = workflows.lock(step.workflow_id, step.generation)
+    if locked is None:
+        raise TurnVoid
+    _, now = locked
+    failures = [*step.failures, step_store.attempt_json(step, step.attempt, failure.to_json(), now, step.started_at)]
+    retry_at = step_store.retry(step, failures, delay.total_seconds())
+    if retry_at is None:
+        raise TurnVoid
+    announce.step_retried(step, failure.message, retry_at)
+    wake(step.queue, delay.total_seconds())
+    return True

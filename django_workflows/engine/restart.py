@@ -1,0 +1,68 @@
+"""Restarts finished workflows, with their journal or from one of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from ..core.definitions import Definition
+from ..core.retry import dotted_path
+from ..exceptions import StepNotFound, WorkflowAlreadyRunning, WorkflowStillRunning
+from ..store import restarts
+from ..store.database import atomic, retrying
+from .dispatch import wake
+from .live import live_handlers
+from .observe import read
+
+FromStep = int | str | Callable[..., Any] | Definition[Any, Any] | None
+
+
+def restart(workflow_id: UUID, from_step: FromStep = None) -> None:
+    """Run a finished workflow again: replayed from its whole journal, or from what comes before ``from_step``.
+
+    ``from_step`` is a number, or a name or function, of which the last such step is meant; that step and all after it
+    are forgotten, with their events and children. Steps that were open when the workflow ended are run. ``on_complete``
+    runs again at the new end. Raises ``WorkflowNotFound``, ``WorkflowStillRunning``, ``StepNotFound`` or
+    ``WorkflowAlreadyRunning`` (another of its key runs), and changes nothing then.
+    """
+
+    def change() -> None:
+        with atomic():
+            reopened = restarts.reopen(workflow_id)
+            if reopened is None:
+                read(workflow_id)
+                raise WorkflowStillRunning(f"workflow {workflow_id} is still running, so it cannot be restarted")
+            now, queue = reopened
+            number = _number(workflow_id, from_step)
+            if number is not None:
+                restarts.drop_from(workflow_id, number)
+            restarts.forget_cancellation(workflow_id)
+            restarts.reopen_steps(workflow_id, now)
+            restarts.renumber_deliveries(workflow_id)
+            wake(queue)
+
+    try:
+        retrying(change)
+    except IntegrityError as error:
+        raise WorkflowAlreadyRunning(f"another workflow with the key of {workflow_id} is running") from error
+    live_handlers.drop(workflow_id)
+
+
+def _number(workflow_id: UUID, from_step: FromStep) -> int | None:
+    if from_step is None:
+        return None
+    if isinstance(from_step, int) and not isinstance(from_step, bool):
+        if from_step < 0 or not restarts.has_step(workflow_id, from_step):
+            raise StepNotFound(f"workflow {workflow_id} has no step number {from_step}")
+        return from_step
+    if isinstance(from_step, Definition):
+        name = from_step.name
+    else:
+        name = from_step if isinstance(from_step, str) else dotted_path(from_step)
+    number = restarts.last_step(workflow_id, name)
+    if number is None:
+        raise StepNotFound(f"workflow {workflow_id} has no step of the name or function {name!r}")
+    return number

@@ -1,0 +1,78 @@
+"""``WorkflowManager``: how users define, start and look after workflows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+
+from ..core.definitions import Definition
+from ..core.durations import Duration, to_seconds
+from ..core.events import EventDefinition
+from ..core.status import WorkflowStatus
+from ..engine import observe
+from ..engine.restart import FromStep
+from .definition import BoundDefinition, WorkflowDefinition
+from .sync import SyncManager, as_id
+
+__all__ = ["BoundDefinition", "WorkflowDefinition", "WorkflowManager", "as_id"]
+
+
+class WorkflowManager(SyncManager):
+    """Defines workflows that share defaults, and looks after workflows of any definition.
+
+    ``retry_actions_by_default`` and ``default_retry`` say whether and how actions are tried again; a definition or a
+    step can say otherwise. ``max_parallelism`` is how many steps of this manager's workflows may run at once over all
+    machines, ``None`` for no limit. ``queue`` names the django-q2 cluster that runs them, "" for the default one.
+    """
+
+    async def astart(
+        self, definition: str | Definition[Any, Any], args: Mapping[str, Any] | None = None, **options: Any
+    ) -> UUID:
+        """``start``, for async code."""
+        return await sync_to_async(self.start)(definition, args, **options)
+
+    async def astatus(self, workflow_id: UUID | str) -> WorkflowStatus:
+        """``status``, for async code."""
+        return await sync_to_async(self.status)(workflow_id)
+
+    async def aresult(self, workflow_id: UUID | str, timeout: Duration | None = None) -> Any:
+        """``result``, for async code; other tasks run while it waits."""
+        until = None if timeout is None else time.monotonic() + to_seconds(timeout, what="timeout")
+        return await observe.aresult(as_id(workflow_id), until)
+
+    def awatch(self, workflow_id: UUID | str, timeout: Duration | None = None) -> AsyncIterator[WorkflowStatus]:
+        """``watch``, for async code."""
+        until = None if timeout is None else time.monotonic() + to_seconds(timeout, what="timeout")
+        return observe.awatch(as_id(workflow_id), until)
+
+    async def acancel(self, workflow_id: UUID | str, *, force: bool = False) -> None:
+        """``cancel``, for async code."""
+        await sync_to_async(self.cancel)(workflow_id, force=force)
+
+    async def arestart(self, workflow_id: UUID | str, from_step: FromStep = None) -> None:
+        """``restart``, for async code."""
+        await sync_to_async(self.restart)(workflow_id, from_step)
+
+    async def acreate_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str) -> UUID:
+        """``create_event``, for async code."""
+        return await sync_to_async(self.create_event)(workflow_id, event)
+
+    async def asend_event(
+        self,
+        workflow_id: UUID | str | None = None,
+        event: EventDefinition[Any] | str | None = None,
+        value: Any = None,
+        *,
+        error: str | None = None,
+        event_id: UUID | str | None = None,
+    ) -> UUID:
+        """``send_event``, for async code."""
+        return await sync_to_async(self.send_event)(workflow_id, event, value, error=error, event_id=event_id)
+
+    async def acleanup(self, workflow_id: UUID | str) -> bool:
+        """``cleanup``, for async code."""
+        return await sync_to_async(self.cleanup)(workflow_id)

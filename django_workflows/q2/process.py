@@ -1,0 +1,102 @@
+"""What a worker process of django-q2 is to us: a worker with a heartbeat, that notices when its cluster is stopping."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import multiprocessing.util
+import os
+import sys
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections
+from django_q.conf import Conf
+
+from ..engine.dispatch import queue_name
+from ..engine.worker import Heartbeat, Worker
+from ..store import workers, workflows
+from ..store.database import alias
+from .nudge import nudge, watches_journal
+
+logger = logging.getLogger("django_workflows")
+
+
+def on_spawn(**kwargs: Any) -> None:
+    """django-q2 has made a worker process: this one. Must not raise, or it dies, and so does the next."""
+    try:
+        if _sentinel(os.getpid()) is not None:
+            this_worker(queue_name(Conf.CLUSTER_NAME))
+    except Exception:
+        logger.exception("The heartbeat of a worker could not be started; its first drain tries again")
+
+
+def this_worker(queue: str) -> Worker:
+    """The worker that this process is; its heartbeat is started if there is none."""
+    return _worker(os.getpid(), queue)
+
+
+@lru_cache(maxsize=1)
+def _worker(pid: int, queue: str) -> Worker:
+    keep_connection()
+    worker = Worker(queue)
+    heartbeat = Heartbeat(worker, lambda: _revive(worker))
+    heartbeat.start()
+    multiprocessing.util.Finalize(None, _leave, args=(heartbeat,), exitpriority=10)
+    return worker
+
+
+def keep_connection() -> None:
+    """Keep this process's database connection from task to task: django-q2 would close it each time by default."""
+    connections[alias()].settings_dict["CONN_MAX_AGE"] = None
+
+
+def stopping() -> bool:
+    """Whether this process should begin nothing more: its cluster is told to stop, or its sentinel has died."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        return True
+    sentinel = _sentinel(os.getpid())
+    return sentinel is not None and _is_set(sentinel.stop_event)
+
+
+def _leave(heartbeat: Heartbeat) -> None:
+    """At the regular end of the process: nobody has to find out that it is gone."""
+    try:
+        heartbeat.stop()
+        workers.remove(heartbeat.worker.id)
+    except Exception:
+        logger.debug("Worker %s left without a word", heartbeat.worker.id, exc_info=True)
+
+
+def _revive(worker: Worker) -> None:
+    """Where messages alone wake workers: queue one, if work is due while this worker is idle; it may have got lost."""
+    if watches_journal() or worker.doing is not None:
+        return
+    seconds = workflows.next_due(worker.queue)
+    if seconds is not None and seconds <= 0:
+        nudge(worker.queue)
+
+
+@lru_cache(maxsize=1)
+def _sentinel(pid: int) -> Any:
+    """The sentinel whose fork this process is; ``None`` in any other process.
+
+    django-q2 gives its workers nothing by which they could learn that the cluster is stopping. A forked worker runs on
+    the sentinel's own stack, though, where it can be found together with the event that its main process sets.
+    """
+    frame: Any = sys._getframe()
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if hasattr(owner, "stop_event") and hasattr(owner, "event_out"):
+            return owner if owner.pid != pid else None
+        frame = frame.f_back
+    return None
+
+
+def _is_set(event: Any) -> bool:
+    """``event.is_set()`` without its lock: a worker killed while it held that would stop the whole cluster."""
+    try:
+        return bool(event._flag.get_value())
+    except (AttributeError, NotImplementedError):
+        return False

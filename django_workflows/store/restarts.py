@@ -1,0 +1,141 @@
+"""Brings finished workflows back to life, with their journal or a part of it. One transaction of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ..core.entries import NewWorkflow
+from ..models import uuid7
+from .database import clock, execute, fetch_all, fetch_one, is_postgresql, now_sql, put_instant, put_uuid, read_uuid
+from .retention import delete_descendants
+from .rows import EVENT, STEP, WORKFLOW
+from .workflows import insert_children
+
+_REOPENED = "state = 'canceled' AND delivery IS NULL"
+
+
+def reopen(workflow_id: UUID) -> tuple[datetime, str] | None:
+    """Make a finished workflow run again, as a new generation, due now; the database's time and the queue.
+
+    ``None`` if it is unknown or not finished. The caller goes on to drop and reopen steps.
+    """
+    row = fetch_one(
+        f"UPDATE {WORKFLOW} SET state = 'in_progress', generation = generation + 1, version = version + 1, "
+        f"result = NULL, error = NULL, problem = '', due_at = {now_sql()}, finished_at = NULL, expires_at = NULL, "
+        f"deliveries = 0, claimed_by = '', on_complete_error = NULL, reopened = {'TRUE' if is_postgresql() else '1'} "
+        f"WHERE id = %s AND state <> 'in_progress' RETURNING {now_sql()}, queue",
+        [put_uuid(workflow_id)],
+    )
+    return None if row is None else (clock.read(row[0]), row[1])
+
+
+def last_step(workflow_id: UUID, name: str) -> int | None:
+    """The number of the last step of that name or function."""
+    row = fetch_one(
+        f"SELECT max(number) FROM {STEP} WHERE workflow_id = %s AND (name = %s OR function = %s)",
+        [put_uuid(workflow_id), name, name],
+    )
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def has_step(workflow_id: UUID, number: int) -> bool:
+    row = fetch_one(f"SELECT 1 FROM {STEP} WHERE workflow_id = %s AND number = %s", [put_uuid(workflow_id), number])
+    return row is not None
+
+
+def drop_from(workflow_id: UUID, number: int) -> None:
+    """Forget the steps from a number on, with their events and children."""
+    children = fetch_all(
+        f"SELECT id FROM {WORKFLOW} WHERE parent_id = %s AND parent_step >= %s", [put_uuid(workflow_id), number]
+    )
+    delete_descendants([found for row in children if (found := read_uuid(row[0])) is not None])
+    execute(f"DELETE FROM {EVENT} WHERE workflow_id = %s AND step >= %s", [put_uuid(workflow_id), number])
+    execute(f"DELETE FROM {STEP} WHERE workflow_id = %s AND number >= %s", [put_uuid(workflow_id), number])
+
+
+def forget_cancellation(workflow_id: UUID) -> None:
+    """Undo a cancellation: steps that were asked for after it go, and the handler is not told of it again."""
+    row = fetch_one(
+        "SELECT min(step.number), min(workflow.canceled_at_delivery) "
+        f"FROM {WORKFLOW} AS workflow LEFT JOIN {STEP} AS step "
+        "ON step.workflow_id = workflow.id AND step.created_at >= workflow.cancel_requested_at "
+        "WHERE workflow.id = %s AND workflow.cancel_requested_at IS NOT NULL",
+        [put_uuid(workflow_id)],
+    )
+    if row is not None and row[0] is not None:
+        drop_from(workflow_id, row[0])
+    if row is not None and row[1] is not None:
+        execute(
+            f"UPDATE {STEP} SET delivery = NULL, delivered_at = NULL WHERE workflow_id = %s AND delivery > %s",
+            [put_uuid(workflow_id), row[1]],
+        )
+    execute(
+        f"UPDATE {WORKFLOW} SET cancel_requested_at = NULL, canceled_at_delivery = NULL WHERE id = %s",
+        [put_uuid(workflow_id)],
+    )
+
+
+def reopen_steps(workflow_id: UUID, now: datetime) -> None:
+    """Open again the steps that the workflow's end canceled. What the handler itself gave up, it gives up again."""
+    at, workflow = put_instant(now), put_uuid(workflow_id)
+    execute(
+        f"UPDATE {STEP} SET state = 'queued', due_at = %s, queued_at = %s, started_at = NULL, finished_at = NULL, "
+        f"attempt = 0, failures = '[]' WHERE workflow_id = %s AND {_REOPENED} "
+        "AND kind IN ('query', 'mutation', 'action')",
+        [at, at, workflow],
+    )
+    execute(f"UPDATE {STEP} SET due_at = %s WHERE workflow_id = %s AND {_REOPENED} AND kind = 'sleep'", [at, workflow])
+    _new_children(workflow_id)
+    execute(
+        f"UPDATE {STEP} SET state = 'waiting', finished_at = NULL WHERE workflow_id = %s AND {_REOPENED} "
+        "AND kind IN ('sleep', 'event', 'workflow')",
+        [workflow],
+    )
+
+
+def _new_children(workflow_id: UUID) -> None:
+    """A child that was canceled with its parent is begun anew."""
+    steps = fetch_all(
+        "SELECT step.number, step.function, step.args, step.queue, step.priority, workflow.depth, workflow.trace "
+        f"FROM {STEP} AS step JOIN {WORKFLOW} AS workflow ON workflow.id = step.workflow_id "
+        f"WHERE step.workflow_id = %s AND step.state = 'canceled' AND delivery IS NULL AND kind = 'workflow'",
+        [put_uuid(workflow_id)],
+    )
+    if steps:
+        _delete_children(workflow_id, [row[0] for row in steps])
+    insert_children(
+        [
+            NewWorkflow(
+                id=uuid7(),
+                name=row[1],
+                args=row[2],
+                queue=row[3],
+                priority=row[4],
+                parent=workflow_id,
+                parent_step=row[0],
+                depth=row[5] + 1,
+                trace=row[6],
+            )
+            for row in steps
+        ]
+    )
+
+
+def _delete_children(workflow_id: UUID, numbers: Sequence[int]) -> None:
+    rows = fetch_all(
+        f"SELECT id FROM {WORKFLOW} WHERE parent_id = %s AND parent_step IN ({', '.join('%s' for _ in numbers)})",
+        [put_uuid(workflow_id), *numbers],
+    )
+    delete_descendants([found for row in rows if (found := read_uuid(row[0])) is not None])
+
+
+def renumber_deliveries(workflow_id: UUID) -> None:
+    """Let the count of deliveries be that of the journal as it is left."""
+    execute(
+        f"UPDATE {WORKFLOW} SET delivered = (SELECT COALESCE(max(delivery), 0) FROM {STEP} WHERE workflow_id = %s), "
+        "journal_bytes = length(args) + (SELECT COALESCE(sum(length(args) + COALESCE(length(result), 0)), 0) "
+        f"FROM {STEP} WHERE workflow_id = %s) WHERE id = %s",
+        [put_uuid(workflow_id)] * 3,
+    )

@@ -1,0 +1,56 @@
+"""Step functions for the tests with real clusters. What they did is in a file, which no rollback takes back."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from django_workflows import current_step
+from tests.app.models import Effect
+
+
+def note(log: str, text: str) -> None:
+    """Append a line ``text pid time`` to the log."""
+    with Path(log).open("a") as file:
+        file.write(f"{text} {os.getpid()} {time.time():.6f}\n")
+
+
+def act(log: str, name: str, seconds: float = 0.0) -> str:
+    note(log, f"begin-{name}")
+    time.sleep(seconds)
+    note(log, f"end-{name}")
+    return name
+
+
+def act_slowly_at_first(log: str, name: str, seconds: float) -> int:
+    """Takes its time in the first attempt only; returns the number of the attempt."""
+    attempt = current_step().attempt
+    act(log, f"{name}-{attempt}", seconds if attempt == 1 else 0.0)
+    return attempt
+
+
+def change(log: str, key: str, seconds: float = 0.0) -> str:
+    """A mutation: one row, then some time in which the process can be killed before the commit."""
+    Effect.objects.create(key=key)
+    return act(log, key, seconds)
+
+
+def change_slowly_at_first(log: str, key: str, seconds: float) -> int:
+    attempt = current_step().attempt
+    change(log, key, seconds if attempt == 1 else 0.0)
+    return attempt
+
+
+def ordinary(log: str, name: str) -> str:
+    """No step, but an ordinary django-q2 task."""
+    note(log, f"task-{name}")
+    return name
+
+
+def ordinary_fails_once(log: str, name: str) -> str:
+    first = not Path(log).exists() or f"task-{name} " not in Path(log).read_text()
+    note(log, f"task-{name}")
+    if first:
+        raise RuntimeError("the first time")
+    return name

@@ -1,0 +1,70 @@
+"""Workflows for the tests with real clusters."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django_workflows import RetryPolicy, StepFailed, WorkflowContext, WorkflowManager
+from tests.app import cluster_steps as steps
+
+workflow = WorkflowManager()
+quick = RetryPolicy(max_attempts=3, initial_backoff=0.05, jitter=0)
+
+
+@workflow.define
+async def chain(step: WorkflowContext, log: str, count: int, seconds: float = 0.0) -> int:
+    """Actions in a row."""
+    for index in range(count):
+        await step.run_action(steps.act, log, str(index), seconds)
+    return count
+
+
+@workflow.define
+async def one(step: WorkflowContext, kind: str, function: str, arguments: list[Any], retry: bool = False) -> Any:
+    """One step of any kind; its failure is the result."""
+    context = step.with_options(retry=quick) if retry else step
+    try:
+        return await getattr(context, f"run_{kind}")(getattr(steps, function), *arguments)
+    except StepFailed as error:
+        return f"{error.error_type}|{error.message}"
+
+
+@workflow.define
+async def everything(step: WorkflowContext, log: str, key: str) -> list[Any]:
+    """A bit of all: mutations, a timer, parallel actions, a retry, a child."""
+    first = await step.run_mutation(steps.change, log, f"{key}-first")
+    await step.sleep(0.2)
+    parts = await asyncio.gather(*(step.run_action(steps.act, log, f"{key}-{index}") for index in range(5)))
+    answer = await step.run_workflow(child, log, key)
+    last = await step.run_mutation(steps.change, log, f"{key}-last")
+    return [first, len(parts), answer, last]
+
+
+@workflow.define
+async def child(step: WorkflowContext, log: str, key: str) -> str:
+    return await step.run_action(steps.act, log, f"{key}-child")
+
+
+@workflow.define
+async def timer(step: WorkflowContext, log: str, name: str, seconds: float) -> str:
+    await step.sleep(seconds)
+    return await step.run_action(steps.act, log, name)
+
+
+@workflow.define(queue="slow")
+async def on_slow(step: WorkflowContext, log: str, name: str) -> str:
+    return await step.run_action(steps.act, log, name)
+
+
+@workflow.define(queue="tests")
+async def on_default(step: WorkflowContext, log: str, name: str) -> str:
+    """Its queue bears the default cluster's name."""
+    return await step.run_action(steps.act, log, name)
+
+
+@workflow.define
+async def to_slow_and_back(step: WorkflowContext, log: str) -> None:
+    await step.run_action(steps.act, log, "here")
+    await step.with_options(queue="slow").run_action(steps.act, log, "there")
+    await step.run_action(steps.act, log, "back")

@@ -1,0 +1,68 @@
+"""Engine tests run work in their own process, on a real database; see ``driver``."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from django_workflows.engine.live import live_handlers
+from tests.app import steps
+from tests.engine.driver import reset_clock
+from tests.engine.replays import assert_all_replay
+
+
+@pytest.fixture(autouse=True)
+def engine(transactional_db: None) -> Iterator[None]:
+    """A real database without rows and an engine without memories; whatever a test finished must replay afterwards."""
+    steps.calls.clear()
+    steps.hooks.clear()
+    live_handlers.clear()
+    yield
+    try:
+        assert_all_replay()
+    finally:
+        live_handlers.clear()
+        reset_clock()
+
+
+class Elsewhere:
+    """Calls a function in another thread, so on another database connection, and returns or raises what it does."""
+
+    @property
+    def may_read_beside_a_writer(self) -> bool:
+        """SQLite has one writer at a time, and so has a claim that finds nothing."""
+        return connection.vendor == "postgresql"
+
+    def __call__(self, function: Callable[..., Any], *args: Any) -> Any:
+        (outcome,) = self.together([lambda: function(*args)])
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def together(self, functions: list[Callable[[], Any]]) -> list[Any]:
+        """Call all of them at the same time, each in a thread of its own; what they returned or raised."""
+        outcomes: list[Any] = [None] * len(functions)
+        barrier = threading.Barrier(len(functions))
+
+        def call(index: int) -> None:
+            try:
+                barrier.wait(timeout=20)
+                outcomes[index] = functions[index]()
+            except BaseException as error:  # noqa: BLE001 - handed to the test
+                outcomes[index] = error
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=call, args=(index,)) for index in range(len(functions))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return outcomes
+
+
+@pytest.fixture
+def elsewhere() -> Elsewhere:
+    return Elsewhere()

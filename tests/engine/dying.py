@@ -1,0 +1,65 @@
+"""Kills the worker at a chosen place: nothing that it would have done afterwards is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection
+
+from tests.engine.driver import become_another_process
+
+
+class Died(BaseException):
+    """No ``Exception``: nobody but the test catches it."""
+
+
+class Mortal:
+    """Counts the statements and commits of this connection, and dies before or after the one it is told."""
+
+    def __init__(self, *, at: int | None = None, before: bool = True, when: Callable[[str], bool] | None = None) -> None:
+        self.count = 0
+        self.dead = False
+        self._at, self._before, self._when = at, before, when
+        self.seen: list[str] = []
+
+    def statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        return self.pass_by(sql, lambda: execute(sql, params, many, context))
+
+    def pass_by(self, what: str, do: Callable[[], Any]) -> Any:
+        if self.dead:
+            raise Died(what)
+        here = self.count == self._at or (self._when is not None and self._when(what))
+        self.count += 1
+        self.seen.append(what)
+        if here and self._before:
+            self._die(what)
+        result = do()
+        if here:
+            self._die(what)
+        return result
+
+    def _die(self, what: str) -> None:
+        self.dead = True
+        # What is not committed is lost with the connection, whatever the blocks around it still try.
+        if not connection.in_atomic_block:
+            connection.close()
+        raise Died(what)
+
+
+@contextmanager
+def mortal(**options: Any) -> Iterator[Mortal]:
+    """While in the block, this process dies as ``options`` say; afterwards it is another process."""
+    life = Mortal(**options)
+    commit = connection.commit
+    connection.commit = lambda: life.pass_by("COMMIT", commit)
+    try:
+        with connection.execute_wrapper(life.statement):
+            yield life
+    except Died:
+        pass
+    finally:
+        del connection.commit
+        if life.dead:
+            become_another_process()

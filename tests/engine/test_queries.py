@@ -1,0 +1,77 @@
+"""Queries: they read one state of the database, and write nothing."""
+
+import pytest
+from django.db import connection
+
+from django_workflows import Completed
+from tests.app import steps
+from tests.app import workflows as flows
+from tests.app.models import Effect
+from tests.engine.driver import finish
+
+workflow = flows.workflow
+
+
+def start(function, **options):
+    return flows.call.start("query", function, {}, options)
+
+
+@pytest.mark.parametrize("function", ["count_effects", "count_effects_async"])
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_query_reads(function, inline):
+    Effect.objects.create(key="k")
+    assert finish(start(function, inline=inline)) == Completed(1)
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_write_in_a_query_fails_and_changes_nothing(inline):
+    workflow_id = start("write_in_query", inline=inline)
+    status = finish(workflow_id)
+    assert status.type == "failed"
+    assert "read" in status.error.lower()
+    assert not Effect.objects.exists()
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_an_async_write_in_a_query_fails(inline):
+    workflow_id = flows.call.start("query", "insert_effect_async", {"key": "k"}, {"inline": inline})
+    assert finish(workflow_id).type == "failed"
+    assert not Effect.objects.exists()
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_writing_is_allowed_again_after_a_query(inline):
+    workflow_id = flows.reads_then_writes.start("k", inline)
+    assert finish(workflow_id) == Completed([0, 1])
+    Effect.objects.create(key="another")
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_writing_is_allowed_again_after_a_query_that_failed(inline):
+    workflow_id = flows.fails_reading_then_writes.start("k", inline)
+    assert finish(workflow_id) == Completed("k")
+    assert Effect.objects.get().key == "k"
+
+
+def test_a_query_sees_one_state_while_others_commit(elsewhere):
+    def commit_elsewhere():
+        elsewhere(lambda: Effect.objects.create(key="meanwhile"))
+
+    steps.hooks.append(commit_elsewhere)
+    assert finish(start("count_twice")) == Completed([0, 0])
+    assert Effect.objects.count() == 1
+
+
+@pytest.mark.postgres
+def test_a_query_is_repeatable_read_and_read_only():
+    assert finish(start("transaction_settings")) == Completed(["repeatable read", "on"])
+    assert steps.transaction_settings() == ["read committed", "off"]
+
+
+@pytest.mark.sqlite
+def test_a_query_takes_no_write_lock(elsewhere):
+    steps.hooks.append(lambda: elsewhere(lambda: Effect.objects.create(key="meanwhile")))
+    assert finish(start("count_twice")).type == "completed"
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA query_only")
+        assert cursor.fetchone() == (0,)

@@ -1,0 +1,62 @@
+"""What the tests with real clusters share: a log outside of the database, short leases, other brokers."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from django_q.conf import Conf
+
+from django_workflows.q2.nudge import watches_journal
+from tests.waiting import wait_for
+
+#: Settings for tests that wait for a lease to end.
+SHORT_LEASE = {"LEASE": 2, "TURN_TIMEOUT": 1}
+
+
+class Note(NamedTuple):
+    text: str
+    pid: int
+    at: float
+
+
+class Log:
+    """What step functions did, in order, in whatever process, committed or not."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    @property
+    def notes(self) -> list[Note]:
+        if not os.path.exists(self.path):  # noqa: PTH110
+            return []
+        lines = (line.split() for line in Path(self.path).read_text().splitlines())
+        return [Note(text, int(pid), float(at)) for text, pid, at in lines]
+
+    @property
+    def texts(self) -> list[str]:
+        return [note.text for note in self.notes]
+
+    def wait_for(self, text: str, timeout: float = 20.0) -> Note:
+        """The first note of that text, as soon as there is one."""
+
+        def found() -> list[Note]:
+            return [note for note in self.notes if note.text == text]
+
+        return wait_for(found, timeout, message=f"no {text!r} in the log, only {self.texts}")[0]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(tmp_path / "steps.log")
+
+
+@pytest.fixture
+def plain_orm(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, None]]:
+    """This process uses django-q2's own ORM broker; what it gives, laid over ``Q_CLUSTER``, makes a cluster do so."""
+    monkeypatch.setattr(Conf, "BROKER_CLASS", None)
+    watches_journal.cache_clear()
+    yield {"broker_class": None}
+    monkeypatch.undo()
+    watches_journal.cache_clear()
