@@ -166,6 +166,7 @@ class ClaimedStep:
     queued_at: datetime
     started_at: datetime
     queue: str = ""
+    pool: str = ""
 
     @property
     def lost(self) -> int:

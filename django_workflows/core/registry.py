@@ -21,6 +21,9 @@ class Registry:
     def __init__(self) -> None:
         self._definitions: dict[str, Definition[Any, Any]] = {}
         self.functions: dict[str, Callable[..., Any]] = {}
+        #: How many steps of each limited pool may run at once, as the code says.
+        self.pools: dict[str, int] = {}
+        self._managers: dict[str, int] = {}
 
     def add(self, definition: Definition[Any, Any]) -> None:
         """Register; ``DuplicateDefinition`` if another handler has that name. A reloaded module replaces its own."""
@@ -31,6 +34,11 @@ class Registry:
                 f"{'{}:{}'.format(*_place(definition))}. Give one of them another name: @workflow.define(name=...)"
             )
         self._definitions[definition.name] = definition
+
+    def new_pool_name(self, module: str) -> str:
+        """A name for a manager of that module: the module's, and numbered from the second one on."""
+        count = self._managers[module] = self._managers.get(module, 0) + 1
+        return module if count == 1 else f"{module}#{count}"
 
     def remove(self, name: str) -> None:
         self._definitions.pop(name, None)

@@ -201,18 +201,16 @@ def _merged(tracks: Sequence[_Track], scale: Scale) -> tuple[Segment, ...]:
 
 
 def human(duration: timedelta) -> str:
-    """ "412 ms", "1.5 s", "11 min 19 s", "3 h", "2 d 23 h"; what is negative is nothing."""
+    """A duration in its one or two largest units: 412 ms, 1.5 s, 11 min 19 s, 3 h, 2 d 23 h; below nothing is 0 ms."""
     seconds = max(duration.total_seconds(), 0.0)
     if round(seconds * 1000) < 1000:
         return f"{round(seconds * 1000)} ms"
     if round(seconds * 10) < 600:
         return f"{seconds:.1f} s"
     total = int(seconds + 0.05)
-    for size, unit, small_size, small_unit in _UNITS:
-        if total >= size:
-            break
-    large, small = divmod(total, size)
-    small //= small_size
+    size, unit, small_size, small_unit = next(each for each in _UNITS if total >= each[0])
+    large, rest = divmod(total, size)
+    small = rest // small_size
     return f"{large:,} {unit}" + (f" {small} {small_unit}" if small else "")
 
 

@@ -42,8 +42,8 @@ def idle_gaps(whole: Span, busy: Iterable[Span]) -> list[Span]:
 def collapsible(whole: Span, gaps: Sequence[Span]) -> list[Span]:
     """Which of the idle ``gaps`` to collapse, so that what is busy can be seen.
 
-    Where less than ``BUSY_SHARE`` of the time is busy these are the gaps that are longer than all the busy time together;
-    where more is, or nothing at all, none.
+    Where less than ``BUSY_SHARE`` of the time is busy, these are the gaps that are longer than all the busy time
+    together; where more is, or nothing at all, there are none.
     """
     busy = whole.duration - sum((gap.duration for gap in gaps), timedelta(0))
     if not timedelta(0) < busy < BUSY_SHARE * whole.duration:

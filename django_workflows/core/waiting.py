@@ -34,8 +34,9 @@ class WaitKind(StrEnum):
 class Wait:
     """One thing that is waited for; ``count`` steps of one name wait alike, the first of them is ``number``.
 
-    ``number`` is ``None`` where it is no step. ``name`` is the step's, or the text of a problem. ``until`` is when it is
-    over or looked at again, ``None`` if nobody knows. ``attempt`` (of ``max_attempts``) is the one that runs or comes.
+    ``number`` is ``None`` where it is no step. ``name`` is the step's, or the text of a problem. ``until`` is when the
+    first of them is over or looked at again, ``None`` if nobody knows. ``attempt`` (of ``max_attempts``) is the one
+    that runs or comes.
     """
 
     kind: WaitKind
@@ -61,7 +62,7 @@ def waits(
     found: dict[tuple[WaitKind, str], Wait] = {}
     for wait in (_of_step(step, now) for step in steps if step.state in OPEN_STATES):
         known = found.get((wait.kind, wait.name))
-        found[wait.kind, wait.name] = wait if known is None else replace(known, count=known.count + 1)
+        found[wait.kind, wait.name] = wait if known is None else _together(known, wait)
     own: list[Wait] = []
     if problem:
         own.append(Wait(WaitKind.PROBLEM, name=problem, until=due_at))
@@ -70,6 +71,11 @@ def waits(
     elif started_at is None or not found or (due_at is not None and due_at <= now):
         own.append(Wait(WaitKind.WORKER, queue=queue))
     return own + list(found.values())
+
+
+def _together(known: Wait, other: Wait) -> Wait:
+    instants = [each.until for each in (known, other) if each.until is not None]
+    return replace(known, count=known.count + 1, until=min(instants, default=None))
 
 
 def _of_step(step: StepHistory, now: datetime) -> Wait:

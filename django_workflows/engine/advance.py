@@ -25,6 +25,7 @@ from .dispatch import wake
 from .ends import TurnVoid, end_locked, fail, mismatch, park_unknown
 from .guard import explained
 from .live import LiveHandler, limits, live_handlers
+from .pools import free_place
 from .turn import Turn
 
 logger = logging.getLogger("django_workflows")
@@ -126,6 +127,8 @@ def write(turn: Turn, queue: str | None, *, strict: bool = False) -> ClaimedStep
     if record.ending is not None:
         complete(turn.workflow, record.ending, now)
     cancel_children(turn)
+    if record.dropped or record.ending is not None:
+        free_place(turn.definition.pool)
     _wake_others(turn)
     return mine if record.ending is None else None
 

@@ -98,4 +98,5 @@ def claimed_step(new: NewStep, workflow: WorkflowRecord, at: datetime) -> Claime
         queued_at=at,
         started_at=at,
         queue=new.queue,
+        pool=new.pool,
     )

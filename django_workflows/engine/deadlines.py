@@ -41,7 +41,9 @@ def _alarm(seconds: float) -> Iterator[None]:
     began = time.monotonic()
 
     def fire(signum: int, frame: FrameType | None) -> None:
+        nonlocal outer_left
         if outer_left and time.monotonic() - began >= outer_left and callable(outer_handler):
+            outer_left = 0.0  # it fires once
             outer_handler(signum, frame)
         else:
             raise DeadlineReached(f"still running after {seconds:g} s")

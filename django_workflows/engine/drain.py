@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from ..core.journal import ClaimedStep
+from ..core.registry import registry
 from ..store import steps as step_store
 from ..store import workflows
 from ..store.database import retrying
@@ -45,7 +46,7 @@ def _drain(worker: Worker, over: Callable[[], bool]) -> int:
 
 
 def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
-    step = retrying(lambda: step_store.claim(worker.queue, worker.id))
+    step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools))
     if step is None:
         return 0
     announce.step_started(step)

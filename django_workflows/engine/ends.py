@@ -10,12 +10,14 @@ from ..conf import settings
 from ..core.entries import TurnRecord, WorkflowEnd
 from ..core.journal import WorkflowRecord, WorkflowState
 from ..core.outcomes import failure_of
+from ..core.registry import registry
 from ..exceptions import WorkflowError
 from ..store import cancellation, journals, workflows
 from ..store.database import atomic, retrying
 from .complete import complete
 from .dispatch import wake
 from .live import live_handlers
+from .pools import free_place
 
 logger = logging.getLogger("django_workflows")
 
@@ -82,5 +84,7 @@ def end_locked(workflow: WorkflowRecord, at: datetime, ending: WorkflowEnd) -> N
     if written is None:
         raise TurnVoid
     complete(workflow, ending, written[0])
+    definition = registry.get(workflow.name)
+    free_place(definition.pool if definition is not None else "")
     for queue in cancellation.request_for_children(workflow.id, None):
         wake(queue)

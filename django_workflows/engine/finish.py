@@ -22,6 +22,7 @@ from .bounds import closing_on_error, handler_limits
 from .dispatch import wake
 from .ends import TurnVoid
 from .live import LiveHandler, live_handlers
+from .pools import free_place
 from .turn import Turn, step_end
 
 logger = logging.getLogger("django_workflows")
@@ -99,6 +100,7 @@ def _finish_with_turn(
     if step.failures:
         step_store.set_failures(step, step.failures)
     announce.step_completed(step, turn.record.step_ends[0])
+    free_place(step.pool)
     return mine
 
 
@@ -116,6 +118,7 @@ def _finish_alone(step: ClaimedStep, produce: Callable[[], Outcome], queue: str 
     if step.failures:
         step_store.set_failures(step, step.failures)
     announce.step_completed(step, end)
+    free_place(step.pool)
     workflows.add_bytes(step.workflow_id, len(outcome.result or ""))
     workflow.journal_bytes += len(outcome.result or "")
     if live_handlers.peek(step.workflow_id) is not None and not step_store.others_open(step.workflow_id, step.number):
@@ -146,6 +149,7 @@ def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
     retry_at = step_store.retry(step, failures, delay.total_seconds())
     if retry_at is None:
         raise TurnVoid
+    free_place(step.pool)
     announce.step_retried(step, failure.message, retry_at)
     wake(step.queue, delay.total_seconds())
     return True

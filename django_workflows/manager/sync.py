@@ -48,13 +48,11 @@ class SyncManager:
         queue: str = "",
         name: str | None = None,
     ) -> None:
-        if max_parallelism is not None and (isinstance(max_parallelism, bool) or max_parallelism < 1):
-            raise InvalidDefinition(f"max_parallelism must be an int of at least 1, or None, got {max_parallelism!r}")
-        self.max_parallelism = max_parallelism
+        self.max_parallelism = None if max_parallelism is None else check_limit(max_parallelism)
         self.retry_actions_by_default = retry_actions_by_default
         self.default_retry = default_retry or RetryPolicy()
         self.queue = queue
-        self.name = name or sys._getframe(1).f_globals.get("__name__", "")
+        self.name = name or registry.new_pool_name(sys._getframe(1).f_globals.get("__name__", "workflows"))
 
     @overload
     def define(self, handler: Handler[P, R], /) -> WorkflowDefinition[P, R]: ...
@@ -94,8 +92,10 @@ class SyncManager:
     ) -> WorkflowDefinition[Any, Any]:
         if not callable(handler) or not hasattr(handler, "__qualname__"):
             raise InvalidDefinition(f"@workflow.define takes an `async def`, got {handler!r:.120}")
+        name = name or dotted_path(handler)
         definition = WorkflowDefinition[Any, Any](
-            name=name or dotted_path(handler),
+            name=name,
+            pool=self._pool(name, max_parallelism),
             handler=handler,
             retry_actions=self.retry_actions_by_default
             if retry_actions_by_default is None
@@ -108,6 +108,16 @@ class SyncManager:
         definition.__doc__ = handler.__doc__
         registry.add(definition)
         return definition
+
+    def _pool(self, definition: str, max_parallelism: int | None) -> str:
+        """The pool that a definition's steps count against: its own, else the manager's, else none."""
+        if max_parallelism is not None:
+            registry.pools[definition] = check_limit(max_parallelism)
+            return definition
+        if self.max_parallelism is not None:
+            registry.pools[self.name] = self.max_parallelism
+            return str(self.name)
+        return ""
 
     # -- starting
 
@@ -197,6 +207,13 @@ class SyncManager:
     def cleanup(self, workflow_id: UUID | str) -> bool:
         """Delete a finished workflow with its steps, events and children; False when unknown or still running."""
         return cleanup_verb.cleanup(as_id(workflow_id))
+
+
+def check_limit(max_parallelism: object) -> int:
+    """``max_parallelism`` itself; ``InvalidDefinition`` unless it is an int of at least 1."""
+    if isinstance(max_parallelism, bool) or not isinstance(max_parallelism, int) or max_parallelism < 1:
+        raise InvalidDefinition(f"max_parallelism must be an int of at least 1, or None, got {max_parallelism!r}")
+    return max_parallelism
 
 
 def _event_id(event_id: UUID | str | None) -> UUID | None:

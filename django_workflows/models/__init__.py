@@ -2,8 +2,9 @@
 
 from .event import Event
 from .ids import uuid7
+from .pool import Pool
 from .step import Step
 from .worker import Worker
 from .workflow import Workflow
 
-__all__ = ["Event", "Step", "Worker", "Workflow", "uuid7"]
+__all__ = ["Event", "Pool", "Step", "Worker", "Workflow", "uuid7"]

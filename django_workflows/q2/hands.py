@@ -10,7 +10,7 @@ import multiprocessing
 import time
 
 #: Seconds until a drain that nobody has begun is taken for lost. Doubled each time, since all workers may be busy.
-_STALE, _STALEST = 0.5, 30.0
+_STALE, _STALEST = 1.0, 30.0
 #: Seconds between two looks at the shared count, at first and later.
 _TICK, _TOCK = 0.002, 0.02
 _begun = multiprocessing.Value("L", 0, lock=False)

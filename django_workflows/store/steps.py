@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from ..models import Step
 from .database import (
     Moment,
     alias,
+    atomic,
     execute,
     fetch_all,
     fetch_one,
@@ -24,42 +26,56 @@ from .database import (
     read_uuid,
     skip_locked,
 )
+from .pools import admit
 from .rows import STEP, WORKFLOW
 from .workflows import levels, live
 
-_CLAIMED = "workflow_id, number, kind, name, function, args, options, attempt, failures, queued_at, started_at, queue"
+_CLAIMED = (
+    "workflow_id, number, kind, name, function, args, options, attempt, failures, queued_at, started_at, queue, pool, "
+    f"id, (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
+    f"(SELECT name FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id)"
+)
 
 
-def claim(queue: str, worker: str) -> ClaimedStep | None:
+def claim(queue: str, worker: str, pools: Mapping[str, int] | None = None) -> ClaimedStep | None:
     """Take a step that is due, for the length of a lease, as a new attempt; ``None`` if none is.
 
-    A step whose lease ran out is due as well: its attempt was lost, which ``ClaimedStep.lost`` shows.
+    A step whose lease ran out is due as well: its attempt was lost, which ``ClaimedStep.lost`` shows. ``pools`` are the
+    limits that the code sets; a step that finds no place in its pool is set aside, and the next one is looked at.
     """
     for priority in levels.of(STEP, queue):
-        moment = Moment()
-        row = fetch_one(
-            f"UPDATE {STEP} SET state = 'running', attempt = attempt + 1, started_at = {moment.sql()}, "
-            f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' "
-            f"WHERE id = (SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} "
-            f"AND due_at <= {moment.sql()} ORDER BY due_at LIMIT 1{skip_locked()}) RETURNING {_CLAIMED}",
-            [worker, queue, priority],
-        )
+        row = _claim_with_place(queue, priority, worker, pools) if pools else _claim_row(queue, priority, worker)
         if row is not None:
             return _claimed_step(row)
     return None
 
 
-def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep | None:
-    workflow_id = read_uuid(row[0])
-    owner = fetch_one(f"SELECT generation, name FROM {WORKFLOW} WHERE id = %s", [put_uuid(workflow_id)])
-    if owner is None or workflow_id is None:
-        return None
-    queued_at, started_at = read_instant(row[9]), read_instant(row[10])
-    assert queued_at is not None and started_at is not None
+def _claim_row(queue: str, priority: int, worker: str) -> tuple[Any, ...] | None:
+    moment = Moment()
+    return fetch_one(
+        f"UPDATE {STEP} SET state = 'running', attempt = attempt + 1, started_at = {moment.sql()}, "
+        f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' "
+        f"WHERE id = (SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} "
+        f"AND due_at <= {moment.sql()} ORDER BY due_at LIMIT 1{skip_locked()}) RETURNING {_CLAIMED}",
+        [worker, queue, priority],
+    )
+
+
+def _claim_with_place(queue: str, priority: int, worker: str, pools: Mapping[str, int]) -> tuple[Any, ...] | None:
+    while True:
+        with atomic():
+            row = _claim_row(queue, priority, worker)
+            if row is None or not row[12] or admit(row[12], pools.get(row[12], 1), row[13]):
+                return row
+
+
+def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep:
+    workflow_id, queued_at, started_at = read_uuid(row[0]), read_instant(row[9]), read_instant(row[10])
+    assert workflow_id is not None and queued_at is not None and started_at is not None
     return ClaimedStep(
         workflow_id=workflow_id,
-        generation=owner[0],
-        workflow_name=owner[1],
+        generation=row[14],
+        workflow_name=row[15],
         number=row[1],
         kind=row[2],
         name=row[3],
@@ -71,6 +87,7 @@ def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep | None:
         queued_at=queued_at,
         started_at=started_at,
         queue=row[11],
+        pool=row[12],
     )
 
 

@@ -36,7 +36,8 @@ _INSERT = f"""
 INSERT INTO {WORKFLOW} (id, name, state, args, queue, priority, key, idempotency_key, on_complete, context,
     parent_id, parent_step, depth, retain_for, trace, problem, generation, version, delivered, journal_bytes,
     deliveries, claimed_by, reopened, created_at, due_at)
-VALUES (%s, %s, 'in_progress', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 1, 1, 0, %s, 0, '', {{false}}, {{now}}, {{due}})
+VALUES (%s, %s, 'in_progress', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 1, 1, 0, %s,
+    0, '', {{false}}, {{now}}, {{due}})
 """
 
 

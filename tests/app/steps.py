@@ -380,3 +380,17 @@ def insert_for_commit(key: str) -> str:
     value = "fails once" if len(calls) <= 2 else "fine"
     Effect.objects.create(key=key, value=value)
     return value
+
+
+def insert_and_nap(seconds: float) -> str:
+    Effect.objects.create(key="before a nap")
+    return nap(seconds)
+
+
+async def insert_and_nap_async(seconds: float) -> str:
+    await Effect.objects.acreate(key="before a nap")
+    return await nap_async(seconds)
+
+
+def nap_at_first(seconds: float) -> str:
+    return nap(seconds if current_step().attempt == 1 else 0)

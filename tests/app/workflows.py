@@ -276,3 +276,11 @@ async def cleans_up(step: WorkflowContext, key: str) -> None:
 @workflow.define
 async def parent_of_waiting(step: WorkflowContext) -> str:
     return await step.run_workflow(asks_approval)
+
+
+limited = WorkflowManager(max_parallelism=2, name="tests.limited")
+
+
+@limited.define
+async def limited_parallel(step: WorkflowContext, count: int) -> int:
+    return sum(await asyncio.gather(*(step.run_action(steps.add, index, 1) for index in range(count))))

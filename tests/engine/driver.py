@@ -10,12 +10,14 @@ from uuid import UUID
 from django.db import connection
 
 from django_workflows import InProgress, WorkflowStatus
+from django_workflows.core.journal import ClaimedStep
 from django_workflows.core.registry import registry
 from django_workflows.engine import observe
 from django_workflows.engine.drain import drain
 from django_workflows.engine.live import live_handlers
 from django_workflows.engine.worker import Worker
 from django_workflows.store import database, workflows
+from django_workflows.store import steps as step_store
 
 DEADLINE = 20.0
 
@@ -46,6 +48,11 @@ def run_until(condition: Callable[[], bool], workflow_id: UUID, *, replaying: bo
         assert time.monotonic() < until, f"not there after {DEADLINE} s, it stands at {status}"
         if isinstance(status, InProgress) and seconds > 0:
             advance(seconds + 0.001)
+
+
+def claim(worker: str = "another worker") -> ClaimedStep | None:
+    """The step that is due, as another worker would get it."""
+    return step_store.claim("", worker, registry.pools)
 
 
 def advance(duration: timedelta | float) -> None:

@@ -9,11 +9,10 @@ from django_workflows import Completed, Failed, InProgress
 from django_workflows.engine import drain
 from django_workflows.engine.run_step import run_step
 from django_workflows.models import Step
-from django_workflows.store import steps as step_store
 from tests.app import steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
-from tests.engine.driver import advance, become_another_process, finish, run
+from tests.engine.driver import advance, become_another_process, claim, finish, run
 from tests.engine.dying import mortal
 
 workflow = flows.workflow
@@ -154,13 +153,6 @@ def test_the_commit_itself_fails_and_it_is_run_again():
         with connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER fail_once ON tests_app_effect")
             cursor.execute("DROP FUNCTION fail_once")
-
-
-def claim():
-    """The step that is due, as another worker would get it."""
-    claimed = step_store.claim("", "another worker")
-    assert claimed is not None
-    return claimed
 
 
 def test_a_second_delivery_of_an_attempt_changes_nothing(elsewhere):

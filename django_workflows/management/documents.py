@@ -1,0 +1,131 @@
+"""Workflows and journals as JSON: keys stay, and instants are ISO 8601, durations seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ..core.attempts import Attempt, StepHistory
+from ..core.journal import Failure
+from ..core.waiting import Wait
+from ..models import Workflow
+from .journals import Journal
+
+
+def workflow_document(workflow: Workflow) -> dict[str, Any]:
+    """What is known of a workflow, without arguments and result."""
+    return {
+        "id": str(workflow.id),
+        "name": workflow.name,
+        "state": workflow.state,
+        "created_at": _iso(workflow.created_at),
+        "started_at": _iso(workflow.started_at),
+        "finished_at": _iso(workflow.finished_at),
+        "due_at": _iso(workflow.due_at),
+        "error": error_document(workflow.error),
+        "problem": workflow.problem or None,
+        "cancel_requested_at": _iso(workflow.cancel_requested_at),
+        "parent": None if workflow.parent_id is None else str(workflow.parent_id),
+        "parent_step": workflow.parent_step,
+        "key": workflow.key,
+        "idempotency_key": workflow.idempotency_key,
+        "queue": workflow.queue,
+        "priority": workflow.priority,
+        "generation": workflow.generation,
+    }
+
+
+def full_document(workflow: Workflow) -> dict[str, Any]:
+    """The same with arguments, result and what became of ``on_complete``."""
+    return {
+        **workflow_document(workflow),
+        "args": loaded(workflow.args),
+        "result": loaded(workflow.result),
+        "on_complete": workflow.on_complete or None,
+        "on_complete_error": error_document(workflow.on_complete_error),
+    }
+
+
+def journal_document(journal: Journal) -> dict[str, Any]:
+    """A workflow with its steps and what it waits for."""
+    return {
+        **full_document(journal.workflow),
+        "waiting_for": [_wait_document(wait) for wait in journal.waits],
+        "steps": [_step_document(step, journal) for step in journal.steps],
+    }
+
+
+def _wait_document(wait: Wait) -> dict[str, Any]:
+    return {
+        "kind": wait.kind,
+        "step": wait.number,
+        "name": wait.name,
+        "count": wait.count,
+        "until": _iso(wait.until),
+        "attempt": wait.attempt or None,
+        "max_attempts": wait.max_attempts,
+        "queue": wait.queue,
+    }
+
+
+def _step_document(step: StepHistory, journal: Journal) -> dict[str, Any]:
+    child = journal.children.get(step.number)
+    return {
+        "number": step.number,
+        "kind": step.kind,
+        "name": step.name,
+        "state": step.state,
+        "created_at": _iso(step.created_at),
+        "finished_at": _iso(step.finished_at),
+        "due_at": _iso(step.due_at),
+        "error": _failure(step.error),
+        "attempts": [_attempt_document(attempt) for attempt in step.attempts],
+        "max_attempts": step.max_attempts,
+        "progress": step.progress,
+        "child": None if child is None else str(child),
+        **_payloads(journal.payloads.get(step.number, {})),
+    }
+
+
+def _payloads(payloads: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: text if name == "function" else loaded(text) for name, text in payloads.items()}
+
+
+def _attempt_document(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "attempt": attempt.number,
+        "state": attempt.state,
+        "queued_at": _iso(attempt.queued_at),
+        "started_at": _iso(attempt.started_at),
+        "finished_at": _iso(attempt.finished_at),
+        "error": _failure(attempt.error),
+    }
+
+
+def _failure(failure: Failure | None) -> dict[str, str] | None:
+    if failure is None:
+        return None
+    traceback = {"traceback": failure.traceback} if failure.traceback else {}
+    return {"type": failure.type, "message": failure.message, **traceback}
+
+
+def error_document(text: str | None) -> dict[str, str] | None:
+    """Type and message of an error as a row keeps it."""
+    data = loaded(text)
+    if not isinstance(data, dict):
+        return None
+    return {"type": str(data.get("type", "")), "message": str(data.get("message", ""))}
+
+
+def loaded(text: str | None) -> Any:
+    """The value of a payload; the text itself where somebody damaged it."""
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()

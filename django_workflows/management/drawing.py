@@ -1,0 +1,105 @@
+"""Draws a timeline in characters: the axis, one line per row, and what the characters mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..core.bars import STRENGTH, Segment, SegmentKind
+from ..core.timeline import Row, Timeline, human
+from ..core.timescale import Span
+from .texts import aligned, printable, short_name, width
+
+_MEANINGS = {
+    SegmentKind.QUEUED: "queued",
+    SegmentKind.RAN: "ran",
+    SegmentKind.RUNNING: "running",
+    SegmentKind.FAILED: "failed",
+    SegmentKind.BACKOFF: "back-off",
+    SegmentKind.WAITING: "waiting",
+}
+_PRETTY = dict(zip(_MEANINGS, "·█▶✗╌~", strict=True))
+_PLAIN = dict(zip(_MEANINGS, ".#>x-~", strict=True))
+_PRETTY_GAP, _PLAIN_GAP = "┊", ":"
+#: What an output must be able to show for a drawing that is not ``plain``.
+CHARACTERS = _PRETTY_GAP + "".join(_PRETTY.values())
+_LABEL = 32
+_NARROWEST = 20
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the drawing; ``state`` is that of its row, "" for axis and legend."""
+
+    text: str
+    state: str = ""
+
+
+def draw(timeline: Timeline, rows: Sequence[Row], *, columns: int, plain: bool) -> list[Line]:
+    """``rows`` of ``timeline`` as lines of about ``columns``; ``plain`` keeps to ASCII."""
+    labels = aligned([(_label(row), _duration(row)) for row in rows], right=[1], widest=_LABEL)
+    indent = sum(width(cell) + 2 for cell in labels[0]) if labels else 0
+    canvas = _Canvas(timeline, max(_NARROWEST, columns - indent), plain)
+    lines = [Line(" " * indent + canvas.axis())]
+    for row, (name, duration) in zip(rows, labels, strict=True):
+        lines.append(Line(f"{name}  {duration}  {canvas.bar(row.segments)}", row.state))
+    return [*lines, Line(canvas.legend(rows))]
+
+
+def _label(row: Row) -> str:
+    times = f" x {len(row.steps):,}" if row.is_group else ""
+    return f"{'  ' * row.depth}{row.number} {printable(short_name(row.name))}{times}"
+
+
+def _duration(row: Row) -> str:
+    return "" if row.duration is None else human(row.duration)
+
+
+class _Canvas:
+    """Places instants in a line of ``size`` characters."""
+
+    def __init__(self, timeline: Timeline, size: int, plain: bool) -> None:
+        self._timeline, self._size = timeline, size
+        self._characters: Mapping[SegmentKind, str] = _PLAIN if plain else _PRETTY
+        self._empty = [" "] * size
+        for gap in timeline.gaps:
+            for cell in self._cells(gap):
+                self._empty[cell] = _PLAIN_GAP if plain else _PRETTY_GAP
+
+    def _cells(self, span: Span | Segment) -> range:
+        """Those that ``span`` touches, and one at the least."""
+        first = min(int(self._timeline.scale.position(span.start) * self._size), self._size - 1)
+        end = round(self._timeline.scale.position(span.end) * self._size)
+        return range(first, max(end, first + 1))
+
+    def bar(self, segments: Sequence[Segment]) -> str:
+        cells = list(self._empty)
+        for segment in sorted(segments, key=lambda each: STRENGTH.index(each.kind)):
+            for cell in self._cells(segment):
+                cells[cell] = self._characters[segment.kind]
+        return "".join(cells).rstrip()
+
+    def axis(self) -> str:
+        """Nothing at the left, the whole time at the right, and over each collapsed gap how long it is."""
+        text = list("0".ljust(self._size))
+        total = human(self._timeline.whole.duration)
+        text[-len(total) :] = total
+        free = range(2, self._size - len(total) - 1)
+        for cells, label in self._gap_labels():
+            start = (cells.start + cells.stop - len(label)) // 2
+            if start >= free.start and start + len(label) < free.stop:
+                text[start : start + len(label)] = label
+                free = range(start + len(label) + 1, free.stop)
+        return "".join(text)
+
+    def _gap_labels(self) -> Iterator[tuple[range, str]]:
+        for gap in self._timeline.gaps:
+            yield self._cells(gap), human(gap.duration)
+
+    def legend(self, rows: Sequence[Row]) -> str:
+        """What the characters that are used stand for."""
+        used = {segment.kind for row in rows for segment in row.segments}
+        known = [f"{self._characters[kind]} {meaning}" for kind, meaning in _MEANINGS.items() if kind in used]
+        if self._timeline.gaps:
+            known.append(f"{_PLAIN_GAP if self._characters is _PLAIN else _PRETTY_GAP} a long time with nothing to do")
+        return "  ".join(known)

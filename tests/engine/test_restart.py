@@ -1,0 +1,79 @@
+"""Restart: with the whole journal, or from a step by number, name or function."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from django_workflows import Completed, InProgress, StepNotFound, WorkflowNotFound, WorkflowStillRunning
+from tests.app import steps
+from tests.app.models import Effect
+from tests.app.workflows import approval, asks_approval, cleans_up, parent_of_waiting, sums, workflow
+from tests.engine.driver import finish, run
+
+both_ways = pytest.mark.parametrize("replaying", [False, True], ids=["live", "replayed"])
+
+
+def finished() -> UUID:
+    workflow_id = sums.start([1, 2, 3])
+    assert finish(workflow_id) == Completed(6)
+    steps.calls.clear()
+    return workflow_id
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("from_step", "repeated"), [(None, 0), (0, 3), (1, 2), (steps.add, 1), ("tests.app.steps.add", 1)]
+)
+def test_a_restart_repeats_what_it_was_told_to(from_step: object, repeated: int, replaying: bool) -> None:
+    workflow_id = finished()
+    workflow.restart(workflow_id, from_step)  # type: ignore[arg-type]
+    assert finish(workflow_id, replaying=replaying) == Completed(6)
+    assert len(steps.calls) == repeated
+
+
+def test_a_canceled_workflow_goes_on_where_it_was() -> None:
+    workflow_id = asks_approval.start()
+    run()
+    workflow.cancel(workflow_id)
+    workflow.restart(workflow_id)
+    run()
+    assert workflow.status(workflow_id) == InProgress(["approval"])
+    workflow.send_event(workflow_id, approval, True)
+    assert finish(workflow_id) == Completed("yes")
+
+
+def test_clean_up_steps_of_a_cancellation_are_forgotten() -> None:
+    workflow_id = cleans_up.start("a")
+    run()
+    workflow.cancel(workflow_id)
+    finish(workflow_id)
+    workflow.restart(workflow_id)
+    run()
+    assert workflow.status(workflow_id) == Completed(None)  # the long wait is taken to be over
+    assert Effect.objects.count() == 1
+
+
+def test_a_child_that_was_canceled_with_its_parent_is_begun_anew() -> None:
+    workflow_id = parent_of_waiting.start()
+    run()
+    workflow.cancel(workflow_id)
+    workflow.restart(workflow_id)
+    run()
+    child = workflow.list(state="in_progress").get(parent=workflow_id)
+    workflow.send_event(child.id, approval, True)
+    assert finish(workflow_id) == Completed("yes")
+    assert workflow.list().filter(parent=workflow_id).count() == 1
+
+
+def test_a_restart_that_is_not_possible_changes_nothing() -> None:
+    workflow_id = asks_approval.start()
+    run()
+    with pytest.raises(WorkflowStillRunning):
+        workflow.restart(workflow_id)
+    with pytest.raises(WorkflowNotFound):
+        workflow.restart(uuid4())
+    workflow_id = finished()
+    for unknown in (99, -1, "unknown", steps.echo):
+        with pytest.raises(StepNotFound):
+            workflow.restart(workflow_id, unknown)
+    assert workflow.status(workflow_id) == Completed(6)

@@ -1,0 +1,209 @@
+"""A step's ``timeout``: for whatever runs too long, in any thread, beside django-q2's own alarm."""
+
+import json
+import signal
+import time
+
+import pytest
+from django_q.timeout import TimeoutHandler
+
+from django_workflows import Completed, Failed, InProgress
+from django_workflows.engine import dispatch
+from django_workflows.engine.deadlines import DeadlineReached, deadline
+from tests.app import steps
+from tests.app import workflows as flows
+from tests.app.models import Effect
+from tests.engine.driver import finish, run
+
+workflow = flows.workflow
+TYPE = "django_workflows.exceptions.StepTimeout"
+
+
+def start(function, kind="action", seconds=30, **options):
+    return flows.call.start(kind, function, {"seconds": seconds}, options)
+
+
+def error_of(workflow_id):
+    return json.loads(workflow.steps(workflow_id).get().error)
+
+
+@pytest.fixture(autouse=True)
+def alarm():
+    """The process's alarm belongs to the test, not to pytest-timeout; none must be left behind."""
+    handler, (left, _) = signal.getsignal(signal.SIGALRM), signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    yield
+    after = signal.getitimer(signal.ITIMER_REAL), signal.getsignal(signal.SIGALRM)
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, left)
+    assert after == ((0.0, 0.0), signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("function", ["nap", "nap_async", "spin", "swallow_all"])
+def test_it_ends_an_attempt_that_takes_too_long(function):
+    began = time.monotonic()
+    workflow_id = start(function, timeout=0.1)
+    status = finish(workflow_id)
+    assert status == Failed("the attempt took longer than its timeout of 0.1 s")
+    assert error_of(workflow_id)["type"] == TYPE
+    assert "builtins.TimeoutError" in error_of(workflow_id)["bases"]
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("function", "seconds"), [("nap", 0.4), ("nap_async", 30), ("spin", 30)])
+def test_in_another_thread_it_ends_it_too(function, seconds, elsewhere):
+    """There a blocking call is not interrupted, so it is only noticed when it returns."""
+    workflow_id = start(function, seconds=seconds, timeout=0.1)
+    elsewhere(run)
+    assert error_of(workflow_id)["type"] == TYPE
+
+
+@pytest.mark.parametrize("function", ["nap", "nap_async", "spin"])
+def test_it_lets_a_quick_attempt_be(function):
+    assert finish(start(function, seconds=0.01, timeout=20)).type == "completed"
+
+
+def test_it_is_an_attempt_that_may_be_tried_again():
+    workflow_id = start("nap", timeout=0.05, retry="quick")
+    assert finish(workflow_id).type == "failed"
+    step = workflow.steps(workflow_id).get()
+    assert step.attempt == 3
+    assert [failure["type"] for failure in json.loads(step.failures)] == [TYPE, TYPE]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize("function", ["insert_and_nap", "insert_and_nap_async"])
+def test_a_mutation_that_takes_too_long_leaves_nothing(function, inline):
+    workflow_id = start(function, kind="mutation", timeout=0.1, inline=inline)
+    assert finish(workflow_id).type == "failed"
+    assert error_of(workflow_id)["type"] == TYPE
+    assert not Effect.objects.exists()
+
+
+def test_a_query_that_takes_too_long_leaves_the_connection_usable():
+    workflow_id = start("nap", kind="query", timeout=0.1)
+    assert error_of(workflow_id)["type"] == TYPE if finish(workflow_id).type == "failed" else False
+    Effect.objects.create(key="k")
+
+
+@pytest.mark.parametrize("function", ["own_timeout_error", "own_timeout_error_async"])
+def test_a_timeout_error_of_the_steps_own_is_not_taken_for_it(function):
+    workflow_id = flows.call.start("action", function, {}, {"timeout": 20})
+    assert finish(workflow_id) == Failed("the far side did not answer")
+    assert error_of(workflow_id)["type"] == "builtins.TimeoutError"
+
+
+def test_deadlines_nest_and_the_earlier_one_wins():
+    with pytest.raises(DeadlineReached, match="0.05"), deadline(0.05), deadline(30):
+        time.sleep(30)
+    with deadline(30), pytest.raises(DeadlineReached, match="0.05"), deadline(0.05):
+        time.sleep(30)
+
+
+def test_an_outer_deadline_goes_on_counting_during_an_inner_one():
+    with pytest.raises(DeadlineReached, match="0.2"), deadline(0.2):
+        for _ in range(100):
+            with deadline(30):
+                time.sleep(0.02)
+
+
+# -- django-q2's alarm
+
+
+def alarm_during(seconds=1):
+    return TimeoutHandler(seconds)
+
+
+def test_its_interrupts_are_known():
+    from django_q.exceptions import TimeoutException
+
+    assert dispatch.interrupts() == (TimeoutException,)
+
+
+@pytest.mark.parametrize("function", ["nap", "nap_async", "spin", "swallow_all"])
+@pytest.mark.parametrize("timeout", [None, 20])
+def test_django_q2s_alarm_in_a_step_is_recorded_and_passed_on(function, timeout):
+    workflow_id = start(function, timeout=timeout)
+    interrupted = dispatch.interrupts()
+    with pytest.raises(interrupted), alarm_during():
+        run()
+    assert error_of(workflow_id)["type"] == "django_q.exceptions.TimeoutException"
+    assert workflow.steps(workflow_id).get().state == "failed"
+    assert finish(workflow_id).type == "failed"
+
+
+def test_django_q2s_alarm_in_a_step_with_retry_is_a_failed_attempt():
+    workflow_id = start("nap_at_first", retry="quick")
+    with pytest.raises(dispatch.interrupts()), alarm_during():
+        run()
+    assert workflow.status(workflow_id) == InProgress(["tests.app.steps.nap_at_first"])
+    assert finish(workflow_id) == Completed("slept")
+    failures = json.loads(workflow.steps(workflow_id).get().failures)
+    assert [failure["type"] for failure in failures] == ["django_q.exceptions.TimeoutException"]
+
+
+def test_django_q2s_alarm_in_a_mutation_leaves_none_of_its_writes():
+    workflow_id = start("insert_and_nap", kind="mutation")
+    with pytest.raises(dispatch.interrupts()), alarm_during():
+        run()
+    assert not Effect.objects.exists()
+    assert error_of(workflow_id)["type"] == "django_q.exceptions.TimeoutException"
+    assert finish(workflow_id).type == "failed"
+
+
+def test_a_steps_timeout_keeps_django_q2s_alarm():
+    workflow_id = start("nap", timeout=0.1)
+    with alarm_during(20):
+        run()
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+        assert 15 < left < 20
+        assert signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL
+    assert error_of(workflow_id)["type"] == TYPE
+
+
+def test_django_q2s_alarm_is_due_first_and_fires_first():
+    workflow_id = start("nap", timeout=10)
+    began = time.monotonic()
+    with pytest.raises(dispatch.interrupts()), alarm_during(1):
+        run()
+    assert time.monotonic() - began < 5
+    assert error_of(workflow_id)["type"] == "django_q.exceptions.TimeoutException"
+
+
+# -- what a step function raises that is no Exception
+
+
+@pytest.mark.parametrize("kind", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "CancelledError", "RecursionError", "MemoryError"])
+@pytest.mark.parametrize("function", ["raise_out", "raise_out_async"])
+@pytest.mark.parametrize("step_kind", ["action", "mutation", "query"])
+def test_what_a_step_raises_is_its_failure_whatever_it_is(kind, function, step_kind):
+    workflow_id = flows.call.start(step_kind, function, {"kind": kind}, {})
+    assert finish(workflow_id).type == "failed"
+    assert error_of(workflow_id)["type"].rpartition(".")[2] == kind
+
+
+@pytest.mark.parametrize("kind", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "CancelledError"])
+def test_in_an_inline_step_too(kind):
+    workflow_id = flows.call.start("mutation", "raise_out", {"kind": kind}, {"inline": True})
+    assert finish(workflow_id).type == "failed"
+    assert error_of(workflow_id)["type"].rpartition(".")[2] == kind
+
+
+def test_it_is_tried_again_as_any_other_failure():
+    workflow_id = flows.call.start("action", "raise_out", {"kind": "SystemExit"}, {"retry": "quick"})
+    finish(workflow_id)
+    assert workflow.steps(workflow_id).get().attempt == 3
+
+
+def test_an_exception_whose_text_cannot_be_read_is_a_failure():
+    status = finish(flows.call.start("action", "raise_unreadable", {}, {}))
+    assert status == Failed("Unreadable (its text cannot be read)")
+
+
+def test_an_exception_with_strange_text_is_kept_without_harm():
+    workflow_id = flows.call.start("action", "raise_strange_text", {}, {})
+    status = finish(workflow_id)
+    assert status.error.startswith("nul ")
+    assert len(status.error) <= 10_000
+    assert "\x00" not in status.error
+    assert steps.calls == []
