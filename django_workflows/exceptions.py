@@ -155,6 +155,14 @@ class StepTimeout(WorkflowError, TimeoutError):
 # -- about the handler itself
 
 
+class ContinueAsNew(BaseException):
+    """How ``step.continue_as_new`` leaves the handler. Not an ``Exception``, so that ``except Exception`` lets it pass."""
+
+    def __init__(self, arguments: str) -> None:
+        super().__init__(arguments)
+        self.arguments = arguments
+
+
 class HandlerStuck(WorkflowError):
     """A handler that does not wait: it ran past the limit of time or of steps for one turn."""
 

@@ -96,7 +96,7 @@ class StepHistory:
 
         What cannot be read in a row is left out: a journal that somebody damaged is looked at too.
         """
-        error = _failure(_loaded(row["error"]), tracebacks)
+        error = read_failure(row["error"], tracebacks=tracebacks)
         attempts = tuple(_attempts(row, error, tracebacks)) if row["kind"] in FUNCTION_KINDS else ()
         return cls(
             number=row["number"],
@@ -126,6 +126,11 @@ class StepHistory:
     def failed_attempts(self) -> int:
         """How many attempts failed or were lost."""
         return sum(each.state in (AttemptState.FAILED, AttemptState.LOST) for each in self.attempts)
+
+
+def read_failure(text: str | None, *, tracebacks: bool = False) -> Failure | None:
+    """An error as a row keeps it, with type and message, and its traceback if asked for; ``None`` if it is none."""
+    return _failure(_loaded(text), tracebacks)
 
 
 def _attempts(row: Mapping[str, Any], error: Failure | None, tracebacks: bool) -> Iterator[Attempt]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
 from uuid import UUID
 
-from ..exceptions import InvalidStep
+from ..exceptions import ContinueAsNew, InvalidStep
 from .commands import Ask, StepOptions, check_name
 from .definitions import Definition, step_function_path
 from .durations import Duration, aware, to_seconds
@@ -129,6 +129,27 @@ class WorkflowContext:
         aware(instant, what="sleep_until")
         return self._sleep(f'{{"until":"{instant.isoformat()}"}}', name, run_at=instant)
 
+    def map(self, fn: Callable[..., Any], items: Iterable[Any], *, limit: int = 20) -> asyncio.Future[list[Any]]:
+        """Run ``fn`` as an action for each item, at most ``limit`` at once; the results in the order of the items.
+
+        As soon as one has ended the next begins. The first that fails is raised, and the others are dropped.
+        """
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise InvalidStep(f"map: limit must be an int of at least 1, got {limit!r}")
+        return asyncio.ensure_future(_map(self, fn, list(items), limit))
+
+    def continue_as_new(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """End this run and begin the handler anew with these arguments: same id, same key, empty journal.
+
+        For loops that never end. Events that were sent and not taken are kept; steps and children that are still open
+        are dropped. It does not return.
+        """
+        definition = self._replay.definition
+        what = f"arguments of {definition.name}"
+        raise ContinueAsNew(
+            definition.signature.encode_arguments(args, kwargs, what=what, max_bytes=self._limit, apply_defaults=True)
+        )
+
     # -- what is the same on every replay
 
     @property
@@ -190,11 +211,28 @@ class WorkflowContext:
         return self._replay.ask(Ask(0, StepKind.SLEEP, label, args, None, self._options, delay, run_at))
 
 
+async def _map(step: WorkflowContext, fn: Callable[..., Any], items: list[Any], limit: int) -> list[Any]:
+    results: list[Any] = [None] * len(items)
+    left = iter(enumerate(items))
+
+    async def take_next() -> None:
+        for index, item in left:
+            results[index] = await step.run_action(fn, item)
+
+    takers = [asyncio.ensure_future(take_next()) for _ in range(min(limit, len(items)))]
+    try:
+        await asyncio.gather(*takers)
+    finally:
+        for taker in takers:
+            taker.cancel()
+    return results
+
+
 class _Sources:
     """Randomness and logging of one live handler, shared by all contexts derived from its first."""
 
     def __init__(self, replay: Replay) -> None:
-        seed = replay.workflow_id.hex
+        seed = f"{replay.workflow_id.hex}:{replay.continuations}" if replay.continuations else replay.workflow_id.hex
         # Not for secrets: it must give the same numbers to every replay.
         self.random = random.Random(f"{seed}:random")  # noqa: S311
         self.ids = random.Random(f"{seed}:ids")  # noqa: S311

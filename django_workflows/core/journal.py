@@ -135,6 +135,7 @@ class WorkflowRecord:
     parent: UUID | None
     parent_step: int | None
     depth: int
+    continuations: int
     reopened: bool
     cancel_requested_at: datetime | None
     canceled_at_delivery: int | None
@@ -167,6 +168,13 @@ class ClaimedStep:
     started_at: datetime
     queue: str = ""
     pool: str = ""
+    continuations: int = 0
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for all attempts of this step, and for no other step."""
+        run = f"{self.workflow_id}:{self.continuations}" if self.continuations else str(self.workflow_id)
+        return f"{run}:{self.number}"
 
     @property
     def lost(self) -> int:

@@ -12,6 +12,7 @@ from .codec import PLAIN, Codec
 from .excerpts import sanitize_text
 from .plain_json import MAX_DEPTH, same_json
 from .typed_codec import TypedCodec
+from .typed_dicts import portable
 
 __all__ = ["MAX_DEPTH", "Codec", "codec_for", "register_codec", "same_json", "sanitize_text"]
 
@@ -56,4 +57,4 @@ def _make_codec(annotation: Any) -> Codec[Any]:
     if any((get_origin(annotation) or annotation) is each for each in (Iterable, Collection)):
         member = (get_args(annotation) or (Any,))[0]
         return TypedCodec(GenericAlias(list, (member,)))
-    return TypedCodec(annotation)
+    return TypedCodec(portable(annotation))

@@ -49,17 +49,25 @@ class Limits:
 class Replay:
     """A live handler. Not thread-safe; whoever holds it is the only one to use it.
 
-    ``started_at`` is the recorded time of the workflow's first turn. After an exception from any method the handler's
+    ``started_at`` is the recorded time of the workflow's first turn, ``continuations`` how often it was begun anew. After an exception from any method the handler's
     state is undefined: ``close`` it and replay from the journal.
     """
 
     def __init__(
-        self, definition: Definition, workflow_id: UUID, args: str, started_at: datetime, limits: Limits | None = None
+        self,
+        definition: Definition[Any, Any],
+        workflow_id: UUID,
+        args: str,
+        started_at: datetime,
+        limits: Limits | None = None,
+        *,
+        continuations: int = 0,
     ) -> None:
         from .context import WorkflowContext
 
         self.definition = definition
         self.workflow_id = workflow_id
+        self.continuations = continuations
         self.limits = limits or Limits()
         self.now = started_at
         self.replaying = True

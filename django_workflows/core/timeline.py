@@ -102,13 +102,13 @@ class _Track:
 def layout(
     steps: Sequence[StepHistory],
     *,
-    created_at: datetime,
+    begun_at: datetime,
     finished_at: datetime | None,
     now: datetime,
     group_size: int | None = GROUP_SIZE,
 ) -> Timeline:
     """Lay out the steps of a workflow, given in order of number; ``group_size`` ``None`` gives each its own row."""
-    whole = Span(created_at, max(created_at, finished_at or now))
+    whole = Span(begun_at, max(begun_at, finished_at or now))
     tracks = _tracks(steps, whole.end)
     gaps = collapsible(whole, idle_gaps(whole, _busy(tracks)))
     scale = Scale(whole, gaps)

@@ -14,13 +14,14 @@ from .journal import OPEN_STATES, StepKind, StepState
 class WaitKind(StrEnum):
     """What is waited for.
 
-    ``WORKER``: one that takes the next turn or the step; ``SILENT``: the step's worker has let its lease run out;
-    ``PROBLEM``: somebody must do something.
+    ``WORKER``: one that takes the next turn or the step; ``PLACE``: one in the step's pool, whose ``max_parallelism``
+    is reached; ``SILENT``: the step's worker has let its lease run out; ``PROBLEM``: somebody must do something.
     """
 
     PROBLEM = "problem"
     START = "start"
     WORKER = "worker"
+    PLACE = "place"
     STEP = "step"
     SILENT = "silent"
     RETRY = "retry"
@@ -97,7 +98,7 @@ def _kind(step: StepHistory, now: datetime) -> WaitKind:
         return WaitKind.STEP if later or step.due_at is None else WaitKind.SILENT
     if step.state == StepState.QUEUED:
         if not later:
-            return WaitKind.WORKER
+            return WaitKind.PLACE if step.due_at is None else WaitKind.WORKER
         return WaitKind.RETRY if step.failed_attempts else WaitKind.SCHEDULE
     return _WAITED.get(step.kind, WaitKind.CHILD)
 

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from functools import partial
 from uuid import UUID
-
-from django.db import transaction
 
 from ..conf import settings
 from ..core.commands import Raised
 from ..core.entries import WorkflowEnd
 from ..core.journal import ClaimedStep, StepState, WorkflowRecord, WorkflowState
 from ..core.registry import registry
-from ..core.replay import Replay
 from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload
 from ..store import cancellation, journals, workflows
-from ..store.database import alias, atomic, retrying
+from ..store.database import atomic, retrying
 from . import announce
 from .bounds import closing_on_error, handler_limits
 from .complete import complete
+from .continue_as_new import continue_as_new
 from .dispatch import wake
 from .ends import TurnVoid, end_locked, fail, mismatch, park_unknown
 from .guard import explained
-from .live import LiveHandler, limits, live_handlers
+from .live import LiveHandler, live_handlers, new_replay
 from .pools import free_place
 from .turn import Turn
 
@@ -89,8 +86,7 @@ def locked_turn(
         return None
     live = live_handlers.take(workflow)
     if live is None:
-        replay = Replay(definition, workflow.id, workflow.args, workflow.started_at or at, limits())
-        live = LiveHandler(replay, workflow)
+        live = LiveHandler(new_replay(definition, workflow, at), workflow)
     turn = Turn(workflow, live, at)
     with closing_on_error(live):
         with handler_limits(definition):
@@ -116,6 +112,9 @@ def write(turn: Turn, queue: str | None, *, strict: bool = False) -> ClaimedStep
         ending = turn.replay.ending()
         if isinstance(ending, Raised):
             raise explained(ending.error)
+    if turn.continuing is not None:
+        continue_as_new(turn, turn.continuing)
+        return None
     mine = turn.pick(queue) if queue is not None else None
     record = turn.finish()
     written = journals.write_turn(record)
@@ -147,7 +146,7 @@ def _remember(turn: Turn, version: int, now: datetime) -> None:
         workflow.canceled_at_delivery = record.canceled_at_delivery
     live.workflow = workflow
     turn.remember_waits(now)
-    transaction.on_commit(partial(live_handlers.keep, workflow.id, live), using=alias(), robust=True)
+    live_handlers.keep_after_commit(workflow.id, live)
 
 
 def cancel_children(turn: Turn) -> None:

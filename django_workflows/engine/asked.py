@@ -99,4 +99,5 @@ def claimed_step(new: NewStep, workflow: WorkflowRecord, at: datetime) -> Claime
         started_at=at,
         queue=new.queue,
         pool=new.pool,
+        continuations=workflow.continuations,
     )

@@ -30,14 +30,11 @@ class CurrentStep:
     number: int
     name: str
     attempt: int
+    idempotency_key: str
     in_transaction: bool = False
     _asked_at: float = field(default=-math.inf, repr=False)
     _wanted: bool = field(default=True, repr=False)
     _reported_at: float = field(default=-math.inf, repr=False)
-
-    @property
-    def idempotency_key(self) -> str:
-        return f"{self.workflow_id}:{self.number}"
 
     def canceled(self) -> bool:
         """Whether nobody wants this attempt any more; for long loops, cheap to ask often."""

@@ -27,6 +27,9 @@ from .turn import Turn, step_end
 
 logger = logging.getLogger("django_workflows")
 
+#: A number in [0, 1) for the jitter of a retry. Replaced by ``django_workflows.testing`` only.
+uniform: Callable[[], float] = random.random
+
 
 def policy_of(step: ClaimedStep) -> RetryPolicy | None:
     stored = step.options.get("retry")
@@ -138,7 +141,7 @@ def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
         return False
     if not policy.covers((failure.type, *failure.bases)):
         return False
-    delay = policy.delay(step.attempt, random.random())  # noqa: S311 - jitter, no secret
+    delay = policy.delay(step.attempt, uniform())
     if delay is None:
         return False
     locked = workflows.lock(step.workflow_id, step.generation)

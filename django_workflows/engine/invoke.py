@@ -23,6 +23,10 @@ from .deadlines import DeadlineReached, deadline
 from .dispatch import interrupts
 
 
+#: Calls a step's function, or something in its place. Set by ``django_workflows.testing`` only.
+stand_in: Callable[[ClaimedStep, Callable[..., Any], Any, Any, float | None], Any] | None = None
+
+
 class AttemptInterrupted(BaseException):
     """The worker is being ended from outside while a step runs: record ``failure``, then let ``cause`` go on."""
 
@@ -39,7 +43,8 @@ def attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     Never raises for what ``fn`` does: its exception is the outcome. Raises ``AttemptInterrupted`` when the worker is
     being ended, and database errors of a mutation that pass when the whole transaction is run again.
     """
-    current = CurrentStep(step.workflow_id, step.number, step.name, step.attempt, step.kind != StepKind.ACTION)
+    in_transaction = step.kind != StepKind.ACTION
+    current = CurrentStep(step.workflow_id, step.number, step.name, step.attempt, step.idempotency_key, in_transaction)
     token = _current.set(current)
     try:
         return _attempt(step, fn)
@@ -62,7 +67,7 @@ def _attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     args, kwargs = signature.decode_arguments(step.args)
     timeout = step.options.get("timeout")
     with deadline(timeout), _surroundings(step.kind):
-        value = call(fn, args, kwargs, timeout)
+        value = call(fn, args, kwargs, timeout) if stand_in is None else stand_in(step, fn, args, kwargs, timeout)
         text, decoded = signature.result.encode_checked(
             value, what=f"result of step {step.number} ({step.name})", max_bytes=settings.MAX_PAYLOAD_BYTES
         )

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
+from functools import partial
+from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from ..conf import settings
+from ..core.definitions import Definition
 from ..core.journal import ClaimedStep, WorkflowRecord
 from ..core.replay import Limits, Replay
+from ..store.database import alias
 
 
 class LiveHandler:
@@ -31,6 +37,9 @@ class LiveHandler:
 
 class LiveHandlers:
     """A bounded store of them, least recently used out first. Whoever takes one out is its only user."""
+
+    #: None is kept, so that every turn replays from zero. Set by ``django_workflows.testing`` only.
+    none_kept = False
 
     def __init__(self) -> None:
         self._handlers: OrderedDict[UUID, LiveHandler] = OrderedDict()
@@ -64,6 +73,13 @@ class LiveHandlers:
             _, oldest = self._handlers.popitem(last=False)
             oldest.replay.close()
 
+    def keep_after_commit(self, workflow_id: UUID, live: LiveHandler) -> None:
+        """Put a waiting handler back once the transaction is committed; until then it is ahead of its journal."""
+        if self.none_kept:
+            live.replay.close()
+        else:
+            transaction.on_commit(partial(self.keep, workflow_id, live), using=alias(), robust=True)
+
     def drop(self, workflow_id: UUID) -> None:
         live = self._handlers.pop(workflow_id, None)
         if live is not None:
@@ -81,4 +97,12 @@ live_handlers = LiveHandlers()
 
 
 def limits() -> Limits:
+    """What the project's settings allow one turn."""
     return Limits(asks=settings.MAX_STEPS_PER_TURN, payload_bytes=settings.MAX_PAYLOAD_BYTES)
+
+
+def new_replay(definition: Definition[Any, Any], workflow: WorkflowRecord, at: datetime | None = None) -> Replay:
+    """The handler of a workflow, not begun; ``at`` is the time of its first turn, if it had none yet."""
+    started_at = workflow.started_at or at
+    assert started_at is not None
+    return Replay(definition, workflow.id, workflow.args, started_at, limits(), continuations=workflow.continuations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -12,24 +13,27 @@ from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, Failure, StepKind
 from ..core.outcomes import failure_of
 from ..core.registry import registry
-from ..core.replay import Replay
 from ..exceptions import AttemptLost, WorkflowError
 from ..store import journals, workflows
 from ..store import steps as step_store
-from ..store.database import atomic
+from ..store.database import atomic, passes
 from .bounds import handler_limits
 from .ends import PARKED_SECONDS
 from .finish import finish, policy_of
 from .invoke import AttemptInterrupted, attempt
-from .live import limits
+from .live import new_replay
 
 logger = logging.getLogger("django_workflows")
+
+#: Seconds between two tries to write a step's end while the database is away.
+_PAUSE = 0.25
 
 
 def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
     """Run a claimed step to its end; returns the next step for this worker, if its end leads to one.
 
-    ``queue`` is the one this worker serves, ``None`` if it takes no further step. Raises only what ends the worker.
+    ``queue`` is the one this worker serves, ``None`` if it takes no further step. Raises only what ends the worker, or
+    its drain since the database is away.
     """
     try:
         lost = _lost_attempt(step)
@@ -40,17 +44,30 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
             return None
         if step.kind == StepKind.MUTATION:
             return finish(step, lambda: attempt(step, fn), queue)
-        outcome = attempt(step, fn)
-        return finish(step, lambda: outcome, queue)
+        return _write(step, attempt(step, fn), queue)
     except AttemptInterrupted as interrupted:
         failure = interrupted.failure
         with suppress(Exception):
             finish(step, lambda: Outcome(step.number, error=failure), None)
         raise interrupted.cause from None
-    except Exception:
-        # The lease brings the step back.
+    except Exception as error:
         logger.exception("Step %d (%s) of workflow %s could not be written", step.number, step.name, step.workflow_id)
-        return None
+        if passes(error):
+            raise  # no use to take another step now; the worker abandons this one
+        return None  # the lease brings the step back
+
+
+def _write(step: ClaimedStep, outcome: Outcome, queue: str | None) -> ClaimedStep | None:
+    """Write an outcome that may not be had again. While the database is away it is tried for as long as a lease."""
+    until = time.monotonic() + settings.LEASE
+    while True:
+        try:
+            return finish(step, lambda: outcome, queue)
+        except Exception as error:
+            if not passes(error) or time.monotonic() >= until:
+                raise
+            logger.warning("The end of step %d of workflow %s is yet to be written", step.number, step.workflow_id)
+            time.sleep(_PAUSE)
 
 
 # -- before
@@ -108,7 +125,7 @@ def _replay_in_vain(step: ClaimedStep) -> None:
     definition = registry.find(step.workflow_name)
     if workflow is None or workflow.started_at is None:
         return
-    replay = Replay(definition, workflow.id, workflow.args, workflow.started_at, limits())
+    replay = new_replay(definition, workflow)
     try:
         with handler_limits(definition):
             replay.catch_up(journals.load(workflow.id), canceled_at=workflow.canceled_at_delivery)

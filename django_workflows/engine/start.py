@@ -16,7 +16,7 @@ from ..core.definitions import Definition, step_function_path
 from ..core.durations import Duration, aware, to_seconds
 from ..core.entries import NewWorkflow
 from ..core.payloads import codec_for
-from ..exceptions import InvalidArguments, InvalidStep
+from ..exceptions import InvalidArguments, InvalidStep, WorkflowAlreadyRunning
 from ..models import uuid7
 from ..store import workflows
 from ..store.database import atomic, clock, retrying
@@ -30,8 +30,9 @@ class StartOptions:
     """What ``with_options`` or ``start`` may say of a workflow.
 
     ``on_complete``: a dotted path or module-level function, called as ``(workflow_id, result, context)``. ``context``:
-    any JSON value for it. ``idempotency_key``: the same again gives the first workflow's id. ``run_at``, ``run_after``:
-    begin later. ``start_async=False``: run the handler to its first wait at once, here. ``retain_for``: how long the
+    any JSON value for it. ``idempotency_key``: the same again gives the first workflow's id. ``key``: only one workflow
+    of this definition and key runs at a time; ``if_running`` says what another start does, "return" the id of the
+    running one or "raise" ``WorkflowAlreadyRunning``. ``run_at``, ``run_after``: begin later. ``start_async=False``: run the handler to its first wait at once, here. ``retain_for``: how long the
     workflow is kept once it ended. ``queue``: the django-q2 cluster that runs it. ``priority``: -100 to 100, higher
     first.
     """
@@ -39,6 +40,8 @@ class StartOptions:
     on_complete: str | Callable[..., Any] | None = None
     context: Any = None
     idempotency_key: str | None = None
+    key: str | None = None
+    if_running: str = "return"
     run_at: datetime | None = None
     run_after: Duration | None = None
     start_async: bool = True
@@ -62,11 +65,13 @@ class StartOptions:
         for name in ("run_after", "retain_for"):
             if getattr(self, name) is not None:
                 to_seconds(getattr(self, name), what=name)
-        for name in ("idempotency_key", "queue"):
+        for name in ("idempotency_key", "key", "queue"):
             if getattr(self, name) is not None:
                 check_name(getattr(self, name), what=name)
         if self.priority is not None:
             check_priority(self.priority)
+        if self.if_running not in ("return", "raise"):
+            raise InvalidStep(f'if_running must be "return" or "raise", got {self.if_running!r}')
         self._check_times()
 
     def _check_times(self) -> None:
@@ -88,8 +93,10 @@ def start(definition: Definition[Any, Any], args: str, options: StartOptions) ->
 
     def change() -> UUID:
         with atomic():
-            if not workflows.insert(new):
-                return _first(new)
+            while not workflows.insert(new):
+                taken = _taken(new, options)
+                if taken is not None:
+                    return taken
             announce.workflow_started(new.id, new.name)
             if options.start_async:
                 wake(new.queue, _seconds(options))
@@ -100,13 +107,21 @@ def start(definition: Definition[Any, Any], args: str, options: StartOptions) ->
     return retrying(change)
 
 
-def _first(new: NewWorkflow) -> UUID:
-    """The workflow that was started before with this key; or this one, if the answer to its commit was lost."""
+def _taken(new: NewWorkflow, options: StartOptions) -> UUID | None:
+    """The workflow that has this one's key; or this one itself, if the answer to its commit was lost.
+
+    ``None`` if whoever had the key has ended meanwhile.
+    """
     if new.idempotency_key is not None:
         first = workflows.find_by_idempotency_key(new.name, new.idempotency_key)
         if first is not None:
             return first
-    return new.id
+    if new.key is None:
+        return new.id
+    running = workflows.find_running(new.name, new.key)
+    if running is not None and running != new.id and options.if_running == "raise":
+        raise WorkflowAlreadyRunning(f"a workflow {new.name} with the key {new.key!r} is running: {running}")
+    return running
 
 
 def _new_workflow(definition: Definition[Any, Any], args: str, options: StartOptions) -> NewWorkflow:
@@ -123,6 +138,7 @@ def _new_workflow(definition: Definition[Any, Any], args: str, options: StartOpt
         queue=queue_name(definition.queue if options.queue is None else options.queue),
         priority=definition.priority if options.priority is None else options.priority,
         idempotency_key=options.idempotency_key,
+        key=options.key,
         on_complete=_callback_path(options.on_complete),
         context=context,
         delay=None if options.run_after is None else to_seconds(options.run_after, what="run_after"),

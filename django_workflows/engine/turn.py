@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ..conf import settings
-from ..core.commands import Ask, Outcome, Requests
+from ..core.commands import Ask, Outcome, Raised, Requests
 from ..core.entries import NewStep, StepEnd, TurnRecord, WorkflowEnd
 from ..core.journal import (
     ClaimedStep,
@@ -22,7 +22,7 @@ from ..core.journal import (
 )
 from ..core.outcomes import TIMEOUT_TYPE, failure_of
 from ..core.replay import undelivered
-from ..exceptions import JournalTooLarge
+from ..exceptions import ContinueAsNew, JournalTooLarge
 from ..models import uuid7
 from ..store import events as event_store
 from .asked import claimed_step, new_child, new_step
@@ -59,6 +59,8 @@ class Turn:
             delivered=workflow.delivered,
             first=workflow.started_at is None,
         )
+        #: The arguments with which the handler wants to begin anew.
+        self.continuing: str | None = None
         self._pending: list[Ask] = []
 
     # -- handing outcomes to the handler
@@ -108,9 +110,12 @@ class Turn:
                 if ask.kind == StepKind.WORKFLOW:
                     self.record.children.append(new_child(ask, self.workflow))
         self._drop(requests)
-        if requests.ending is not None and self.record.ending is None:
+        ending = requests.ending
+        if isinstance(ending, Raised) and isinstance(ending.error, ContinueAsNew):
+            self.continuing = ending.error.arguments
+        elif ending is not None and self.record.ending is None:
             canceled = self.workflow.cancel_requested_at is not None or self.record.canceled_at_delivery is not None
-            self.record.ending = workflow_end(requests.ending, self.definition, canceled=canceled)
+            self.record.ending = workflow_end(ending, self.definition, canceled=canceled)
 
     @property
     def needs_database(self) -> bool:

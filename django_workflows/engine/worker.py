@@ -23,12 +23,18 @@ from .machine import is_gone, machine, worker_id
 
 logger = logging.getLogger("django_workflows")
 
+#: Seconds to the next beat after one that failed.
+_PAUSE = 1.0
 #: The id of the worker that is draining, as its claims bear it; "" where none is.
 draining: ContextVar[str] = ContextVar("django_workflows_draining", default="")
 
 
 class Worker:
-    """This process, as rows name it. ``doing`` is the step that it runs."""
+    """This process, as rows name it.
+
+    ``doing`` is the step that it runs, ``known`` says whether its id was ever heard of, ``former`` are ids whose claims it
+    has abandoned. Setting ``stirred`` makes its heartbeat beat at once.
+    """
 
     def __init__(self, queue: str = "", role: str = "worker") -> None:
         self.queue = queue
@@ -36,8 +42,11 @@ class Worker:
         self.pid = os.getpid()
         self.host = socket.gethostname()[:200]
         self.id = worker_id(self.pid, secrets.token_hex(2))
+        self.former: list[str] = []
         self.doing: ClaimedStep | None = None
         self.doing_since = 0.0
+        self.known = False
+        self.stirred = threading.Event()
 
     def begin(self, step: ClaimedStep | None) -> None:
         """Note the step that runs from now on, ``None`` for none."""
@@ -48,20 +57,37 @@ class Worker:
         step = self.doing
         doing = f"{step.workflow_name} {step.workflow_id} step {step.number} {step.name}" if step else ""
         workers.beat(self.id, self.host, self.pid, self.role, self.queue, doing)
+        self.known = True
         if step is not None and time.monotonic() - self.doing_since > settings.LEASE / 4:
             step_store.renew(step.workflow_id, step.number, step.attempt)
 
+    def abandon(self) -> None:
+        """Go on under another id: a drain ended early, and the heartbeat is to give back what it had claimed."""
+        self.former.append(self.id)
+        self.id, self.known = worker_id(self.pid, secrets.token_hex(2)), False
+        self.stirred.set()
+
+    def give_back_abandoned(self) -> None:
+        while self.former:
+            give_back(self.former[0])
+            self.former.pop(0)
+
+
+def give_back(worker: str) -> None:
+    """Forget a worker, and make due again, at once, whatever it held; each claim counts as lost, as with a lease."""
+    for queue in retrying(lambda: workers.give_back(worker)):
+        wake(queue)
+
 
 def give_back_of_the_dead() -> int:
-    """Make due again, at once, what workers of this machine held whose process is gone; how many workers that were.
+    """Give back what workers of this machine held whose process is gone; how many workers that were.
 
-    Each claim counts as lost, as when its lease runs out. Workers of other machines are left to their leases.
+    Workers of other machines are left to their leases.
     """
     here = machine()
     gone = [worker for worker in workers.of_machine(here) if is_gone(worker)] if here else []
     for worker in gone:
-        for queue in retrying(lambda worker=worker: workers.give_back(worker)):  # type: ignore[misc]
-            wake(queue)
+        give_back(worker)
     return len(gone)
 
 
@@ -69,7 +95,7 @@ class Heartbeat:
     """A thread that lets a worker beat every quarter of a lease, with a database connection of its own.
 
     It beats also while a step blocks the main thread; it stops with its process, and so does the lease. After each beat
-    it looks for dead workers of this machine, and calls ``then``.
+    it gives back what its worker has abandoned and what dead workers of this machine held, and calls ``then``.
     """
 
     def __init__(self, worker: Worker, then: Callable[[], None] = lambda: None) -> None:
@@ -82,20 +108,27 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
+        """End the thread; its worker is forgotten, with whatever it may still hold given back."""
         self._stop.set()
+        self.worker.stirred.set()
         self._thread.join(timeout=5)
+        self.worker.give_back_abandoned()
+        give_back(self.worker.id)
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                self._beat()
-                self._stop.wait(settings.LEASE / 4)
+                pause = settings.LEASE / 4 if self._beat() else min(_PAUSE, settings.LEASE / 4)
+                self.worker.stirred.wait(pause)
+                self.worker.stirred.clear()
         finally:
             connections.close_all()
 
-    def _beat(self) -> None:
+    def _beat(self) -> bool:
+        """Whether all of it was done; if not, the next beat comes soon."""
         try:
             self.worker.beat()
+            self.worker.give_back_abandoned()
             give_back_of_the_dead()
             self._then()
             if self.worker.doing is None:
@@ -103,3 +136,5 @@ class Heartbeat:
         except Exception:
             logger.warning("A heartbeat of worker %s failed", self.worker.id, exc_info=True)
             connections.close_all()
+            return False
+        return True

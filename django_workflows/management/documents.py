@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
-from ..core.attempts import Attempt, StepHistory
+from ..core.attempts import Attempt, StepHistory, read_failure
 from ..core.journal import Failure
 from ..core.waiting import Wait
 from ..models import Workflow
@@ -24,7 +24,7 @@ def workflow_document(workflow: Workflow) -> dict[str, Any]:
         "started_at": _iso(workflow.started_at),
         "finished_at": _iso(workflow.finished_at),
         "due_at": _iso(workflow.due_at),
-        "error": error_document(workflow.error),
+        "error": failure_document(read_failure(workflow.error)),
         "problem": workflow.problem or None,
         "cancel_requested_at": _iso(workflow.cancel_requested_at),
         "parent": None if workflow.parent_id is None else str(workflow.parent_id),
@@ -34,6 +34,7 @@ def workflow_document(workflow: Workflow) -> dict[str, Any]:
         "queue": workflow.queue,
         "priority": workflow.priority,
         "generation": workflow.generation,
+        "continuations": workflow.continuations,
     }
 
 
@@ -44,7 +45,7 @@ def full_document(workflow: Workflow) -> dict[str, Any]:
         "args": loaded(workflow.args),
         "result": loaded(workflow.result),
         "on_complete": workflow.on_complete or None,
-        "on_complete_error": error_document(workflow.on_complete_error),
+        "on_complete_error": failure_document(read_failure(workflow.on_complete_error)),
     }
 
 
@@ -80,7 +81,7 @@ def _step_document(step: StepHistory, journal: Journal) -> dict[str, Any]:
         "created_at": _iso(step.created_at),
         "finished_at": _iso(step.finished_at),
         "due_at": _iso(step.due_at),
-        "error": _failure(step.error),
+        "error": failure_document(step.error),
         "attempts": [_attempt_document(attempt) for attempt in step.attempts],
         "max_attempts": step.max_attempts,
         "progress": step.progress,
@@ -100,31 +101,28 @@ def _attempt_document(attempt: Attempt) -> dict[str, Any]:
         "queued_at": _iso(attempt.queued_at),
         "started_at": _iso(attempt.started_at),
         "finished_at": _iso(attempt.finished_at),
-        "error": _failure(attempt.error),
+        "error": failure_document(attempt.error),
     }
 
 
-def _failure(failure: Failure | None) -> dict[str, str] | None:
+def failure_document(failure: Failure | None) -> dict[str, str] | None:
+    """Type and message of an error, and its traceback where that was read."""
     if failure is None:
         return None
     traceback = {"traceback": failure.traceback} if failure.traceback else {}
     return {"type": failure.type, "message": failure.message, **traceback}
 
 
-def error_document(text: str | None) -> dict[str, str] | None:
-    """Type and message of an error as a row keeps it."""
-    data = loaded(text)
-    if not isinstance(data, dict):
-        return None
-    return {"type": str(data.get("type", "")), "message": str(data.get("message", ""))}
-
-
 def loaded(text: str | None) -> Any:
     """The value of a payload; the text itself where somebody damaged it."""
     try:
-        return None if text is None else json.loads(text)
+        return None if text is None else json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _iso(instant: datetime | None) -> str | None:

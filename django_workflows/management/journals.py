@@ -58,7 +58,8 @@ def load(workflow_id: str, *, everything: bool) -> Journal:
 
 
 def _load(workflow: Workflow, read_at: datetime, everything: bool) -> Journal:
-    children = dict(manager.list().filter(parent=workflow.id).values_list("parent_step", "id"))
+    rows = manager.list().filter(parent=workflow.id).values_list("parent_step", "id")
+    children = {step: child for step, child in rows if step is not None}
     nested = _nested(children, everything) if len(children) <= NESTED else {}
     steps, payloads = [], {}
     columns = (*HISTORY_COLUMNS, *(_PAYLOADS if everything else ()))

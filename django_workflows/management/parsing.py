@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from .texts import fit, printable
 
-WRONG_USAGE = 2
+#: Exit codes.
+WRONG_USAGE, INTERRUPTED = 2, 130
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:s|min|m|h|d|w))+")

@@ -13,7 +13,7 @@ from ..core.journal import Failure
 from ..core.timeline import human
 from ..core.waiting import Wait, WaitKind
 from ..models import Workflow
-from .texts import PREVIEW, plural, preview, printable, short_name
+from .texts import PREVIEW, preview, printable, short_name
 
 STATES = {"in_progress": "in progress"}
 
@@ -90,7 +90,7 @@ def progress_words(step: StepHistory) -> str:
 def wait_words(wait: Wait, now: datetime) -> str:
     """What a workflow waits for, until when, and what is to be done about it."""
     words = _WORDS[wait.kind].format(
-        name=preview(wait.name) + _which(wait),
+        name=preview(wait.name) + _which(wait) if wait.name else "its next turn",
         attempt=f", attempt {wait.attempt}" + (f" of {wait.max_attempts}" if wait.max_attempts > 1 else ""),
         when="soon" if wait.until is None else f"{distance(wait.until, now)}, at {moment(wait.until)}",
     )
@@ -108,7 +108,8 @@ def _which(wait: Wait) -> str:
 _WORDS: dict[WaitKind, str] = {
     WaitKind.PROBLEM: "somebody to help: {name}",
     WaitKind.START: "its start {when}",
-    WaitKind.WORKER: "a worker{name}",
+    WaitKind.WORKER: "a worker for {name}",
+    WaitKind.PLACE: "a place for {name}: as many steps as max_parallelism allows are running",
     WaitKind.STEP: "{name}{attempt}, which is running",
     WaitKind.SILENT: "{name}{attempt}, whose worker went silent: another one will take it",
     WaitKind.RETRY: "{name}{attempt}, {when}",

@@ -26,7 +26,9 @@ class StepList:
 
     def lines(self, rows: Sequence[Row]) -> Iterator[list[str]]:
         """The lines of each row."""
-        for row, cells in zip(rows, aligned([_cells(row) for row in rows], right=[0, 4], widest=_NAME), strict=True):
+        # Numbers stand at the right, but for those of nested steps, which would not stand below each other.
+        right = [0, 4] if all(row.depth == 0 for row in rows) else [4]
+        for row, cells in zip(rows, aligned([_cells(row) for row in rows], right=right, widest=_NAME), strict=True):
             cells[3] = self._terminal.paint(row.state, cells[3])
             indent = " " * (len(cells[0]) + 4)
             yield ["  ".join(cells).rstrip(), *(f"{indent}{line}" for line in self._details(row))]

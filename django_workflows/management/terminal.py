@@ -81,5 +81,5 @@ class Terminal:
 
     def document(self, data: Any, *, compact: bool = False) -> None:
         """Write JSON in ASCII: all that there is, or with ``compact`` one line of several."""
-        self._out.write(json.dumps(data, indent=None if compact else 2, default=str))
+        self._out.write(json.dumps(data, indent=None if compact else 2))
         self._out.flush()

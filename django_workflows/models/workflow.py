@@ -54,7 +54,7 @@ class Workflow(models.Model):
     )
     parent_step = models.PositiveIntegerField(_("step of the parent"), null=True)
     depth = models.PositiveSmallIntegerField(_("depth"), default=0)
-    continued_from = models.UUIDField(_("continued from"), null=True)
+    continuations = models.PositiveIntegerField(_("continuations"), default=0)
 
     reopened = models.BooleanField(_("reopened"), default=False)
     cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True)

@@ -42,10 +42,11 @@ class Channel:
             time.sleep(min(seconds, 0.05))
             return True
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            for notice in raw.notifies(timeout=left, stop_after=1):
-                if notice.payload == self._queue:
-                    return True
+        with connection().wrap_database_errors:
+            while (left := until - time.monotonic()) > 0:
+                for notice in raw.notifies(timeout=left, stop_after=1):
+                    if notice.payload == self._queue:
+                        return True
         return False
 
     def _listen(self) -> None:

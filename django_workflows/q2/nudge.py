@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.brokers import get_broker
+from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.exceptions import TimeoutException
 
@@ -19,7 +20,7 @@ from .channel import Channel
 logger = logging.getLogger("django_workflows")
 
 #: Work that is due later than this is found by the cluster's own look, once a second.
-_SOON = 1.0
+SOON = 1.0
 
 
 @lru_cache
@@ -33,6 +34,12 @@ def watches_journal() -> bool:
     return isinstance(found, type) and issubclass(found, JournalBroker)
 
 
+@lru_cache
+def delays_messages() -> bool:
+    """Whether work that falls due in a moment wakes a worker then, and not before."""
+    return watches_journal() or isinstance(get_broker(), ORM)
+
+
 class Q2Dispatcher:
     """The engine's way to wake django-q2's workers."""
 
@@ -44,12 +51,11 @@ class Q2Dispatcher:
 
     def wake(self, queue: str, seconds: float, count: int) -> None:
         if watches_journal():
-            if seconds <= _SOON:
+            if seconds <= SOON:
                 Channel.announce(queue)
-        elif seconds <= _SOON or Conf.ORM:
-            later = seconds if seconds > _SOON else 0.0
+        else:
             wanted = min(count, int(Conf.WORKERS))
-            transaction.on_commit(lambda: nudge(queue, later, wanted), using=alias(), robust=True)
+            transaction.on_commit(lambda: nudge(queue, seconds, wanted), using=alias(), robust=True)
 
 
 def nudge(queue: str, seconds: float = 0.0, count: int = 1) -> None:
@@ -65,10 +71,10 @@ def nudge(queue: str, seconds: float = 0.0, count: int = 1) -> None:
             return
         broker = get_broker(queue or None)
         for _ in range(count):
-            if seconds > 0:
+            if seconds > 0 and isinstance(broker, ORM):
                 _enqueue_later(broker.list_key, package(queue), seconds)
-            else:
-                broker.enqueue(package(queue))
+            elif seconds <= SOON:
+                broker.enqueue(package(queue))  # the drain waits for it
     except Exception:
         logger.warning("No worker could be woken for queue %r; the sweep will", queue, exc_info=True)
 

@@ -15,7 +15,7 @@ from django_q.conf import Conf
 
 from ..engine.dispatch import queue_name
 from ..engine.worker import Heartbeat, Worker
-from ..store import workers, workflows
+from ..store import workflows
 from ..store.database import alias
 from .nudge import nudge, watches_journal
 
@@ -61,10 +61,9 @@ def stopping() -> bool:
 
 
 def _leave(heartbeat: Heartbeat) -> None:
-    """At the regular end of the process: nobody has to find out that it is gone."""
+    """At the regular end of the process, so that nobody has to find out that it is gone."""
     try:
         heartbeat.stop()
-        workers.remove(heartbeat.worker.id)
     except Exception:
         logger.debug("Worker %s left without a word", heartbeat.worker.id, exc_info=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from django_q.humanhash import uuid as task_id
@@ -15,7 +16,7 @@ from ..engine.worker import give_back_of_the_dead
 from ..store import workers, workflows
 from ..store.queues import queues_in_use
 from . import hands
-from .nudge import nudge
+from .nudge import SOON, delays_messages, nudge
 from .process import keep_connection, stopping, this_worker
 
 logger = logging.getLogger("django_workflows")
@@ -44,11 +45,18 @@ def drain(queue: str = "") -> None:
     hands.begun()
     try:
         keep_connection()
-        drain_journal(this_worker(queue), seconds=settings.DRAIN_SECONDS, stop=stopping)
+        worker = this_worker(queue)
+        if not worker.known:
+            worker.beat()
+        until = time.monotonic() + settings.DRAIN_SECONDS
+        drain_journal(worker, seconds=settings.DRAIN_SECONDS, stop=stopping)
+        while _wait_for_due(queue, until - time.monotonic()):
+            drain_journal(worker, seconds=until - time.monotonic(), stop=stopping)
         _wake_if_due(queue)
     except Exception:
-        # What was begun comes back when its lease ends; django-q2 could do nothing better with the error.
+        # django-q2 could do nothing better with the error.
         logger.exception("A drain of queue %r ended early", queue)
+        this_worker(queue).abandon()
 
 
 def sweep() -> None:
@@ -61,6 +69,17 @@ def sweep() -> None:
         cleanup.cleanup_expired()
     except Exception:
         logger.exception("The sweep failed; the next one tries again")
+
+
+def _wait_for_due(queue: str, seconds: float) -> bool:
+    """Wait for what falls due soon, if no message can be sent that comes just then; whether it is due."""
+    if delays_messages() or stopping():
+        return False
+    due = workflows.next_due(queue)
+    if due is None or not 0 < due < min(seconds, SOON):
+        return False
+    time.sleep(due)
+    return True
 
 
 def _wake_if_due(queue: str) -> None:

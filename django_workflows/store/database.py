@@ -23,6 +23,8 @@ _TRIES = 6
 
 #: What a test's clock is ahead of the database's. Moved by ``django_workflows.testing`` only.
 clock_offset = timedelta(0)
+#: Where a test's clock stands still. Set by ``django_workflows.testing`` only.
+frozen_at: datetime | None = None
 
 
 def alias() -> str:
@@ -44,12 +46,13 @@ class Moment:
     """The database's time at the start of one statement: the same wherever it stands in that statement."""
 
     def __init__(self) -> None:
-        self._local = None if is_postgresql() else local_now()
+        self._local = local_now() if frozen_at is not None or not is_postgresql() else None
 
     def sql(self, seconds: float = 0.0) -> str:
         """An SQL expression for that time, ``seconds`` later."""
         if self._local is not None:
-            return f"'{_text(self._local + timedelta(seconds=seconds))}'"
+            text = _text(self._local + timedelta(seconds=seconds))
+            return f"('{text}+00'::timestamptz)" if is_postgresql() else f"'{text}'"
         shift = clock_offset.total_seconds() + seconds
         return f"(statement_timestamp() + interval '{shift:.6f} seconds')" if shift else "statement_timestamp()"
 
@@ -61,7 +64,7 @@ def now_sql(seconds: float = 0.0) -> str:
 
 def local_now() -> datetime:
     """The time by this host's clock; SQLite has no other."""
-    return datetime.now(UTC) + clock_offset
+    return frozen_at or datetime.now(UTC) + clock_offset
 
 
 def now() -> datetime:
@@ -86,7 +89,7 @@ class Clock:
 
     def estimate(self) -> datetime:
         """The database's time, or a little before it: never ahead, so that nothing is taken to be due too early."""
-        if self._anchor is None or not is_postgresql():
+        if self._anchor is None or frozen_at is not None or not is_postgresql():
             return local_now()
         instant, read_at = self._anchor
         return instant + timedelta(seconds=time.monotonic() - read_at)
@@ -126,6 +129,11 @@ def read_uuid(value: Any) -> UUID | None:
 
 def read_duration(value: Any) -> timedelta | None:
     return timedelta(microseconds=value) if isinstance(value, int) else value
+
+
+def due_order() -> str:
+    """In which order claims take what is due. While a test's clock stands much is due at once, so ids decide as well."""
+    return "due_at" if frozen_at is None else "due_at, id"
 
 
 def skip_locked() -> str:
@@ -176,6 +184,7 @@ def atomic(*, write: bool = True) -> Iterator[None]:
         with transaction.atomic(using=alias()):
             yield
         return
+    conn.ensure_connection()  # the mode is not known before
     usual = conn.transaction_mode  # type: ignore[attr-defined]
     conn.transaction_mode = "IMMEDIATE" if write else "DEFERRED"  # type: ignore[attr-defined]
     try:

@@ -17,6 +17,7 @@ from .database import (
     Moment,
     alias,
     atomic,
+    due_order,
     execute,
     fetch_all,
     fetch_one,
@@ -33,7 +34,8 @@ from .workflows import levels, live
 _CLAIMED = (
     "workflow_id, number, kind, name, function, args, options, attempt, failures, queued_at, started_at, queue, pool, "
     f"id, (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
-    f"(SELECT name FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id)"
+    f"(SELECT name FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
+    f"(SELECT continuations FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id)"
 )
 
 
@@ -56,7 +58,7 @@ def _claim_row(queue: str, priority: int, worker: str) -> tuple[Any, ...] | None
         f"UPDATE {STEP} SET state = 'running', attempt = attempt + 1, started_at = {moment.sql()}, "
         f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' "
         f"WHERE id = (SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} "
-        f"AND due_at <= {moment.sql()} ORDER BY due_at LIMIT 1{skip_locked()}) RETURNING {_CLAIMED}",
+        f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) RETURNING {_CLAIMED}",
         [worker, queue, priority],
     )
 
@@ -88,6 +90,7 @@ def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep:
         started_at=started_at,
         queue=row[11],
         pool=row[12],
+        continuations=row[16],
     )
 
 

@@ -21,10 +21,6 @@ def beat(worker: str, host: str, pid: int, role: str, queue: str, doing: str) ->
     )
 
 
-def remove(worker: str) -> None:
-    execute(f"DELETE FROM {WORKER} WHERE id = %s", [worker])
-
-
 def of_machine(machine: str) -> list[str]:
     """The ids of the workers that are known on a machine, of which its name is a part."""
     rows = fetch_all(f"SELECT id FROM {WORKER} WHERE id LIKE %s", [f"%:{machine}:%"])

@@ -18,6 +18,7 @@ from .database import (
     Moment,
     alias,
     clock,
+    due_order,
     execute,
     execute_many,
     fetch_all,
@@ -35,9 +36,9 @@ from .rows import STEP, WORKFLOW, WORKFLOW_COLUMNS, workflow_record
 _INSERT = f"""
 INSERT INTO {WORKFLOW} (id, name, state, args, queue, priority, key, idempotency_key, on_complete, context,
     parent_id, parent_step, depth, retain_for, trace, problem, generation, version, delivered, journal_bytes,
-    deliveries, claimed_by, reopened, created_at, due_at)
+    deliveries, claimed_by, continuations, reopened, created_at, due_at)
 VALUES (%s, %s, 'in_progress', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 1, 1, 0, %s,
-    0, '', {{false}}, {{now}}, {{due}})
+    0, '', 0, {{false}}, {{now}}, {{due}})
 """
 
 
@@ -89,6 +90,15 @@ def _insert_params(new: NewWorkflow) -> tuple[object, ...]:
 
 def find_by_idempotency_key(name: str, key: str) -> UUID | None:
     row = fetch_one(f"SELECT id FROM {WORKFLOW} WHERE name = %s AND idempotency_key = %s", [name, key])
+    return None if row is None else read_uuid(row[0])
+
+
+def find_running(name: str, key: str) -> UUID | None:
+    """The running workflow of a definition and key. It is locked, so it stays the running one while the caller looks."""
+    row = fetch_one(
+        f"UPDATE {WORKFLOW} SET key = key WHERE name = %s AND key = %s AND state = 'in_progress' RETURNING id",
+        [name, key],
+    )
     return None if row is None else read_uuid(row[0])
 
 
@@ -179,7 +189,7 @@ def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
         row = fetch_one(
             f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = deliveries + 1, "
             f"claimed_by = %s WHERE id = (SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s "
-            f"AND due_at <= {moment.sql()} ORDER BY due_at LIMIT 1{skip_locked()}) RETURNING {WORKFLOW_COLUMNS}",
+            f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) RETURNING {WORKFLOW_COLUMNS}",
             [worker, queue, priority],
         )
         if row is not None:

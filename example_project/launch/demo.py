@@ -83,7 +83,7 @@ def _print_results(out: TextIO, ids: Sequence[UUID], took: float) -> None:
     _say(out, f"\n{table(rows)}\n")
     steps, retries = sum(row.steps for row in rows), sum(row.retries for row in rows)
     _say(out, f"{len(rows)} reports, {steps} steps, {retries} retries in {took:.1f} s.\n")
-    shown = max(rows, key=lambda row: row.retries)
+    shown = max(rows, key=lambda row: (row.retries, -row.seconds))
     _say(out, f"The timeline of one of them ({shown.city}):\n")
     call_command("workflows", "show", str(shown.workflow_id), stdout=out)
     _say(out, "")

@@ -394,3 +394,22 @@ async def insert_and_nap_async(seconds: float) -> str:
 
 def nap_at_first(seconds: float) -> str:
     return nap(seconds if current_step().attempt == 1 else 0)
+
+
+def negated(number: int) -> int:
+    if number < 0:
+        raise ValueError(f"{number} is negative")
+    return -number
+
+
+async def who_am_i_async() -> dict:
+    await asyncio.sleep(0)
+    return who_am_i()
+
+
+def my_key() -> str:
+    return current_step().idempotency_key
+
+
+def watch_for_cancel_and_record() -> None:
+    calls.append(("canceled", watch_for_cancel()))

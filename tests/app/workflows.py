@@ -188,7 +188,8 @@ async def race(step: WorkflowContext, seconds: list[float]) -> list[int]:
         await step.sleep(seconds[index], name=f"nap {index}")
         return index
 
-    return [await next_one for next_one in asyncio.as_completed([nap(index) for index in range(len(seconds))])]
+    naps = [asyncio.create_task(nap(index)) for index in range(len(seconds))]
+    return [await next_one for next_one in asyncio.as_completed(naps)]
 
 
 @workflow.define
@@ -284,3 +285,34 @@ limited = WorkflowManager(max_parallelism=2, name="tests.limited")
 @limited.define
 async def limited_parallel(step: WorkflowContext, count: int) -> int:
     return sum(await asyncio.gather(*(step.run_action(steps.add, index, 1) for index in range(count))))
+
+
+@workflow.define
+async def waits_after_its_child(step: WorkflowContext) -> int:
+    found = await step.run_workflow(child, 1)
+    await step.sleep(60)
+    return found
+
+
+@workflow.define
+async def counts_for_ever(step: WorkflowContext, number: int, until: int) -> list[Any]:
+    key = str(step.uuid4())
+    number = await step.run_action(steps.add, number, 1)
+    if number < until:
+        step.continue_as_new(number, until)
+    return [number, key, (await step.run_action(steps.who_am_i))["key"]]
+
+
+@workflow.define
+async def mapped(step: WorkflowContext, numbers: list[int], limit: int) -> list[int]:
+    return await step.map(steps.negated, numbers, limit=limit)
+
+
+@workflow.define
+async def two_keys(step: WorkflowContext) -> list[str]:
+    return [await step.run_action(steps.my_key), await step.run_action(steps.my_key)]
+
+
+@workflow.define
+async def echoes(step: WorkflowContext, value):
+    return await step.run_action(steps.echo, value)

@@ -160,10 +160,10 @@ class World:
 
     def begin(self, process: str = "worker") -> Turn:
         """A turn that is not written yet."""
+        self.pass_time(0.001)
         live = self.alive.get(process)
         if live is None:
             live = self.alive[process] = self.handler()
-        self.pass_time(0.001)
         turn = Turn(self.now, self.delivered)
         records = self.load(live)
         self.lead(live, records)

@@ -18,7 +18,9 @@ class Died(BaseException):
 class Mortal:
     """Counts the statements and commits of this connection, and dies before or after the one it is told."""
 
-    def __init__(self, *, at: int | None = None, before: bool = True, when: Callable[[str], bool] | None = None) -> None:
+    def __init__(
+        self, *, at: int | None = None, before: bool = True, when: Callable[[str], bool] | None = None
+    ) -> None:
         self.count = 0
         self.dead = False
         self._at, self._before, self._when = at, before, when

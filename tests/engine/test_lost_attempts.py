@@ -153,5 +153,5 @@ def test_progress_resets_the_count_of_deliveries(settings):
         assert Workflow.objects.get().deliveries == 1
         advance(31)
         run()
-        advance(69)
+        advance(100)
     assert workflow.status(workflow_id) == Completed([0, 1, 2, 3])

@@ -34,6 +34,7 @@ def manage(mark: str, folder: Path, *arguments: str, **environment: str) -> subp
             "DJANGO_SETTINGS_MODULE": "example_project.settings",
             "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
             "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(folder),  # for the logs, which stay after an error
             "MARK": mark,
             **environment,
         },

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from django_q.conf import Conf
 
-from django_workflows.q2.nudge import watches_journal
+from django_workflows.q2.nudge import delays_messages, watches_journal
 from tests.waiting import wait_for
 
 #: Settings for tests that wait for a lease to end.
@@ -56,7 +56,12 @@ def log(tmp_path: Path) -> Log:
 def plain_orm(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, None]]:
     """This process uses django-q2's own ORM broker; what it gives, laid over ``Q_CLUSTER``, makes a cluster do so."""
     monkeypatch.setattr(Conf, "BROKER_CLASS", None)
-    watches_journal.cache_clear()
+    _ask_again()
     yield {"broker_class": None}
     monkeypatch.undo()
+    _ask_again()
+
+
+def _ask_again() -> None:
     watches_journal.cache_clear()
+    delays_messages.cache_clear()

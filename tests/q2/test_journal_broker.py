@@ -1,4 +1,4 @@
-"""The broker that watches the journal: soon, never early, quiet when idle, and as good as django-q2's own for its tasks."""
+"""The broker that watches the journal: soon, never early, quiet when idle, no worse than django-q2's for its tasks."""
 
 import time
 from statistics import median

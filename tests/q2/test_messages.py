@@ -1,6 +1,7 @@
 """What we put into django-q2: names and ids only, and nothing that stays behind."""
 
 import logging
+from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError
@@ -64,7 +65,7 @@ def test_entry_points_raise_nothing_into_django_q(
 
     monkeypatch.setattr(tasks, "drain_journal", fail)
     monkeypatch.setattr(tasks, "give_back_of_the_dead", fail)
-    monkeypatch.setattr(tasks, "this_worker", lambda queue: None)
+    monkeypatch.setattr(tasks, "this_worker", lambda queue: Mock(known=True))
     with caplog.at_level(logging.ERROR, "django_workflows"):
         entry()
     assert [record.levelname for record in caplog.records] == ["ERROR"]

@@ -1,4 +1,4 @@
-"""Any other django-q2 broker, here its own ORM one: slower, but everything ends, and lost or doubled messages do no harm."""
+"""Any other django-q2 broker, here its own ORM one: all ends, only later, and lost or doubled messages do no harm."""
 
 from uuid import UUID
 

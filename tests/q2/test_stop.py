@@ -60,7 +60,7 @@ def test_idle_cluster_stops_soon(cluster) -> None:
 
 def test_orphaned_worker_begins_nothing_new(cluster, log: Log) -> None:
     """The sentinel is killed: its workers live on, but leave work to others after their running step."""
-    orphaned = cluster(q={"workers": 1}, workflows={"DRAIN_SECONDS": 60})
+    cluster(q={"workers": 1}, workflows={"DRAIN_SECONDS": 60})
     workflow_id = chain.start(log.path, 200, 0.3)
     worker = log.wait_for("begin-1").pid
     os.kill(psutil.Process(worker).ppid(), signal.SIGKILL)

@@ -9,17 +9,16 @@ from argparse import Namespace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import DatabaseError, ProgrammingError
 
 from ...exceptions import DefinitionNotFound, InvalidArguments, WorkflowError, WorkflowNotFound
-from ..parsing import WRONG_USAGE
+from ..parsing import INTERRUPTED, WRONG_USAGE
 from ..terminal import Terminal
 from ..texts import printable
 from ..verbs import all_verbs, summary
 
 #: Asking for what is not there, or with what does not fit, is wrong usage; everything else went wrong later.
 _USAGE_ERRORS = (WorkflowNotFound, DefinitionNotFound, InvalidArguments)
-INTERRUPTED = 130
 
 
 class Command(BaseCommand):
@@ -44,7 +43,7 @@ class Command(BaseCommand):
         except WorkflowError as error:
             raise CommandError(printable(str(error))) from error
         except DatabaseError as error:
-            raise CommandError(f"{printable(str(error))} (Has `manage.py migrate` been run?)") from error
+            raise CommandError(f"{printable(str(error).strip())}{_hint(error)}") from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
         except BrokenPipeError:
@@ -54,11 +53,16 @@ class Command(BaseCommand):
             terminal.end_live()
 
 
-def _usual_arguments() -> argparse.ArgumentParser:
+def _hint(error: DatabaseError) -> str:
+    missing = isinstance(error, ProgrammingError) or "no such table" in str(error)
+    return ". Has `manage.py migrate` been run?" if missing else ""
+
+
+def _usual_arguments() -> CommandParser:
     """What every verb takes: ``--json``, and Django's own options, which may so follow the verb as well."""
-    usual = argparse.ArgumentParser(add_help=False)
+    usual = CommandParser(add_help=False)
     usual.add_argument("--json", action="store_true", help="Print JSON, for programs to read.")
-    for flag in ("--no-color", "--force-color", "--traceback", "--skip-checks"):
+    for flag in ("--no-color", "--force-color", "--traceback"):
         usual.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     for option in ("--settings", "--pythonpath"):
         usual.add_argument(option, default=argparse.SUPPRESS, help=argparse.SUPPRESS)

@@ -31,7 +31,7 @@ class Verb(Protocol):
 def all_verbs() -> Iterator[tuple[str, Verb]]:
     """The verbs by name, in alphabetical order."""
     for module in pkgutil.iter_modules(__path__):
-        yield module.name.replace("_", "-"), import_module(f"{__name__}.{module.name}")  # type: ignore[misc]
+        yield module.name.replace("_", "-"), import_module(f"{__name__}.{module.name}")
 
 
 def summary(verb: Verb) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from django.core.management.base import CommandParser
 
-from ...core.journal import Failure
+from ...core.attempts import read_failure
 from ...core.timeline import GROUP_SIZE, Row, Timeline, layout
 from ...models import Workflow
-from ..documents import error_document, journal_document
+from ..documents import journal_document
 from ..drawing import CHARACTERS, draw
 from ..journals import Journal, load
 from ..sentences import distance, error_words, moment, silence_words, standing, wait_words
@@ -66,8 +66,10 @@ class Page:
         if workflow.queue:
             yield "queue", preview(workflow.queue)
         yield "created", f"{moment(workflow.created_at)}, {distance(workflow.created_at, self._journal.now)}"
-        if workflow.generation > 1:
-            yield "restarted", plural(workflow.generation - 1, "time")
+        if workflow.continuations:
+            yield "continued", f"as new, {plural(workflow.continuations, 'time')}"
+        if restarts := workflow.generation - 1 - workflow.continuations:
+            yield "restarted", plural(restarts, "time")
         yield "arguments", preview(workflow.args, self._limit)
         if workflow.result is not None:
             yield "result", preview(workflow.result, self._limit)
@@ -75,9 +77,10 @@ class Page:
 
     def _errors(self, workflow: Workflow) -> Iterator[tuple[str, str]]:
         for label, text in (("error", workflow.error), ("on_complete", workflow.on_complete_error)):
-            found = error_document(text)
+            found = read_failure(text, tracebacks=self._everything)
             if found is not None:
-                yield label, self._terminal.paint("failed", error_words(Failure(**found), self._limit))
+                yield label, self._terminal.paint("failed", error_words(found, self._limit))
+                yield from (("", printable(line)) for line in found.traceback.splitlines())
 
     def _waits(self) -> Iterator[str]:
         for wait in self._journal.waits[:_WAITS]:
@@ -91,7 +94,8 @@ class Page:
         workflow = self._journal.workflow
         timeline = layout(
             self._journal.steps,
-            created_at=workflow.created_at,
+            # The journal of one that continued as new begins with its last beginning.
+            begun_at=(workflow.started_at if workflow.continuations else None) or workflow.created_at,
             finished_at=workflow.finished_at,
             now=self._journal.now,
             group_size=None if self._everything else GROUP_SIZE,

@@ -1,0 +1,16 @@
+"""System checks: what would go wrong later, said at start-up with a hint. Ids never change their meaning."""
+
+from __future__ import annotations
+
+from django.core.checks import register
+
+from .brokers import check_broker
+from .cluster import check_cluster
+from .database import check_database
+from .determinism import check_handlers
+from .settings import check_settings
+
+TAG = "django_workflows"
+
+for _check in (check_settings, check_database, check_cluster, check_broker, check_handlers):
+    register(_check, TAG)

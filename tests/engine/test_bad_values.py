@@ -1,0 +1,158 @@
+"""Values that cannot be kept: a clear error that names the step, in a workflow that can go on."""
+
+import json
+
+import pytest
+
+from django_workflows import Completed, WorkflowContext
+from django_workflows.exceptions import InvalidArguments
+from django_workflows.models import Step
+from tests.app import steps
+from tests.app import workflows as flows
+from tests.engine.driver import finish
+
+workflow = flows.workflow
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        ("not_a_number", {}, "nan"),
+        ("infinite", {}, "inf"),
+        ("nested_nan", {}, "measurements"),
+        ("untyped_datetime", {}, "annotate its type"),
+        ("never_annotated", {}, "annotate its type"),
+        ("bad_result", {}, "integer"),
+        ("deep", {"levels": 101}, "nested"),
+        ("deep", {"levels": 900}, "nested"),
+        ("circular", {}, "holds itself"),
+        ("large", {"size": 2_000_000}, "2,000,002 bytes"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["action", "mutation"])
+def test_a_result_that_cannot_be_kept_fails_the_step_by_name(function, arguments, message, kind):
+    workflow_id = flows.call.start(kind, function, arguments, {})
+    status = finish(workflow_id)
+    assert status.type == "failed"
+    assert f"result of step 0 (tests.app.steps.{function})" in status.error
+    assert message in status.error
+    assert len(status.error) < 1000
+    assert Step.objects.get().state == "failed"
+
+
+@pytest.mark.parametrize("value", ["nul", "surrogate"])
+@pytest.mark.parametrize("replaying", [False, True])
+def test_strange_text_comes_back_the_same(value, replaying):
+    expected = {"nul": "a\x00b", "surrogate": "\ud800"}[value]
+    status = finish(flows.call.start("action", value, {}, {}), replaying=replaying)
+    assert status == Completed(expected)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\x00",
+        "\ud800 \udfff",
+        "'; DROP TABLE django_workflows_step; --",
+        "%s %d %(x)s {x} {0}",
+        {"\x00": "\ud800", "": [[], {}, [None]]},
+        [0, -0.0, 1e20, 1e308, 5e-324, 2**53 + 1, 10**300, True, False, None],
+        {"b": 1, "a": 2},
+        "x" * 1_000_000,
+    ],
+    ids=lambda value: repr(value)[:20].encode("ascii", "backslashreplace").decode(),
+)
+@pytest.mark.parametrize("replaying", [False, True])
+def test_strange_values_come_back_the_same(value, replaying):
+    result = finish(flows.echoes.start(value), replaying=replaying).result
+    assert repr(result) == repr(value)
+
+
+@workflow.define(name="tests tries a bad argument")
+async def tries_a_bad_argument(step: WorkflowContext, which: str) -> str:
+    value = {"nan": float("nan"), "object": object(), "large": "x" * 2_000_000, "wrong": "no number"}[which]
+    await step.run_action(steps.no_op)
+    try:
+        await step.run_action(steps.add if which == "wrong" else steps.echo, value, *([1] if which == "wrong" else []))
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        assert "arguments of step 1 (tests.app.steps." in str(error), error
+        return f"{type(error).__name__}, and {await step.run_action(steps.add, 1, 1)}"
+    return "accepted"
+
+
+@pytest.mark.parametrize(
+    ("which", "error"),
+    [("nan", "InvalidArguments"), ("object", "InvalidArguments"), ("large", "PayloadTooLarge"), ("wrong", "InvalidArguments")],
+)
+@pytest.mark.parametrize("replaying", [False, True])
+def test_a_bad_argument_is_raised_where_the_step_is_asked_for(which, error, replaying):
+    assert finish(tries_a_bad_argument.start(which), replaying=replaying) == Completed(f"{error}, and 2")
+    assert Step.objects.count() == 2, "what was refused has no number"
+
+
+@workflow.define(name="tests returns what it cannot")
+async def returns_what_it_cannot(step: WorkflowContext, value: str) -> int:
+    await step.run_action(steps.no_op)
+    return value  # type: ignore[return-value]
+
+
+def test_a_bad_result_of_a_workflow_fails_it_by_name():
+    status = finish(returns_what_it_cannot.start("seven"))
+    assert status.type == "failed"
+    assert "result of workflow tests returns what it cannot" in status.error
+    assert status.error_type == "django_workflows.exceptions.InvalidPayload"
+
+
+def test_a_journal_that_grows_too_large_fails_and_names_the_step(settings, caplog):
+    settings.DJANGO_WORKFLOWS = {"MAX_JOURNAL_BYTES": 10_000}
+    workflow_id = grows.start(1000)
+    status = finish(workflow_id)
+    assert status.error_type == "django_workflows.exceptions.JournalTooLarge"
+    assert "at tests.app.steps.large, above MAX_JOURNAL_BYTES (10,000)" in status.error
+    assert "of MAX_JOURNAL_BYTES" in caplog.text, "it was warned about before"
+    assert Step.objects.filter(state="completed").count() < 11
+
+
+@workflow.define(name="tests grows")
+async def grows(step: WorkflowContext, size: int) -> None:
+    for _ in range(100):
+        await step.run_action(steps.large, size)
+
+
+def test_a_fan_out_that_is_too_large_begins_nothing(settings):
+    settings.DJANGO_WORKFLOWS = {"MAX_JOURNAL_BYTES": 10_000}
+    workflow_id = flows.parent.start(list(range(2000)))
+    status = finish(workflow_id)
+    assert status.error_type == "django_workflows.exceptions.JournalTooLarge"
+    assert not workflow.list(name="tests.app.workflows.child").exists()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), object(), [[[float("inf")]]], {1: 2}, b"bytes", {1, 2}],
+)
+def test_a_bad_argument_of_start_stores_nothing(value):
+    with pytest.raises(InvalidArguments):
+        flows.call.start("action", "echo", {"value": value}, {})
+    assert not workflow.list().exists()
+
+
+def test_a_deep_argument_of_start_stores_nothing():
+    value: list = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(InvalidArguments, match="nested"):
+        flows.echoes.start(value)
+    with pytest.raises(InvalidArguments, match="depth"):
+        flows.call.start("action", "echo", {"value": value}, {})
+    with pytest.raises(InvalidArguments, match="nested"):
+        workflow.start("tests.app.workflows.call", {"kind": value, "function": "", "arguments": {}, "options": {}})
+    assert not workflow.list().exists()
+
+
+def test_stored_texts_are_ascii():
+    finish(flows.echoes.start("ü\x00\ud800\U0001f600"))
+    step = Step.objects.get()
+    for text in (step.args, step.result):
+        assert text.isascii()
+        assert json.loads(text)

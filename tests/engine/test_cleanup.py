@@ -1,0 +1,88 @@
+"""Deleting what has ended."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from django_workflows import WorkflowNotFound
+from django_workflows.engine import cleanup
+from django_workflows.models import Step, Workflow
+from tests.app import workflows as flows
+from tests.engine.driver import advance, finish, run
+
+workflow = flows.workflow
+
+
+def test_it_deletes_a_finished_workflow_with_its_steps_and_children():
+    workflow_id = flows.parent.start([1, 2])
+    finish(workflow_id)
+    other = flows.sums.start([1])
+    finish(other)
+    assert workflow.cleanup(workflow_id) is True
+    with pytest.raises(WorkflowNotFound):
+        workflow.status(workflow_id)
+    assert list(Workflow.objects.values_list("id", flat=True)) == [other]
+    assert set(Step.objects.values_list("workflow", flat=True)) == {other}
+    assert workflow.cleanup(workflow_id) is False
+
+
+def test_a_running_or_unknown_workflow_is_not_deleted():
+    workflow_id = flows.asks_approval.start()
+    assert workflow.cleanup(workflow_id) is False
+    run()
+    assert workflow.cleanup(workflow_id) is False
+    assert workflow.status(workflow_id).type == "in_progress"
+    assert workflow.cleanup(UUID(int=7)) is False
+
+
+def test_a_failed_workflow_is_deleted():
+    workflow_id = flows.fails.start()
+    finish(workflow_id)
+    assert workflow.cleanup(str(workflow_id)) is True
+
+
+def test_expired_workflows_are_deleted_and_others_stay(settings):
+    settings.DJANGO_WORKFLOWS = {"RETENTION": timedelta(days=10)}
+    by_setting = flows.nothing.start()
+    shorter = flows.parent.with_options(retain_for=timedelta(days=1)).start([1])
+    longer = flows.nothing.with_options(retain_for=timedelta(days=100)).start()
+    running = flows.asks_approval.start()
+    finish(shorter)
+    assert cleanup.cleanup_expired() == 0
+    advance(timedelta(days=1, seconds=1))
+    assert cleanup.cleanup_expired() == 1
+    assert set(workflow.list().values_list("id", flat=True)) == {by_setting, longer, running}
+    advance(timedelta(days=9))
+    assert cleanup.cleanup_expired() == 1
+    assert set(workflow.list().values_list("id", flat=True)) == {longer, running}
+
+
+def test_without_retention_everything_stays():
+    flows.nothing.start()
+    run()
+    advance(timedelta(days=3650))
+    assert cleanup.cleanup_expired() == 0
+
+
+def test_many_expired_workflows_are_deleted_in_batches():
+    for _ in range(7):
+        flows.nothing.with_options(retain_for=1).start()
+    run()
+    advance(2)
+    assert cleanup.cleanup_expired(limit=3) >= 3
+    cleanup.cleanup_expired()
+    assert not Workflow.objects.exists()
+
+
+def test_children_are_not_deleted_before_their_parent(settings):
+    settings.DJANGO_WORKFLOWS = {"RETENTION": 1}
+    workflow_id = flows.waits_after_its_child.start()
+    run()
+    advance(5)
+    assert cleanup.cleanup_expired() == 0
+    assert Workflow.objects.count() == 2
+    finish(workflow_id)
+    advance(2)
+    assert cleanup.cleanup_expired() == 1
+    assert not Workflow.objects.exists()
