@@ -15,7 +15,9 @@ class DjangoWorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401 - registers itself
+        from .engine.instances import register_model_codec
         from .q2 import connect
 
+        register_model_codec()
         connect()
         autodiscover_modules("workflows")

@@ -50,7 +50,7 @@ def _times(where: str, cluster: Mapping[str, Any]) -> Iterator[CheckMessage]:
         yield Warning(
             f"{where} has no timeout: a step that hangs keeps its worker for ever, "
             "and once all of them hang nothing runs any more.",
-            hint='Set "timeout" to the seconds that the longest step may take plus DRAIN_SECONDS, and "retry" above it.',
+            hint='Set "timeout" to the seconds of the longest step plus DRAIN_SECONDS, and "retry" above it.',
             id="django_workflows.W024",
         )
     elif isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 1:

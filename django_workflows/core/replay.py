@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ..exceptions import DeterminismViolation, HandlerStuck, WorkflowError
+from ..exceptions import DeterminismViolation, HandlerStuck, InvalidPayload, WorkflowError
 from .commands import Ask, Ending, Outcome, Raised, Requests, StepOptions, Succeeded, Withdrawn
 from .definitions import Definition
-from .journal import FINISHED_STATES, StepKind, StepRecord
+from .journal import FINISHED_STATES, OPEN_STATES, StepKind, StepRecord
 from .loop import DurableTimer, ReplayFuture, ReplayLoop
 from .outcomes import exception_of
 from .payloads import same_json
@@ -40,10 +40,15 @@ class StepFuture(ReplayFuture):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far one turn may go, and how large what it asks for may be."""
+    """How far one turn may go, and how large what it asks for may be.
+
+    ``interrupts`` are exceptions that others raise in the handler from outside, a timeout for example: they end the turn
+    and not the handler.
+    """
 
     asks: int = 20_000
     payload_bytes: int = 1024 * 1024
+    interrupts: tuple[type[BaseException], ...] = ()
 
 
 class Replay:
@@ -103,9 +108,14 @@ class Replay:
         ``DeterminismViolation`` when the handler does not ask for what the journal recorded.
         """
         deliveries: dict[int, StepRecord | None] = {}
+        over = set()
         for record in records:
             if record.number >= self.next_number:
                 self._records[record.number] = record
+                if record.kind == StepKind.PATCH:
+                    self._patches.setdefault(record.name, True)
+            if record.state not in OPEN_STATES:
+                over.add(record.number)
             if record.delivery is not None and record.delivery > self.delivered:
                 deliveries[record.delivery] = record
         if canceled_at is not None and canceled_at > self.delivered:
@@ -123,6 +133,7 @@ class Replay:
                 self._hand_over(Outcome(recorded.number, recorded.result, recorded.error), recorded.delivered_at)
         if not fresh:
             self._check_all_asked()
+        self._dropped = [number for number in self._dropped if number not in over]
         self.replaying = self._lenient = False
 
     def deliver(self, outcome: Outcome, at: datetime | None) -> int:
@@ -155,12 +166,7 @@ class Replay:
     def close(self) -> None:
         """Set the handler aside. Its ``finally`` blocks run, and nothing that they ask for is heard."""
         self.detached = True
-        self._loop.stop()
-        if self._main is not None and not self._main.done():
-            try:
-                self._main.get_coro().close()  # type: ignore[union-attr]
-            except BaseException:  # noqa: BLE001, S110 - whatever the handler does here must not reach the worker
-                pass
+        self._loop.abandon()
         self.open.clear()
 
     # -- what the context and the loop call
@@ -227,7 +233,7 @@ class Replay:
         elif outcome.result is None:
             future.set_result(None)
         else:
-            future.set_result(decode(outcome.result) if decode else json.loads(outcome.result))
+            future.set_result(_decode(outcome, decode or json.loads))
 
     def _cancel(self) -> None:
         if self._main is not None and not self._main.done():
@@ -235,14 +241,19 @@ class Replay:
             self._run()
 
     def _run(self) -> None:
-        try:
-            self._loop.run_until_idle()
-        except (SystemExit, KeyboardInterrupt):
-            # asyncio lets these through, after it made them the task's outcome: then they are the handler's own.
-            if self._main is None or not self._main.done():
-                raise
+        assert self._main is not None
+        while True:
+            try:
+                self._loop.run_until_idle(self._main)
+                break
+            except (SystemExit, KeyboardInterrupt) as error:
+                # asyncio lets these through, after it made them the task's outcome: then they are the handler's own.
+                if isinstance(error, self.limits.interrupts) or not self._loop.is_outcome(error):
+                    raise
         if self._broken is not None:
             raise self._broken
+        if self.limits.interrupts and self._main.done() and not self._main.cancelled():
+            _raise_interrupt(self._main.exception(), self.limits.interrupts)
 
     def _number(self, ask: Ask) -> int:
         if self._broken is not None:
@@ -275,15 +286,8 @@ class Replay:
         return number
 
     def _decide_patch(self, patch_id: str) -> bool:
-        number = self.next_number
-        while (record := self._records.get(number)) is not None and record.kind == StepKind.PATCH:
-            if record.name == patch_id:
-                for skipped in range(self.next_number, number + 1):
-                    del self._records[skipped]
-                self.next_number = number + 1
-                return True
-            number += 1
-        if self.replaying and not self._lenient:
+        # Those that the journal has a marker of, wherever it is, are decided when the journal is read.
+        if self.replaying and (self._records or not self._lenient):
             return False
         self._number(Ask(0, StepKind.PATCH, patch_id, "{}", options=StepOptions(name=patch_id)))
         return True
@@ -322,7 +326,28 @@ def describe(kind: str, name: str, args: str) -> str:
     return f"{kind} {name} {shown}"
 
 
+def _decode(outcome: Outcome, decode: Decode) -> Any:
+    assert outcome.result is not None
+    try:
+        return decode(outcome.result)
+    except InvalidPayload as error:
+        raise InvalidPayload(f"the result of step {outcome.number}: {error}") from error
+
+
+def _raise_interrupt(error: BaseException | None, interrupts: tuple[type[BaseException], ...]) -> None:
+    """Raise what interrupted the handler, which may have come out of it in a group."""
+    while isinstance(error, BaseExceptionGroup):
+        found = error.subgroup(interrupts)
+        error = None if found is None else found.exceptions[0]
+    if isinstance(error, interrupts):
+        raise error
+
+
 def undelivered(records: Iterable[StepRecord]) -> list[StepRecord]:
-    """Steps that ended and were not handed over yet, in the order in which they ended."""
-    waiting = [record for record in records if record.delivery is None and record.state in FINISHED_STATES]
+    """Steps that ended and were not handed over yet, in the order in which they ended. Nobody waits for patch markers."""
+    waiting = [
+        record
+        for record in records
+        if record.delivery is None and record.state in FINISHED_STATES and record.kind != StepKind.PATCH
+    ]
     return sorted(waiting, key=lambda record: (record.finished_at is None, record.finished_at, record.number))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
+
+from asgiref.sync import AsyncToSync
 
 from ..core.payloads import sanitize_text
 from ..exceptions import WorkflowError
 from ..store import steps as step_store
 from ..store.database import retrying
+
+T = TypeVar("T")
 
 #: Seconds between two looks at the database by ``canceled()`` or two writes by ``report_progress``.
 _PAUSE = 0.25
@@ -40,7 +47,7 @@ class CurrentStep:
         """Whether nobody wants this attempt any more; for long loops, cheap to ask often."""
         if self._wanted and time.monotonic() - self._asked_at >= _PAUSE:
             self._asked_at = time.monotonic()
-            self._wanted = self.in_transaction or retrying(
+            self._wanted = self.in_transaction or _with_the_steps_connection(
                 lambda: step_store.is_running(self.workflow_id, self.number, self.attempt)
             )
         return not self._wanted
@@ -51,7 +58,19 @@ class CurrentStep:
             return
         self._reported_at = time.monotonic()
         progress = json.dumps([done, total, sanitize_text(message, 500)])
-        retrying(lambda: step_store.set_progress(self.workflow_id, self.number, self.attempt, progress))
+        _with_the_steps_connection(
+            lambda: step_store.set_progress(self.workflow_id, self.number, self.attempt, progress)
+        )
+
+
+def _with_the_steps_connection(change: Callable[[], T]) -> T:
+    """Run ``change`` in the thread that began the step: an async function's loop has another, without its transaction."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return retrying(change)
+    executor = getattr(AsyncToSync.executors, "current", None) or AsyncToSync.loop_thread_executors[loop]
+    return executor.submit(retrying, change).result()
 
 
 _current: ContextVar[CurrentStep | None] = ContextVar("django_workflows_current_step", default=None)

@@ -32,8 +32,8 @@ draining: ContextVar[str] = ContextVar("django_workflows_draining", default="")
 class Worker:
     """This process, as rows name it.
 
-    ``doing`` is the step that it runs, ``known`` says whether its id was ever heard of, ``former`` are ids whose claims it
-    has abandoned. Setting ``stirred`` makes its heartbeat beat at once.
+    ``doing`` is the step that it runs, ``known`` says whether its id was ever heard of, ``former`` are ids whose claims
+    it has abandoned. Setting ``stirred`` makes its heartbeat beat at once.
     """
 
     def __init__(self, queue: str = "", role: str = "worker") -> None:

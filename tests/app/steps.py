@@ -413,3 +413,18 @@ def my_key() -> str:
 
 def watch_for_cancel_and_record() -> None:
     calls.append(("canceled", watch_for_cancel()))
+
+
+def double(counter: Counter) -> Counter:
+    counter.value *= 2
+    counter.save()
+    return counter
+
+
+def value_of(counter: Counter | None) -> int | None:
+    return None if counter is None else counter.value
+
+
+async def progress_async(total: int) -> int:
+    await asyncio.gather(*(asyncio.to_thread(time.monotonic) for _ in range(2)))
+    return progress(total)

@@ -18,7 +18,7 @@ from django_workflows import (
     define_event,
 )
 from tests.app import steps
-from tests.app.models import Effect
+from tests.app.models import Counter, Effect
 
 workflow = WorkflowManager()
 quick = RetryPolicy(max_attempts=3, initial_backoff=0.01, jitter=0)
@@ -316,3 +316,11 @@ async def two_keys(step: WorkflowContext) -> list[str]:
 @workflow.define
 async def echoes(step: WorkflowContext, value):
     return await step.run_action(steps.echo, value)
+
+
+@workflow.define
+async def doubles(step: WorkflowContext, counter: Counter) -> int | None:
+    doubled = await step.run_mutation(steps.double, counter)
+    assert doubled.pk == counter.pk
+    assert await step.run_query(steps.value_of, None) is None
+    return await step.run_query(steps.value_of, doubled)

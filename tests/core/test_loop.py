@@ -102,7 +102,8 @@ def test_nested_gathers() -> None:
 
     world = World(handler).run(last)
     assert world.result == [["ax", "ay"], [["bx", "by"], ["cx", "cy"]]]
-    assert world.asked == [f'echo("{name}0")' for name in ("ax", "ay", "bx", "by", "cx", "cy")]
+    # The inner gather is called first.
+    assert world.asked == [f'echo("{name}0")' for name in ("bx", "by", "cx", "cy", "ax", "ay")]
 
 
 def test_a_task_group_waits_for_all_of_its_tasks() -> None:
@@ -160,7 +161,7 @@ def test_tasks_that_nobody_waits_for_run_while_the_handler_does() -> None:
     assert len(world.asked) == 12
     world = World(handler).run()
     assert world.result == "done: False"
-    assert world.asked == ['echo("a")', 'echo("b0")', 'echo("a")']
+    assert world.asked == ['echo("a")', 'echo("b0")', 'echo("a")', 'echo("b1")']
 
 
 def test_nothing_runs_once_the_handler_has_returned() -> None:
@@ -269,16 +270,23 @@ def test_as_completed_begins_coroutines_in_the_order_in_which_they_are_given(mak
     assert sorted(world.result) == list("abcdefghijkl")
 
 
-def test_as_completed_refuses_coroutines_whose_order_nobody_can_know() -> None:
+@pytest.mark.parametrize("make", [set, iter], ids=lambda make: make.__name__)
+def test_as_completed_refuses_coroutines_whose_order_nobody_can_know(make: Callable[[Any], Any]) -> None:
+    made = []
+
     async def handler(step: WorkflowContext) -> list[str]:
-        return [await first for first in asyncio.as_completed(work(step, label) for label in "ab")]
+        coroutines = [work(step, label) for label in "ab"]
+        made.extend(coroutines)
+        return [await first for first in asyncio.as_completed(make(coroutines))]
 
     world = World(handler)
     world.turn()
+    for coroutine in made:
+        coroutine.close()
     assert isinstance(world.error, UnsupportedInHandler)
     assert str(world.error) == (
-        "asyncio.as_completed() begins coroutines in an order of its own, which no replay could repeat: give it a list of "
-        "them, futures of step calls, or tasks (asyncio.create_task)"
+        "asyncio.as_completed() begins coroutines in an order of its own, which no replay could repeat: give it a list "
+        "of them, futures of step calls, or tasks (asyncio.create_task)"
     )
 
 
@@ -339,7 +347,7 @@ def test_sleep_of_nothing_lets_others_run_and_waits_for_nothing() -> None:
     assert world.trace == ["a", "b", "a", "b", "a", "b"]
 
 
-@pytest.mark.parametrize("seconds", [float("inf"), 1e300, 10**400, 3600 * 24 * 365 * 6000])
+@pytest.mark.parametrize("seconds", [float("inf"), 1e300, 3600 * 24 * 365 * 6000])
 def test_a_timer_that_no_calendar_holds_is_refused(seconds: float) -> None:
     async def handler(step: WorkflowContext) -> None:
         await asyncio.sleep(seconds)
@@ -998,9 +1006,7 @@ def test_what_reaches_outside_is_refused_and_the_error_says_what_to_use(
 
 def test_nothing_of_an_event_loop_is_left_unanswered() -> None:
     abstract = {name for name in dir(asyncio.AbstractEventLoop) if not name.startswith("_")}
-    inherited = {
-        name for name in abstract if getattr(ReplayLoop, name) is getattr(asyncio.AbstractEventLoop, name)
-    }
+    inherited = {name for name in abstract if getattr(ReplayLoop, name) is getattr(asyncio.AbstractEventLoop, name)}
     assert not inherited
 
 

@@ -30,7 +30,14 @@ def assert_replays(workflow: Workflow) -> None:
     error_type = json.loads(workflow.error)["type"].rpartition(".")[2] if workflow.error else ""
     if definition is None or error_type in NOT_THE_HANDLERS or workflow.started_at is None:
         return
-    replay = Replay(definition, UUID(str(workflow.id)), workflow.args, workflow.started_at, limits(), continuations=workflow.continuations)
+    replay = Replay(
+        definition,
+        UUID(str(workflow.id)),
+        workflow.args,
+        workflow.started_at,
+        limits(),
+        continuations=workflow.continuations,
+    )
     try:
         replay.catch_up(journals.load(workflow.id), canceled_at=workflow.canceled_at_delivery)
         ending, requests = replay.ending(), replay.take()

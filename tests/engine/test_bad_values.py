@@ -82,7 +82,12 @@ async def tries_a_bad_argument(step: WorkflowContext, which: str) -> str:
 
 @pytest.mark.parametrize(
     ("which", "error"),
-    [("nan", "InvalidArguments"), ("object", "InvalidArguments"), ("large", "PayloadTooLarge"), ("wrong", "InvalidArguments")],
+    [
+        ("nan", "InvalidArguments"),
+        ("object", "InvalidArguments"),
+        ("large", "PayloadTooLarge"),
+        ("wrong", "InvalidArguments"),
+    ],
 )
 @pytest.mark.parametrize("replaying", [False, True])
 def test_a_bad_argument_is_raised_where_the_step_is_asked_for(which, error, replaying):
@@ -146,7 +151,9 @@ def test_a_deep_argument_of_start_stores_nothing():
     with pytest.raises(InvalidArguments, match="depth"):
         flows.call.start("action", "echo", {"value": value}, {})
     with pytest.raises(InvalidArguments, match="nested"):
-        workflow.start("tests.app.workflows.call", {"kind": value, "function": "", "arguments": {}, "options": {}})
+        workflow.start("tests.app.workflows.echoes", {"value": value})
+    with pytest.raises(InvalidArguments, match="should be a valid string"):
+        workflow.start("tests.app.workflows.fails", {"message": value})
     assert not workflow.list().exists()
 
 

@@ -89,6 +89,12 @@ def test_progress_in_a_mutation_commits_with_it():
     assert Step.objects.get().progress == '[3, 3, "done"]'
 
 
+@pytest.mark.parametrize("kind", ["action", "mutation"])
+def test_an_async_step_reports_progress_too(kind):
+    assert finish(flows.call.start(kind, "progress_async", {"total": 3}, {})) == Completed(3)
+    assert Step.objects.get().progress == '[3, 3, "done"]'
+
+
 @pytest.mark.parametrize(("done", "total"), [("1", 2), (float("nan"), 2), (1, float("inf")), (True, 2), (None, None)])
 def test_progress_takes_finite_numbers_only(done, total):
     with pytest.raises(ValueError, match="finite numbers are needed"):

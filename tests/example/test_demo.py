@@ -56,6 +56,12 @@ def test_the_demo_runs_and_leaves_nothing_behind(tmp_path: Path, mark: str) -> N
     assert not processes_with(mark)
 
 
+def test_the_demo_runs_on_a_terminal_without_a_degree_sign(tmp_path: Path, mark: str) -> None:
+    process = manage(mark, tmp_path, "demo", "--cities", "1", PYTHONIOENCODING="ascii")
+    output, _ = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0, output
+
+
 def test_the_demo_says_what_did_not_finish(tmp_path: Path, mark: str) -> None:
     process = manage(mark, tmp_path, "demo", "--cities", "2", WEATHER_SERVICE_FAIL_EVERY="1")
     output, _ = process.communicate(timeout=TIMEOUT)

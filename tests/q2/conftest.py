@@ -62,6 +62,18 @@ def plain_orm(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, None]]:
     _ask_again()
 
 
+@pytest.fixture
+def message_broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """As ``plain_orm``, with a broker that can neither delay a message nor deliver it twice, as with Redis."""
+    q = {"broker_class": "tests.app.message_broker.FolderBroker", "folder": str(tmp_path / "messages")}
+    monkeypatch.setattr(Conf, "BROKER_CLASS", q["broker_class"])
+    monkeypatch.setitem(Conf.conf, "folder", q["folder"])
+    _ask_again()
+    yield q
+    monkeypatch.undo()
+    _ask_again()
+
+
 def _ask_again() -> None:
     watches_journal.cache_clear()
     delays_messages.cache_clear()

@@ -81,6 +81,26 @@ def test_sweep_finds_work_whose_message_was_lost(cluster, log: Log, plain_orm) -
     assert [workflow.result(each, timeout=20) for each in ids] == ["x", "y"]
 
 
+def test_broker_that_cannot_delay_messages(cluster, log: Log, message_broker) -> None:
+    """Short waits are waited for by the worker that had the message, longer ones found by idle ones' heartbeats."""
+    assert not isinstance(get_broker(), ORM)
+    cluster(q=message_broker, workflows=SHORT_LEASE)
+    ids = [everything.start(log.path, f"e{index}") for index in range(8)]
+    retried_id = retried.start("message-broker", 3)
+    started_at = timezone.now().timestamp()
+    timer.start(log.path, "long", 2.5)
+    assert [workflow.result(each, timeout=30) for each in ids] == [whole(index) for index in range(8)]
+    assert workflow.result(retried_id, timeout=10) == 3
+    assert log.wait_for("begin-long").at - started_at >= 2.5
+
+
+def test_other_broker_loses_nothing_when_a_worker_is_killed(cluster, log: Log, message_broker) -> None:
+    killed = cluster(q=message_broker, workflows={"LEASE": 300})
+    workflow_id = one_step.start("action", "act_slowly_at_first", [log.path, "x", 60], retry=True)
+    killed.kill_worker(log.wait_for("begin-x-1").pid)
+    assert workflow.result(workflow_id, timeout=15) == 2
+
+
 @pytest.mark.usefixtures("transactional_db")
 def test_sweep_is_scheduled_once_by_migrate() -> None:
     call_command("migrate", verbosity=0)

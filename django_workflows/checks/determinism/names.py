@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Protocol
 
 from django.contrib.auth import get_user_model
+from django.core.cache import cache, caches
+from django.db import connection, connections
 from django.db.models import Model
 
 #: In place of an object that is not known.
@@ -31,6 +34,17 @@ class Ref:
     instance: bool = False
 
 
+#: Objects that go by the name of their place, not of their class; by id, since these must not be asked.
+_PLACES = {
+    id(cache): "django.core.cache.cache",
+    id(caches): "django.core.cache.caches",
+    id(connection): "django.db.connection",
+    id(connections): "django.db.connections",
+    id(os.environ): "os.environ",
+    id(sys.argv): "sys.argv",
+}
+
+
 class Lookup(Protocol):
     """Where names are looked up."""
 
@@ -44,8 +58,15 @@ def is_a(value: Any, kinds: type | tuple[type, ...]) -> bool:
     return issubclass(type(value), kinds)
 
 
+def is_named(value: Any) -> bool:
+    """Whether ``path_of`` names the object itself, and not its class."""
+    return id(value) in _PLACES or is_a(value, (ModuleType, type, FunctionType, BuiltinFunctionType, MethodType))
+
+
 def path_of(value: Any) -> str:
-    """The dotted name of a module, class, function or method; of any other object, that of its class."""
+    """The dotted name of a module, class, function or method; of most other objects, that of their class."""
+    if id(value) in _PLACES:
+        return _PLACES[id(value)]
     if is_a(value, ModuleType):
         return str(value.__name__)
     if is_a(value, (BuiltinFunctionType, MethodType)):
@@ -69,8 +90,7 @@ def _public(module: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """What is inside of ``partial``, ``lru_cache``, ``staticmethod``, ``classmethod``, bound methods and decorators
-    that say what they wrap."""
+    """What is inside of partials, caches, static, class and bound methods, and decorators that say what they wrap."""
     for _ in range(10):
         inner = _inside(value)
         if inner is MISSING:
@@ -91,8 +111,8 @@ def _inside(value: Any) -> Any:
 
 def ref_to(value: Any, *paths: str) -> Ref:
     """A known object, with names that it goes by beside its own."""
-    value = value if is_a(value, FunctionType) else plain(value)
-    return Ref(tuple(dict.fromkeys((*paths, path_of(value)))), value)
+    inner = value if is_a(value, FunctionType) else plain(value)
+    return Ref(tuple(dict.fromkeys((*paths, path_of(value), path_of(inner)))), inner)
 
 
 def imported(path: str) -> Ref:

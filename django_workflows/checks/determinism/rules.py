@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .names import MISSING, Ref, is_a, path_of
+from .names import MISSING, Ref, is_a, is_named, path_of
 from .projects import is_project_module
 
 
@@ -66,6 +66,9 @@ ENGINE = Rule(
     "calls the workflow engine past the journal",
     "Run a child with await step.run_workflow(definition, ...); anything else in a function run by step.run_mutation.",
 )
+QUEUE = Rule(
+    "W018", "uses django-q2 past the journal", "Move it into a function, and await step.run_mutation(fn, ...)."
+)
 
 #: Rule by dotted name, of functions and classes that are called. "module: name name", None for what is harmless.
 _EXACT: tuple[tuple[Rule | None, str], ...] = (
@@ -106,13 +109,14 @@ _EXACT: tuple[tuple[Rule | None, str], ...] = (
     (ENVIRONMENT, "os: getenv getpid getppid getcwd getlogin uname cpu_count"),
     (ENVIRONMENT, "getpass: getuser"),
     (ENVIRONMENT, "platform: node"),
-    (NETWORK, "django_q.tasks: async_task schedule async_iter async_chain result fetch"),
+    (QUEUE, "django_q.tasks: async_task async_iter async_chain schedule result fetch"),
 )
 
 #: Rule by package or module, of whatever is called in it.
 _PREFIXES: Mapping[str, Rule] = {
     "random": RANDOM,
     "numpy.random": RANDOM,
+    "random.SystemRandom": SECRET,
     "secrets": SECRET,
     **dict.fromkeys(("requests", "httpx", "aiohttp", "urllib3", "urllib.request", "http.client", "socket"), NETWORK),
     **dict.fromkeys(("smtplib", "ftplib", "imaplib", "poplib", "xmlrpc.client", "boto3", "redis", "paramiko"), NETWORK),
@@ -127,7 +131,6 @@ _PREFIXES: Mapping[str, Rule] = {
     **dict.fromkeys(("psycopg", "psycopg2", "sqlite3", "pymongo"), DATABASE),
     "threading": THREAD,
     "concurrent.futures": THREAD,
-    "contextvars.ContextVar": STATE,
 }
 
 #: With that many arguments these are given what they would otherwise look up, or are made ready without doing anything.
@@ -142,7 +145,7 @@ _ENOUGH: Mapping[str, int] = {
 }
 
 #: Rule by dotted name, of objects that are not called but looked into.
-_REFERENCES: Mapping[str, Rule] = {"os.environ": ENVIRONMENT, "os.environb": ENVIRONMENT, "sys.argv": ENVIRONMENT}
+_REFERENCES: Mapping[str, Rule] = {"os.environ": ENVIRONMENT, "sys.argv": ENVIRONMENT}
 
 
 class Rules:
@@ -158,7 +161,6 @@ class Rules:
                 path = f"{module}.{name}"
                 self._exact |= dict.fromkeys(_aliases(path), (rule, _ENOUGH.get(path, sys.maxsize)))
         self._prefixes = {alias: rule for path, rule in _PREFIXES.items() for alias in _aliases(path)}
-        self._references = {id(_loaded(path)): rule for path, rule in _REFERENCES.items()}
 
     def of_call(self, ref: Ref, arguments: int) -> Rule | None:
         """What is wrong with calling that, with so many arguments."""
@@ -172,8 +174,6 @@ class Rules:
 
     def of_reference(self, ref: Ref) -> Rule | None:
         """What is wrong with looking into that."""
-        if ref.value is not MISSING:
-            return self._references.get(id(ref.value))
         return next((_REFERENCES[path] for path in ref.paths if path in _REFERENCES), None)
 
     def _known_prefixes(self, ref: Ref) -> Iterator[str]:
@@ -187,7 +187,7 @@ class Rules:
 
 def _aliases(path: str) -> set[str]:
     value = _loaded(path)
-    return {path} if value is MISSING or is_a(value, str) else {path, path_of(value)}
+    return {path, path_of(value)} if is_named(value) else {path}
 
 
 def _loaded(path: str) -> Any:

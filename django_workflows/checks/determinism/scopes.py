@@ -6,10 +6,11 @@ import ast
 import builtins
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import resolve_name
 from types import FunctionType
 from typing import Any
 
-from .names import MISSING, Lookup, Ref, attribute, imported, instance_of, ref_to, resolve
+from .names import MISSING, Ref, imported, instance_of, ref_to, resolve
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -33,6 +34,7 @@ class Surroundings:
 
     def __init__(self, function: FunctionType) -> None:
         self._globals = function.__globals__
+        self.package = str(self._globals.get("__package__") or "")
         self._closure = dict(_cells(function))
 
     def lookup(self, name: str) -> Ref | None:
@@ -54,9 +56,10 @@ def _cells(function: FunctionType) -> Iterator[tuple[str, Any]]:
 class Scope:
     """One function's names. Comprehensions and classes inside count as part of it, functions inside do not."""
 
-    def __init__(self, node: FunctionNode, around: Lookup) -> None:
+    def __init__(self, node: FunctionNode, around: Surroundings | Scope) -> None:
         self.node = node
         self._around = around
+        self.package: str = around.package
         self._bindings: dict[str, list[Binding]] = {}
         self._resolving: set[str] = set()
         for argument in _arguments(node.args):
@@ -65,7 +68,7 @@ class Scope:
         for inner in own_nodes(node):
             if isinstance(inner, (ast.Global, ast.Nonlocal)):
                 elsewhere |= set(inner.names)
-            for name, binding in _bindings_of(inner, self):
+            for name, binding in _bindings_of(inner, self.package):
                 self._bind(name, binding)
         for name in elsewhere:
             self._bindings.pop(name, None)
@@ -128,10 +131,11 @@ def _arguments(arguments: ast.arguments) -> Iterator[ast.arg]:
 Found = Iterator[tuple[str, Binding]]
 
 
-def _bindings_of(node: ast.AST, scope: Scope) -> Found:
-    binder = _BINDERS.get(type(node))
-    if binder is not None:
-        yield from binder(node)
+def _bindings_of(node: ast.AST, package: str) -> Found:
+    if isinstance(node, ast.ImportFrom):
+        yield from _import_from(node, package)
+    elif type(node) in _BINDERS:
+        yield from _BINDERS[type(node)](node)
 
 
 def _assignment(node: ast.Assign) -> Found:
@@ -179,10 +183,13 @@ def _import(node: ast.Import) -> Found:
         yield alias.asname or root, Binding(ref=imported(alias.name if alias.asname else root))
 
 
-def _import_from(node: ast.ImportFrom) -> Found:
+def _import_from(node: ast.ImportFrom, package: str) -> Found:
+    try:
+        home = resolve_name("." * node.level + (node.module or ""), package)
+    except ImportError:
+        home = ""
     for alias in node.names:
-        known = None if node.level or not node.module else imported(f"{node.module}.{alias.name}")
-        yield alias.asname or alias.name, Binding(ref=known)
+        yield alias.asname or alias.name, Binding(ref=imported(f"{home}.{alias.name}") if home else None)
 
 
 def _definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler) -> Found:
@@ -210,7 +217,6 @@ _BINDERS: Mapping[type[ast.AST], Callable[[Any], Found]] = {
     ast.comprehension: _loop,
     ast.withitem: _with,
     ast.Import: _import,
-    ast.ImportFrom: _import_from,
     ast.FunctionDef: _definition,
     ast.AsyncFunctionDef: _definition,
     ast.ClassDef: _definition,

@@ -1,5 +1,7 @@
 """``manage.py demo``: weather workflows for many cities on a real cluster, with a table at the end."""
 
+import sys
+from io import TextIOWrapper
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -20,6 +22,8 @@ class Command(BaseCommand):
         if not 1 <= cities <= len(all_cities()):
             raise CommandError(f"--cities must be between 1 and {len(all_cities())}.")
         self.stdout.ending = ""
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without a degree sign shall see the rest
         try:
             run_demo(self.stdout, count=cities, timeout=timeout)  # type: ignore[arg-type]
         except (DemoFailed, NotRunning) as error:

@@ -1,0 +1,71 @@
+"""Parsed source files: where a function stands in its file, and what comments there vouch for."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cached_property
+from pathlib import Path
+from types import CodeType
+
+from .scopes import FunctionNode
+
+_VOUCHED = re.compile(r"#\s*deterministic:\s*\S")
+
+
+class Source:
+    """One parsed file."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tree = ast.parse(text)
+
+    @cached_property
+    def vouched(self) -> frozenset[int]:
+        """The lines that bear ``# deterministic: <reason>``."""
+        if "deterministic:" not in self._text:
+            return frozenset()
+        lines = enumerate(self._text.splitlines(), start=1)
+        return frozenset(number for number, line in lines if _VOUCHED.search(line))
+
+    @cached_property
+    def rebound(self) -> frozenset[str]:
+        """The module's names that its functions bind anew, by ``global``."""
+        if "global " not in self._text:
+            return frozenset()
+        return frozenset(name for node in ast.walk(self._tree) if isinstance(node, ast.Global) for name in node.names)
+
+    def function(self, code: CodeType) -> FunctionNode | None:
+        """The node of a compiled function; ``None`` if the file is not what was compiled, and for a lambda."""
+        return self._functions.get((code.co_name, code.co_firstlineno))
+
+    @cached_property
+    def _functions(self) -> dict[tuple[str, int], FunctionNode]:
+        return {
+            (node.name, min([node.lineno, *(each.lineno for each in node.decorator_list)])): node
+            for node in ast.walk(self._tree)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        }
+
+
+_cache: dict[str, tuple[tuple[int, int], Source | None]] = {}
+
+
+def source_of(filename: str) -> Source | None:
+    """The file, parsed once until it changes; ``None`` if there is none, or it cannot be read as Python."""
+    path = Path(filename)
+    try:
+        stat = path.stat()
+        version = (stat.st_mtime_ns, stat.st_size)
+        if filename not in _cache or _cache[filename][0] != version:
+            _cache[filename] = (version, _parse(path))
+    except (OSError, ValueError):
+        return None
+    return _cache[filename][1]
+
+
+def _parse(path: Path) -> Source | None:
+    try:
+        return Source(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -1,0 +1,82 @@
+"""How a step function was called, comparable with ``unittest.mock.call``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
+from unittest.mock import _Call
+
+from ..core.definitions import Definition
+
+
+def signature_of(fn: Callable[..., Any] | Definition[Any, Any]) -> inspect.Signature:
+    """The parameters of a step function, or those of a workflow's handler without the context."""
+    if not isinstance(fn, Definition):
+        return inspect.signature(fn)
+    signature = inspect.signature(fn.handler)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+class RecordedCall(_Call):
+    """A call. Equal to every ``call(...)`` that means the same to the function: by position, by name, or by default."""
+
+    _signature: inspect.Signature
+
+    def __new__(cls, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Self:
+        bound = signature.bind(*args, **kwargs)
+        made = super().__new__(cls, ("", bound.args, bound.kwargs), name="()")
+        made._signature = signature
+        return made
+
+    def __init__(self, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        super().__init__(name="()")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Call):
+            return bool(super().__eq__(other))
+        try:
+            return _bound(self._signature, self) == _bound(self._signature, other)
+        except TypeError:
+            return False
+
+    __hash__ = None
+
+
+def _bound(signature: inspect.Signature, made: Any) -> dict[str, Any]:
+    bound = signature.bind(*made.args, **made.kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def fitting(
+    fake: Callable[..., Any], signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """The arguments of a call in a form that ``fake`` takes.
+
+    By name where its parameters have the names of the real ones, else by position; with the real defaults where it
+    needs them. If nothing fits, as they are, for the error that this gives.
+    """
+    try:
+        takes = inspect.signature(fake)
+    except (TypeError, ValueError):
+        return args, kwargs
+    for form in _forms(takes, signature, args, kwargs):
+        try:
+            takes.bind(*form[0], **form[1])
+        except TypeError:
+            continue
+        return form
+    return args, kwargs
+
+
+def _forms(
+    takes: inspect.Signature, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Iterator[tuple[Sequence[Any], Mapping[str, Any]]]:
+    bound = signature.bind(*args, **kwargs)
+    for _ in range(2):
+        if takes.parameters.keys() >= bound.arguments.keys():
+            yield (), bound.arguments
+        yield bound.args, bound.kwargs
+        yield (), bound.arguments
+        bound.apply_defaults()

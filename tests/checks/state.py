@@ -1,0 +1,3 @@
+"""State that a handler in a test changes."""
+
+LOG: list[int] = []
