@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from argparse import ArgumentTypeError
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from django.core.management.base import CommandError
@@ -19,6 +19,7 @@ WRONG_USAGE, INTERRUPTED = 2, 130
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:s|min|m|h|d|w))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)")
+_LONGEST = 1000 * 365.25 * 86_400
 _CONTEXT = 40
 
 
@@ -31,10 +32,10 @@ def duration(text: str) -> timedelta:
     """``30d``, ``12h``, ``1d12h``, ``90s``; units are s, m or min, h, d, w."""
     if not _DURATION.fullmatch(text):
         raise ArgumentTypeError(f"{text!r} is no duration: write a number and a unit, as 30d, 12h, 90min or 45s")
-    try:
-        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
-    except OverflowError:
-        raise ArgumentTypeError(f"{text!r} is too long") from None
+    total = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    if total > _LONGEST:
+        raise ArgumentTypeError(f"{text!r} is longer than a thousand years")
+    return timedelta(seconds=total)
 
 
 def seconds(text: str) -> timedelta:
@@ -46,9 +47,9 @@ def instant(text: str) -> datetime:
     """An ISO 8601 date and time; without an offset it is in the project's TIME_ZONE."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return (found if timezone.is_aware(found) else timezone.make_aware(found)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ArgumentTypeError(f"{text!r} is no instant: write ISO 8601, as 2026-12-31T08:00+01:00") from None
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
 def positive(text: str) -> int:

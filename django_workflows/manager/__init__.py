@@ -57,6 +57,10 @@ class WorkflowManager(SyncManager):
         """``restart``, for async code."""
         await sync_to_async(self.restart)(workflow_id, from_step)
 
+    async def aretry_now(self, workflow_id: UUID | str) -> None:
+        """``retry_now``, for async code."""
+        await sync_to_async(self.retry_now)(workflow_id)
+
     async def acreate_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str) -> UUID:
         """``create_event``, for async code."""
         return await sync_to_async(self.create_event)(workflow_id, event)

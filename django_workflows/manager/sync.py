@@ -22,6 +22,7 @@ from ..engine import cleanup as cleanup_verb
 from ..engine import observe
 from ..engine.cancel import cancel
 from ..engine.restart import FromStep, restart
+from ..engine.retry_now import retry_now
 from ..engine.send_event import create_event, send_event
 from ..engine.start import StartOptions, start
 from ..exceptions import EventNotFound, InvalidArguments, InvalidDefinition, WorkflowNotFound
@@ -181,6 +182,13 @@ class SyncManager:
         ``StepNotFound``, and changes nothing then.
         """
         restart(as_id(workflow_id), from_step)
+
+    def retry_now(self, workflow_id: UUID | str) -> None:
+        """Try steps that wait for their next attempt now, and look at the workflow now if it is parked.
+
+        Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``.
+        """
+        retry_now(as_id(workflow_id))
 
     def create_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str) -> UUID:
         """Make an event for a running workflow ahead of time; returns the id by which it is sent and awaited."""

@@ -197,3 +197,14 @@ def release(step: ClaimedStep, seconds: float) -> None:
         "started_at = NULL WHERE workflow_id = %s AND number = %s AND attempt = %s AND state = 'running'",
         [put_uuid(step.workflow_id), step.number, step.attempt],
     )
+
+
+def retry_now(workflow_id: UUID) -> set[str]:
+    """Make the steps that wait to be tried again due now; their queues. The caller has locked the workflow."""
+    moment = Moment()
+    rows = fetch_all(
+        f"UPDATE {STEP} SET due_at = {moment.sql()}, queued_at = {moment.sql()} WHERE workflow_id = %s "
+        f"AND state = 'queued' AND attempt > 0 AND due_at > {moment.sql()} RETURNING queue",
+        [put_uuid(workflow_id)],
+    )
+    return {row[0] for row in rows}

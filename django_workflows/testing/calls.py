@@ -54,14 +54,14 @@ def fitting(
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """The arguments of a call in a form that ``fake`` takes.
 
-    By name where its parameters have the names of the real ones, else by position; with the real defaults where it
-    needs them. If nothing fits, as they are, for the error that this gives.
+    By name where its parameters have the names of the real ones, else by position; as given, or without those that are
+    the real one's defaults, or with all of these. If nothing fits, as they are, for the error that this gives.
     """
     try:
         takes = inspect.signature(fake)
     except (TypeError, ValueError):
         return args, kwargs
-    for form in _forms(takes, signature, args, kwargs):
+    for form in _forms(takes, signature.bind(*args, **kwargs)):
         try:
             takes.bind(*form[0], **form[1])
         except TypeError:
@@ -71,12 +71,28 @@ def fitting(
 
 
 def _forms(
-    takes: inspect.Signature, signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]
+    takes: inspect.Signature, given: inspect.BoundArguments
 ) -> Iterator[tuple[Sequence[Any], Mapping[str, Any]]]:
-    bound = signature.bind(*args, **kwargs)
-    for _ in range(2):
-        if takes.parameters.keys() >= bound.arguments.keys():
-            yield (), bound.arguments
+    for bound in (given, _without_defaults(given), _with_defaults(given)):
+        by_name = {}
+        for name, value in bound.arguments.items():
+            by_name |= value if bound.signature.parameters[name].kind is _EXTRA else {name: value}
+        if takes.parameters.keys() >= by_name.keys():
+            yield (), by_name
         yield bound.args, bound.kwargs
-        yield (), bound.arguments
-        bound.apply_defaults()
+        yield (), by_name
+
+
+_EXTRA = inspect.Parameter.VAR_KEYWORD
+
+
+def _without_defaults(given: inspect.BoundArguments) -> inspect.BoundArguments:
+    parameters = given.signature.parameters
+    needed = {name: value for name, value in given.arguments.items() if value != parameters[name].default}
+    return inspect.BoundArguments(given.signature, needed)  # type: ignore[arg-type]
+
+
+def _with_defaults(given: inspect.BoundArguments) -> inspect.BoundArguments:
+    complete = inspect.BoundArguments(given.signature, dict(given.arguments))  # type: ignore[arg-type]
+    complete.apply_defaults()
+    return complete

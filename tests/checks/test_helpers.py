@@ -170,7 +170,7 @@ def test_source_that_cannot_be_read_is_skipped(module: Modules, tmp_path: Path) 
 
 def test_handler_without_a_file_is_skipped() -> None:
     names: dict[str, Any] = {}
-    exec("import time\nasync def handler(step):\n    time.time()\n", names)  # noqa: S102
+    exec("import time\nasync def handler(step):\n    time.time()\n", names)
     inspection = Inspection()
     inspection.inspect(Definition(name="shop.order", handler=names["handler"]))
 

@@ -12,6 +12,7 @@ from tests.testing import shop
 
 pytest_plugins = ["pytester"]
 
+
 def state() -> list[object]:
     return [
         database.frozen_at,
@@ -23,6 +24,7 @@ def state() -> list[object]:
         len(live_handlers),
         *registry,
     ]
+
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:

@@ -6,8 +6,8 @@ import pytest
 from django.db import connection, transaction
 
 from django_workflows import Canceled, Completed, Failed, InProgress
+from django_workflows.engine import finish
 from django_workflows.engine.live import live_handlers
-from django_workflows.store import journals
 from django_workflows.testing import NoRest, StepNotWritten, WorkflowParked
 from tests.app.models import Effect
 from tests.testing import shop
@@ -30,9 +30,14 @@ from tests.testing.shop import (
 )
 
 
-@pytest.fixture(params=["db", "transactional_db"], autouse=True)
+@pytest.fixture(
+    params=[
+        pytest.param("db", marks=pytest.mark.django_db),
+        pytest.param("transactional_db", marks=pytest.mark.django_db(transaction=True)),
+    ],
+    autouse=True,
+)
 def database(request):
-    request.getfixturevalue(request.param)
     return request.param
 
 
@@ -120,8 +125,7 @@ def test_timers_do_not_end_by_themselves(workflows):
     assert workflow.status(workflow_id) == InProgress(running=["sleep"])
 
 
-@pytest.mark.parametrize("set_up", ["fails", "no database"])
-def test_a_failing_workflow(workflows, set_up):
+def test_a_failing_workflow(workflows):
     workflow_id = onboarding.start(1)
     workflows.fake(shop.send_email, raises=ValueError("no"))
     workflows.run()
@@ -200,7 +204,7 @@ def test_an_end_that_cannot_be_written_is_no_secret(workflows, monkeypatch):
     def fail(*args):
         raise ZeroDivisionError("in the store")
 
-    monkeypatch.setattr(journals, "end_steps", fail)
+    monkeypatch.setattr(finish, "step_end", fail)
     long_chain.start(1)
     with pytest.raises(StepNotWritten, match=r"the end of step 0 \(tests.testing.shop.add\)") as caught:
         workflows.run()
