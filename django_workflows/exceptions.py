@@ -156,7 +156,7 @@ class StepTimeout(WorkflowError, TimeoutError):
 
 
 class ContinueAsNew(BaseException):
-    """How ``step.continue_as_new`` leaves the handler. Not an ``Exception``, so that ``except Exception`` lets it pass."""
+    """How ``step.continue_as_new`` leaves the handler; no ``Exception``, so that ``except Exception`` lets it pass."""
 
     def __init__(self, arguments: str) -> None:
         super().__init__(arguments)

@@ -18,6 +18,7 @@ from .events import EventDefinition, event_name_or_id
 from .journal import StepKind
 from .registry import registry
 from .signatures import Signature
+from .sources import Sources
 
 if TYPE_CHECKING:
     from .replay import Replay
@@ -36,7 +37,7 @@ class WorkflowContext:
     def __init__(self, replay: Replay, options: StepOptions | None = None, sources: Any = None) -> None:
         self._replay = replay
         self._options = options or StepOptions()
-        self._sources = sources or _Sources(replay)
+        self._sources = sources or Sources(replay)
 
     def with_options(self, **options: Any) -> WorkflowContext:
         """A context whose steps have these options; this one stays as it is.
@@ -226,27 +227,6 @@ async def _map(step: WorkflowContext, fn: Callable[..., Any], items: list[Any], 
         for taker in takers:
             taker.cancel()
     return results
-
-
-class _Sources:
-    """Randomness and logging of one live handler, shared by all contexts derived from its first."""
-
-    def __init__(self, replay: Replay) -> None:
-        seed = f"{replay.workflow_id.hex}:{replay.continuations}" if replay.continuations else replay.workflow_id.hex
-        # Not for secrets: it must give the same numbers to every replay.
-        self.random = random.Random(f"{seed}:random")  # noqa: S311
-        self.ids = random.Random(f"{seed}:ids")  # noqa: S311
-        handler = replay.definition.handler
-        self.logger = _ReplayLogger(replay, logging.getLogger(handler.__module__))
-
-
-class _ReplayLogger(logging.LoggerAdapter[logging.Logger]):
-    def __init__(self, replay: Replay, logger: logging.Logger) -> None:
-        super().__init__(logger, {"workflow_id": str(replay.workflow_id), "workflow": replay.definition.name})
-        self._replay = replay
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's own name
-        return not self._replay.replaying and not self._replay.detached and super().isEnabledFor(level)
 
 
 def _decode_uuid(text: str) -> UUID:

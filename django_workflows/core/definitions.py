@@ -35,7 +35,7 @@ class Definition(Generic[P, R]):
     api: bool = False
 
     def __post_init__(self) -> None:
-        if not inspect.iscoroutinefunction(self.handler):
+        if not inspect.isfunction(self.handler) or not inspect.iscoroutinefunction(self.handler):
             raise InvalidDefinition(
                 f"{self.name}: a handler must be an `async def` whose first parameter is the WorkflowContext"
             )

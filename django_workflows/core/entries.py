@@ -33,7 +33,7 @@ class NewWorkflow:
 
 @dataclass(slots=True)
 class NewStep:
-    """A step to be stored. ``state`` RUNNING: the worker that stores it, ``claimed_by``, runs it; ``lease`` in seconds."""
+    """A step to be stored. ``state`` RUNNING: who stores it, ``claimed_by``, runs it; ``lease`` is in seconds."""
 
     number: int
     kind: str
@@ -81,8 +81,9 @@ class TurnRecord:
 
     It holds only if nobody else took a turn meanwhile (``expected_delivered``); ``expected_version`` tells whether
     anything else was written, whose wake-up must then be kept. ``at`` is the time that the handler was told, so it is
-    what replay must tell it again. ``deliveries`` are (number, delivery) of steps that ended before. ``next_due`` is the
-    earliest instant at which one of the older waits is over. ``forced``: a request to cancel need not be told first.
+    what replay must tell it again. ``deliveries`` are (number, delivery) of steps that ended before. ``next_due`` is
+    the earliest instant at which one of the older waits is over. ``forced``: a request to cancel need not be told
+    first.
     """
 
     workflow_id: UUID

@@ -216,7 +216,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         return task
 
     def _keep(self, task: ReplayTask) -> None:
-        """asyncio itself knows tasks weakly, and the garbage collector would end those that wait for each other."""
+        """Asyncio itself knows tasks weakly, and the garbage collector would end those that wait for each other."""
         self._tasks.append(task)
         if len(self._tasks) > self._tidy_at:
             self._tasks = [each for each in self._tasks if not each.done()]
@@ -236,7 +236,7 @@ def _close(coroutine: Any) -> None:
     for _ in range(CLOSINGS):
         try:
             coroutine.close()
-        except BaseException:  # noqa: BLE001, PERF203 - whatever the handler does here must not reach the worker
+        except BaseException:  # noqa: BLE001 - whatever the handler does here must not reach the worker
             continue
         return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,8 @@ from .definitions import Definition
 
 
 def _place(definition: Definition[Any, Any]) -> tuple[str, int]:
-    code = definition.handler.__code__
+    # Behind a decorator all handlers would be in the decorator's place.
+    code = inspect.unwrap(definition.handler).__code__
     return code.co_filename, code.co_firstlineno
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from ..exceptions import InvalidStep
-from .durations import Duration, to_seconds
+from .durations import LONGEST, Duration, to_seconds
 
 
 def dotted_path(obj: Any) -> str:
@@ -22,6 +22,18 @@ def _paths(types: Sequence[type[BaseException] | str]) -> tuple[str, ...]:
         (f"builtins.{item}" if hasattr(builtins, item) else item) if isinstance(item, str) else dotted_path(item)
         for item in types
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _check_types(types: object, *, what: str) -> None:
+    if isinstance(types, (list, tuple, set, frozenset)) and all(
+        isinstance(item, str) or (isinstance(item, type) and issubclass(item, BaseException)) for item in types
+    ):
+        return
+    raise InvalidStep(f"{what} must be a list of exception types or their dotted names, got {types!r:.120}")
 
 
 @dataclass(frozen=True)
@@ -45,21 +57,23 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if isinstance(self.max_attempts, bool) or not isinstance(self.max_attempts, int) or self.max_attempts < 1:
             raise InvalidStep(f"RetryPolicy: max_attempts must be an int of at least 1, got {self.max_attempts!r}")
-        if self.base < 1:
-            raise InvalidStep(f"RetryPolicy: base must be at least 1, got {self.base!r}")
-        if not 0 <= self.jitter <= 1:
+        if not _is_number(self.base) or not self.base >= 1:
+            raise InvalidStep(f"RetryPolicy: base must be a number of at least 1, got {self.base!r}")
+        if not _is_number(self.jitter) or not 0 <= self.jitter <= 1:
             raise InvalidStep(f"RetryPolicy: jitter must lie between 0 and 1, got {self.jitter!r}")
         for name in ("initial_backoff", "max_backoff"):
             to_seconds(getattr(self, name), what=f"RetryPolicy: {name}")
+        for name in ("retry_on", "never_on"):
+            _check_types(getattr(self, name), what=f"RetryPolicy: {name}")
 
     def backoff(self, attempt: int) -> float:
         """Seconds to wait after ``attempt`` (from 1) failed, before jitter."""
+        first = to_seconds(self.initial_backoff, what="initial_backoff")
         longest = to_seconds(self.max_backoff, what="max_backoff")
         try:
-            wait = to_seconds(self.initial_backoff, what="initial_backoff") * self.base ** (attempt - 1)
+            return min(first * float(self.base) ** (attempt - 1), longest) if first else 0.0
         except OverflowError:
             return longest
-        return min(wait, longest)
 
     def delay(self, attempt: int, uniform: float) -> timedelta | None:
         """How long to wait after ``attempt`` (from 1) failed, or ``None`` if it was the last.
@@ -68,7 +82,8 @@ class RetryPolicy:
         """
         if attempt >= self.max_attempts:
             return None
-        return timedelta(seconds=self.backoff(attempt) * (1 - self.jitter + 2 * self.jitter * uniform))
+        wait = self.backoff(attempt) * (1 - self.jitter + 2 * self.jitter * uniform)
+        return timedelta(seconds=min(wait, LONGEST))
 
     def covers(self, error_types: Sequence[str]) -> bool:
         """Whether an exception whose class hierarchy has these dotted paths is one to try again."""

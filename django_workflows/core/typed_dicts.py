@@ -44,7 +44,8 @@ def _twin(cls: Any) -> Any:
         else typing_extensions.Required[_replaced(_bare(hint))]
         for name, hint in hints.items()
     }
-    twin = typing_extensions.TypedDict(cls.__name__, fields)  # type: ignore[operator]
+    make: Any = typing_extensions.TypedDict
+    twin = make(cls.__name__, fields)
     twin.__module__, twin.__doc__ = cls.__module__, cls.__doc__
     return twin
 

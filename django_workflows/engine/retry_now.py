@@ -22,7 +22,8 @@ def retry_now(workflow_id: UUID) -> None:
         with atomic():
             locked = workflows.lock(workflow_id)
             if locked is None:
-                raise WorkflowNotRunning(f"workflow {workflow_id} is {read(workflow_id).state}, so nothing is tried again")
+                state = read(workflow_id).state
+                raise WorkflowNotRunning(f"workflow {workflow_id} is {state}, so nothing is tried again")
             workflow, _ = locked
             queues = step_store.retry_now(workflow_id)
             if workflow.problem:

@@ -32,9 +32,9 @@ class StartOptions:
     ``on_complete``: a dotted path or module-level function, called as ``(workflow_id, result, context)``. ``context``:
     any JSON value for it. ``idempotency_key``: the same again gives the first workflow's id. ``key``: only one workflow
     of this definition and key runs at a time; ``if_running`` says what another start does, "return" the id of the
-    running one or "raise" ``WorkflowAlreadyRunning``. ``run_at``, ``run_after``: begin later. ``start_async=False``: run the handler to its first wait at once, here. ``retain_for``: how long the
-    workflow is kept once it ended. ``queue``: the django-q2 cluster that runs it. ``priority``: -100 to 100, higher
-    first.
+    running one or "raise" ``WorkflowAlreadyRunning``. ``run_at``, ``run_after``: begin later. ``start_async=False``:
+    run the handler to its first wait at once, here. ``retain_for``: how long the workflow is kept once it ended.
+    ``queue``: the django-q2 cluster that runs it. ``priority``: -100 to 100, higher first.
     """
 
     on_complete: str | Callable[..., Any] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.bars import STRENGTH, Segment, SegmentKind
@@ -80,26 +80,21 @@ class _Canvas:
         return "".join(cells).rstrip()
 
     def axis(self) -> str:
-        """Nothing at the left, the whole time at the right, and over each collapsed gap how long it is."""
-        text = list("0".ljust(self._size))
-        total = human(self._timeline.whole.duration)
-        text[-len(total) :] = total
-        free = range(2, self._size - len(total) - 1)
-        for cells, label in self._gap_labels():
-            start = (cells.start + cells.stop - len(label)) // 2
-            if start >= free.start and start + len(label) < free.stop:
-                text[start : start + len(label)] = label
-                free = range(start + len(label) + 1, free.stop)
-        return "".join(text)
-
-    def _gap_labels(self) -> Iterator[tuple[range, str]]:
+        """Nothing at the left, over each collapsed gap how long it is, and the whole time at the right if it has room."""
+        text = "0"
         for gap in self._timeline.gaps:
-            yield self._cells(gap), human(gap.duration)
+            label, cells = f"<{human(gap.duration)}>", self._cells(gap)
+            centred = (cells.start + cells.stop - len(label)) // 2
+            start = min(max(centred, len(text) + 1), self._size - len(label))
+            if start > len(text) and abs(start - centred) <= len(label):
+                text = text.ljust(start) + label
+        total = human(self._timeline.whole.duration)
+        return text + (total.rjust(self._size - len(text)) if len(text) + len(total) < self._size else "")
 
     def legend(self, rows: Sequence[Row]) -> str:
         """What the characters that are used stand for."""
         used = {segment.kind for row in rows for segment in row.segments}
         known = [f"{self._characters[kind]} {meaning}" for kind, meaning in _MEANINGS.items() if kind in used]
         if self._timeline.gaps:
-            known.append(f"{_PLAIN_GAP if self._characters is _PLAIN else _PRETTY_GAP} a long time with nothing to do")
+            known.append(f"{_PLAIN_GAP if self._characters is _PLAIN else _PRETTY_GAP} idle for <so long>")
         return "  ".join(known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..store.database import connection, execute, fetch_one, is_postgresql
+from ..store.database import connection, execute, is_postgresql
 
 CHANNEL = "django_workflows"
 #: Seconds between two looks at SQLite's change counter, which costs a few microseconds.
@@ -37,8 +37,8 @@ class Channel:
         if raw is None or raw is not self._listening:
             self._listen()
             return True  # what was said before was not heard
-        if not hasattr(raw, "notifies"):
-            # psycopg2 has no such generator; looking often is good enough there.
+        if not callable(getattr(raw, "notifies", None)):
+            # psycopg2 has a list there, and nothing to wait with; looking often is good enough.
             time.sleep(min(seconds, 0.05))
             return True
         until = time.monotonic() + seconds
@@ -55,9 +55,12 @@ class Channel:
 
     def _wait_for_change(self, seconds: float) -> bool:
         until = time.monotonic() + seconds
+        connection().ensure_connection()
+        raw = connection().connection
         while True:
-            row = fetch_one("PRAGMA data_version")
-            counter = None if row is None else row[0]
+            # Past Django's cursor, which costs several times as much as the look itself.
+            with connection().wrap_database_errors:
+                (counter,) = raw.execute("PRAGMA data_version").fetchone()
             if counter != self._counter:
                 self._counter = counter
                 return True

@@ -12,8 +12,8 @@ from .rows import EVENT, STEP, WORKFLOW
 def begin_anew(turn: TurnRecord, args: str) -> bool:
     """Give the workflow these arguments and an empty journal, due now; False if the turn is void.
 
-    It is void for the reasons for which ``write_turn`` is. Children that still run are asked to cancel, and are no longer
-    this workflow's: their numbers will be those of other steps.
+    It is void for the reasons for which ``write_turn`` is. Children that still run are asked to cancel, and are no
+    longer this workflow's: their numbers will be those of other steps.
     """
     workflow_id = put_uuid(turn.workflow_id)
     row = fetch_one(

@@ -1,6 +1,6 @@
 """Places in pools: how many of a manager's steps run at once, counted exactly over all machines.
 
-A step that finds no place waits without ``due_at``, so nobody looks at it; whoever frees a place makes the next one due.
+A step that finds no place waits without ``due_at``, so nobody looks at it; who frees a place makes the next one due.
 Both happen under the lock of the pool's row, which is always the last lock that a transaction takes.
 """
 

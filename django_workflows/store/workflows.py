@@ -94,7 +94,7 @@ def find_by_idempotency_key(name: str, key: str) -> UUID | None:
 
 
 def find_running(name: str, key: str) -> UUID | None:
-    """The running workflow of a definition and key. It is locked, so it stays the running one while the caller looks."""
+    """The running workflow of a definition and key; locked, so that it stays the running one while the caller looks."""
     row = fetch_one(
         f"UPDATE {WORKFLOW} SET key = key WHERE name = %s AND key = %s AND state = 'in_progress' RETURNING id",
         [name, key],

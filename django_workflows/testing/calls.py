@@ -74,7 +74,7 @@ def _forms(
     takes: inspect.Signature, given: inspect.BoundArguments
 ) -> Iterator[tuple[Sequence[Any], Mapping[str, Any]]]:
     for bound in (given, _without_defaults(given), _with_defaults(given)):
-        by_name = {}
+        by_name: dict[str, Any] = {}
         for name, value in bound.arguments.items():
             by_name |= value if bound.signature.parameters[name].kind is _EXTRA else {name: value}
         if takes.parameters.keys() >= by_name.keys():
@@ -89,10 +89,10 @@ _EXTRA = inspect.Parameter.VAR_KEYWORD
 def _without_defaults(given: inspect.BoundArguments) -> inspect.BoundArguments:
     parameters = given.signature.parameters
     needed = {name: value for name, value in given.arguments.items() if value != parameters[name].default}
-    return inspect.BoundArguments(given.signature, needed)  # type: ignore[arg-type]
+    return inspect.BoundArguments(given.signature, needed)
 
 
 def _with_defaults(given: inspect.BoundArguments) -> inspect.BoundArguments:
-    complete = inspect.BoundArguments(given.signature, dict(given.arguments))  # type: ignore[arg-type]
+    complete = inspect.BoundArguments(given.signature, dict(given.arguments))
     complete.apply_defaults()
     return complete

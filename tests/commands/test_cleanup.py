@@ -113,6 +113,23 @@ def test_what_a_child_holds_is_kept_and_counted(manage: Manage) -> None:
     assert workflow_id in left()
 
 
+def test_an_interrupted_cleanup_has_deleted_what_it_has(manage: Manage, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        w.nothing.start()
+    run()
+    pieces = iter([True, KeyboardInterrupt])
+
+    def delete(workflow_id: UUID) -> bool:
+        if next(pieces) is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return original(workflow_id)
+
+    original = cleanup.manager.cleanup
+    monkeypatch.setattr(cleanup.manager, "cleanup", delete)
+    assert manage.error("cleanup", "--older-than", "0s", returncode=130) == "Interrupted."
+    assert len(left()) == 2
+
+
 def test_neither_or_both_an_id_and_an_age_are_wrong_usage(manage: Manage) -> None:
     expected = "Give either the id of a workflow, or --older-than with an age as 30d."
     assert manage.error("cleanup", returncode=2) == expected

@@ -30,6 +30,7 @@ async def orders(
     mode: Literal["fast", "slow"] = "fast",
     note: str | None = None,
     anything=None,
+    deep: list[list[list[list[list[int]]]]] | None = None,
     **others: int,
 ) -> Order:
     """Handle \x1b[31m orders.
@@ -57,7 +58,8 @@ def test_names_arguments_and_docs_are_listed(manage: Manage) -> None:
     lines = manage("definitions").splitlines()
     assert lines[0] == (
         'a.orders(lines: array of Order, size: "s" or "l", mode: "fast" or "slow" = "fast", '
-        "note: string or null = null, anything: anything = null, others: object = ..., ...)"
+        "note: string or null = null, anything: anything = null, "
+        "deep: array of array of array of ... or null = null, others: object = ..., ...)"
     )
     assert lines[1] == r"    Handle \x1b[31m orders."
     assert lines[2].startswith("a.unreadable(what cannot be read: ")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -61,11 +62,9 @@ def on_terminal(*arguments: object) -> str:
     )
     os.close(theirs)
     written = b""
-    try:
-        while piece := os.read(ours, 4096):
-            written += piece
-    except OSError:
-        pass  # the last of its writers has ended
+    with suppress(OSError):  # there is no writer left
+        while True:
+            written += os.read(ours, 4096)
     os.close(ours)
     process.wait(timeout=TIMEOUT)
     return written.decode()
@@ -141,9 +140,7 @@ def test_an_interrupted_watch_ends_with_130_and_the_workflow_goes_on() -> None:
     run()
     process = begin("watch", workflow_id)
     assert process.stdout is not None
-    for line in process.stdout:
-        if "open: approval" in line:
-            break
+    assert any("open: approval" in line for line in process.stdout)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130

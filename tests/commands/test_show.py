@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django_workflows import current_step, report_progress
 from django_workflows.models import Step, Workflow
 from django_workflows.store import workers
+from django_workflows.store.database import now
 from tests.app import steps
 from tests.app import workflows as w
 from tests.commands.conftest import AsciiPipe, Manage, Screen
@@ -68,9 +69,15 @@ def test_an_output_without_these_characters_gets_ascii(manage: Manage) -> None:
 def test_a_step_in_back_off_is_waited_for(manage: Manage) -> None:
     workflow_id = w.retried.start("r", 3)
     run()
-    waiting = section(manage("show", workflow_id), "Waiting for")
-    assert len(waiting) == 1
-    assert re.search(r"tests\.app\.steps\.fail_until \(step 0\), attempt 2 of 3, (in \d+ ms|\d+ ms ago)", waiting[0])
+    later = now() + timedelta(minutes=5)
+    Step.objects.filter(workflow_id=workflow_id).update(due_at=later, queued_at=later)
+    text = manage("show", workflow_id)
+    (waiting,) = section(text, "Waiting for")
+    assert re.match(
+        r"  tests\.app\.steps\.fail_until \(step 0\), attempt 2 of 3, in (5 min|4 min 59 s), at 20", waiting
+    )
+    assert re.search(r"attempt 2 is due in (5 min|4 min 59 s)$", text, re.MULTILINE)
+    assert re.search(r"✗+╌+$", text, re.MULTILINE)
 
 
 def test_every_kind_of_wait_has_a_sentence(manage: Manage) -> None:
@@ -184,6 +191,84 @@ def test_all_shows_whole_payloads_of_steps(manage: Manage) -> None:
     text = manage("show", workflow_id, "--all")
     assert 'arguments: {"a":0,"b":1}' in text
     assert "result: 1" in text
+
+
+def test_a_long_wait_is_a_narrow_gap_with_its_length_above(manage: Manage) -> None:
+    workflow_id = w.waits_after_its_child.start()
+    finish(workflow_id)
+    axis, child, action, sleep, legend = section(manage("show", workflow_id), "Timeline")
+    assert re.fullmatch(r" +0 +<1 min>", axis)
+    assert re.search(r"█ +┊+$", child)
+    assert re.search(r"0 add +\d+ ms +█+ +┊+", action)
+    assert re.search(r"~+$", sleep)
+    assert legend.endswith("┊ idle for <so long>")
+
+
+def test_many_gaps_have_as_many_lengths_above_as_there_is_room_for(manage: Manage) -> None:
+    workflow_id = w.race.start([10.0 * 3**n for n in range(10)])
+    finish(workflow_id)
+    axis = section(manage("show", workflow_id), "Timeline")[0]
+    assert axis.isprintable()
+    assert len(axis) <= 100
+
+
+def test_a_workflow_that_was_asked_to_cancel_says_so(manage: Manage) -> None:
+    workflow_id = w.cleans_up.start("k")
+    run()
+    w.workflow.cancel(workflow_id)
+    assert re.search(r"cleans_up  in progress, asked to cancel \d+ ms ago for \d+ ms", manage("show", workflow_id))
+    run()
+    assert "cleans_up  canceled after" in manage("show", workflow_id)
+    assert "0  long wait" in manage("show", workflow_id)
+
+
+def test_a_failed_child_is_shown_with_its_error(manage: Manage) -> None:
+    workflow_id = w.careful_parent.start(-1)
+    run()
+    assert "failed: ValueError: negative" in manage("show", workflow_id)
+
+
+def test_a_lost_attempt_is_told_from_a_failed_one(manage: Manage) -> None:
+    workflow_id = w.mutations.start("k", 1)
+    run()
+    Step.objects.filter(workflow_id=workflow_id, number=0).update(attempt=2)
+    text = manage("show", workflow_id)
+    assert "attempt 1 was lost with its worker: no error is known" in text
+    assert re.search(r"attempt 2 completed after \d+ ms", text)
+
+
+def test_a_retry_that_was_canceled_never_began(manage: Manage) -> None:
+    workflow_id = w.retried.start("r", 3)
+    run()
+    w.workflow.cancel(workflow_id)
+    assert "attempt 2 canceled before it began" in manage("show", workflow_id)
+
+
+def test_of_many_failed_siblings_a_few_are_named(manage: Manage) -> None:
+    workflow_id = w.fan_out_and_retry.start("k", 20)
+    finish(workflow_id)
+    group, *errors = section(manage("show", workflow_id), "Steps")
+    assert group.rstrip().endswith("40 attempts")
+    assert errors[0].strip() == "step 0 completed, 1 failed attempt: Unreachable: call 1"
+    assert errors[3].strip() == "and 17 more steps with failed attempts; --all shows them"
+
+
+def test_key_and_failed_callback_are_shown(manage: Manage) -> None:
+    workflow_id = w.nothing.with_options(idempotency_key="order 17", queue="slow").start()
+    Workflow.objects.filter(id=workflow_id).update(on_complete_error='{"type": "a.B", "message": "oh"}')
+    text = manage("show", workflow_id)
+    assert "key         order 17" in text
+    assert "queue       slow" in text
+    assert "on_complete B: oh" in text
+    assert "No worker of queue 'slow' has ever reported" in text
+
+
+def test_many_different_waits_are_cut(manage: Manage) -> None:
+    workflow_id = w.race.start([1000.0 + n for n in range(30)])
+    run()
+    waiting = section(manage("show", workflow_id), "Waiting for")
+    assert len(waiting) == 21
+    assert waiting[-1].strip() == "and 10 more"
 
 
 # -- hostile data

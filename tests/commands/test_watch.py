@@ -112,6 +112,13 @@ def test_after_a_while_without_workers_it_says_so(manage: Manage, monkeypatch: p
     assert hint not in out.getvalue()
 
 
+def test_a_result_that_no_longer_fits_the_code_is_an_error(manage: Manage) -> None:
+    workflow_id = w.sums.start([1])
+    run()
+    Workflow.objects.filter(id=workflow_id).update(result='"many"')
+    assert "Input should be a valid integer" in manage.error("watch", workflow_id, returncode=1)
+
+
 def test_an_unknown_id_is_an_error(manage: Manage) -> None:
     assert manage.error("watch", uuid4(), returncode=2).startswith("there is no workflow")
 

@@ -243,7 +243,10 @@ def test_a_patch_that_moves_keeps_its_answer() -> None:
         assert deploy(started(patched, steps), hoisted).run().asked == NEW
     for steps in range(3):
         assert deploy(started(original, steps), hoisted).run().asked == OLD
-    assert deploy(started(hoisted, 2), patched).run().asked == ["new way()", *[name for name in NEW if "way" not in name]]
+    assert deploy(started(hoisted, 2), patched).run().asked == [
+        "new way()",
+        *[name for name in NEW if "way" not in name],
+    ]
 
 
 def test_one_task_asks_while_others_go_on() -> None:

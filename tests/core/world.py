@@ -62,6 +62,7 @@ class World:
         )
         self.workflow_id = workflow_id
         self.limits = limits
+        self.continuations = 0
         self.now = NOON
         self.started_at: datetime | None = None
         self.journal: list[StepRecord] = []
@@ -203,7 +204,10 @@ class World:
 
     def handler(self) -> Replay:
         """The handler, not begun."""
-        return Replay(self.definition, self.workflow_id, self.args, self.started_at or self.now, self.limits)
+        began = self.started_at or self.now
+        return Replay(
+            self.definition, self.workflow_id, self.args, began, self.limits, continuations=self.continuations
+        )
 
     def load(self, live: Replay) -> list[StepRecord]:
         """What the engine reads of the journal for a handler that has come that far."""

@@ -155,18 +155,16 @@ async def every_minute(step: WorkflowContext) -> None:
 
 @workflow.define
 async def saving(step: WorkflowContext, key: str) -> list[str]:
-    try:
-        await step.run_action(save_twice, f"{key}-action")
-    except StepFailed as error:
-        assert error.caused_by(IntegrityError), error
-    try:
-        await step.run_mutation(save_twice, f"{key}-mutation")
-    except StepFailed as error:
-        assert error.caused_by(IntegrityError), error
-    try:
-        await step.run_action(save_and_fail, f"{key}-kept")
-    except StepFailed as error:
-        assert error.caused_by(ValueError), error
+    for run, fn, name in (
+        (step.run_action, save_twice, "action"),
+        (step.run_mutation, save_twice, "mutation"),
+        (step.run_action, save_and_fail, "kept"),
+    ):
+        try:
+            await run(fn, f"{key}-{name}")
+        except StepFailed as error:
+            if not error.caused_by(IntegrityError, ValueError):
+                raise
     await step.with_options(inline=True).run_mutation(save, f"{key}-inline")
     before = await step.run_query(saved_keys)
     await step.run_mutation(save, f"{key}-last")

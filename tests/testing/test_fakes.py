@@ -67,7 +67,7 @@ async def price_of(item, *, currency="EUR"):
         lambda item: Decimal(3),
         lambda what: Decimal(3),
         lambda what, currency: Decimal(3) if currency == "EUR" else None,
-        lambda *args, **kwargs: price_of(*args, **kwargs),
+        lambda item, **kwargs: price_of(item, **kwargs),
         Mock(return_value=Decimal(3)),
         AsyncMock(return_value=Decimal(3)),
     ],
@@ -164,7 +164,7 @@ def test_a_fake_runs_in_the_place_of_the_step(workflows):
 
 def test_fakes_of_mutations_and_queries_inline_ones_too(workflows):
     saved = []
-    workflows.fake(save, calls=lambda key: saved.append(key))
+    workflows.fake(save, calls=saved.append)
     workflows.fake(saved_keys, calls=lambda: [*saved, "from a fake"])
     workflow_id = saving.start("k")
     workflows.run()

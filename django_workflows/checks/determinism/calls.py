@@ -28,7 +28,7 @@ _ENGINE_VERBS = frozenset(
     f"{prefix}{verb}"
     for verb in ("start", "status", "result", "watch", "list", "steps", "cancel", "restart", "cleanup")
     for prefix in ("", "a")
-) | {"send_event", "asend_event", "create_event", "acreate_event"}
+) | {"send_event", "asend_event", "create_event", "acreate_event", "retry_now", "aretry_now"}
 
 
 def called(node: ast.Call, scope: Scope) -> Iterator[ast.expr]:

@@ -62,7 +62,11 @@ def _uses_manager(node: ast.AST, scope: Scope) -> bool:
         return False
     if is_a(ref.value, _MANAGERS):
         return True
-    if not isinstance(node, ast.Attribute) or not is_a(ref.value, _RELATED):
+    if not isinstance(node, ast.Attribute):
+        return False
+    if node.attr in ("_default_manager", "_base_manager"):
+        return True
+    if not is_a(ref.value, _RELATED):
         return False
     base = resolve(node.value, scope)
     return base is not None and base.instance

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from .names import MISSING, is_a, resolve
-from .scopes import Binding, Scope, unquoted
+from .scopes import Binding, Scope, scope_inside, unquoted
 
 _SETS = frozenset({"builtins.set", "builtins.frozenset"})
 _SET_TYPES = frozenset({"set", "frozenset", "Set", "FrozenSet", "AbstractSet", "MutableSet"})
@@ -70,8 +70,8 @@ def is_steady(node: ast.expr, scope: Scope) -> bool:
     if isinstance(node, ast.Call):
         return _gives_steady(node, scope)
     if isinstance(node, ast.Name):
-        bindings = scope.bindings(node.id)
-        return bool(bindings) and all(_binds_steady(each, scope) for each in bindings)
+        owner = scope.owner(node.id)
+        return owner is not None and all(_binds_steady(each, owner) for each in owner.bindings(node.id))
     return False
 
 
@@ -95,15 +95,15 @@ def _has_steady_elements(node: ast.expr, scope: Scope) -> bool:
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
         return all(is_steady(each, scope) for each in node.elts)
     if isinstance(node, (ast.GeneratorExp, ast.ListComp, ast.SetComp)):
-        return is_steady(node.elt, scope)
+        return is_steady(node.elt, scope_inside(node, scope))
     if isinstance(node, ast.Call):
         ref = resolve(node.func, scope)
         if ref is not None and "builtins.range" in ref.paths:
             return True
         return len(node.args) == 1 and bool(_paths(ref) & _CONTAINERS) and _has_steady_elements(node.args[0], scope)
     if isinstance(node, ast.Name):
-        bindings = scope.bindings(node.id)
-        return bool(bindings) and all(_binds_steady_elements(each, scope) for each in bindings)
+        owner = scope.owner(node.id)
+        return owner is not None and all(_binds_steady_elements(each, owner) for each in owner.bindings(node.id))
     return False
 
 
@@ -129,7 +129,7 @@ def _literal(node: ast.Set, scope: Scope) -> bool:
 
 
 def _comprehension(node: ast.SetComp, scope: Scope) -> bool:
-    return not is_steady(node.elt, scope)
+    return not is_steady(node.elt, scope_inside(node, scope))
 
 
 def _choice(node: ast.IfExp, scope: Scope) -> bool:
@@ -156,10 +156,10 @@ def _is_keys(node: ast.expr) -> bool:
 
 
 def _name(node: ast.Name, scope: Scope) -> bool:
-    bindings = scope.bindings(node.id)
-    if not bindings:
+    owner = scope.owner(node.id)
+    if owner is None:
         return _known_set(node, scope)
-    return all(_binds_unordered(each, node.id, scope) for each in bindings)
+    return all(_binds_unordered(each, node.id, owner) for each in owner.bindings(node.id))
 
 
 def _known_set(node: ast.expr, scope: Scope) -> bool:

@@ -86,7 +86,7 @@ def _public(module: str) -> str:
     """``_socket`` and ``posix`` are where Python keeps what it offers as ``socket`` and ``os``."""
     if module in ("posix", "nt"):
         return "os"
-    return module[1:] if module.startswith("_") and module in sys.builtin_module_names else module
+    return module[1:] if module.startswith("_") and module in sys.stdlib_module_names else module
 
 
 def plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from . import database
 from .calls import Calls, called
 from .names import is_a, plain, resolve
 from .rules import Rule, Rules
-from .scopes import FUNCTIONS, Scope, Surroundings
+from .scopes import Scope, Surroundings, scope_inside
 from .sets import SetOrder
 from .sources import Source
 from .state import State
@@ -45,7 +45,7 @@ class Reading:
         if isinstance(node, ast.stmt):
             header = _header(node)
         self._judge(node, scope, header)
-        inside = Scope(node, scope) if isinstance(node, FUNCTIONS) else scope
+        inside = scope_inside(node, scope)
         for child in _children(node):
             self._read(child, inside, header)
 

@@ -14,6 +14,8 @@ from .names import MISSING, Ref, imported, instance_of, ref_to, resolve
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,15 @@ def _cells(function: FunctionType) -> Iterator[tuple[str, Any]]:
 
 
 class Scope:
-    """One function's names. Comprehensions and classes inside count as part of it, functions inside do not."""
+    """The names of one function or comprehension. Functions and comprehensions inside have scopes of their own."""
 
-    def __init__(self, node: FunctionNode, around: Surroundings | Scope) -> None:
+    def __init__(self, node: FunctionNode | Comprehension, around: Surroundings | Scope) -> None:
         self.node = node
         self._around = around
         self.package: str = around.package
         self._bindings: dict[str, list[Binding]] = {}
         self._resolving: set[str] = set()
-        for argument in _arguments(node.args):
+        for argument in () if isinstance(node, COMPREHENSIONS) else _arguments(node.args):
             self._bind(argument.arg, Binding(annotation=argument.annotation))
         elsewhere: set[str] = set()
         for inner in own_nodes(node):
@@ -95,20 +97,36 @@ class Scope:
             return resolve(binding.value, self)
         return None if binding.annotation is None else instance_of(resolve(unquoted(binding.annotation), self))
 
-    def bindings(self, name: str) -> list[Binding]:
-        """Where this function, or one around it, binds a name; none for a module's names."""
+    def owner(self, name: str) -> Scope | None:
+        """The scope that binds a name, this one or one around it; ``None`` for a module's names."""
         if name in self._bindings:
-            return self._bindings[name]
-        return self._around.bindings(name) if isinstance(self._around, Scope) else []
+            return self
+        return self._around.owner(name) if isinstance(self._around, Scope) else None
+
+    def bindings(self, name: str) -> list[Binding]:
+        """Where this scope itself binds a name."""
+        return self._bindings.get(name, [])
 
 
-def own_nodes(node: FunctionNode) -> Iterator[ast.AST]:
-    """The nodes of a function's body, functions inside of it themselves but not their bodies."""
-    waiting: list[ast.AST] = list(node.body) if isinstance(node.body, list) else [node.body]
+def scope_inside(node: ast.AST, scope: Scope) -> Scope:
+    """The scope of what is under a node: one of its own, or the scope that it stands in."""
+    return Scope(node, scope) if isinstance(node, (*FUNCTIONS, *COMPREHENSIONS)) else scope
+
+
+def own_nodes(node: FunctionNode | Comprehension) -> Iterator[ast.AST]:
+    """The nodes of a scope, other scopes inside of it themselves but not what is in them."""
+    waiting: list[ast.AST] = []
+    if isinstance(node, COMPREHENSIONS):
+        waiting.extend(node.generators)
+    else:
+        waiting.extend(node.body if isinstance(node.body, list) else [node.body])
     while waiting:
         inner = waiting.pop()
         yield inner
-        if not isinstance(inner, FUNCTIONS):
+        if isinstance(inner, COMPREHENSIONS):
+            # Their walruses bind in the function around.
+            yield from (each for each in ast.walk(inner) if isinstance(each, ast.NamedExpr))
+        elif not isinstance(inner, FUNCTIONS):
             waiting.extend(ast.iter_child_nodes(inner))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from functools import cached_property
+from importlib.util import decode_source
 from pathlib import Path
 from types import CodeType
 
 from .scopes import FunctionNode
 
-_VOUCHED = re.compile(r"#\s*deterministic:\s*\S")
+_VOUCHED = re.compile(r"#\s*deterministic:\s*[^\s#]")
 
 
 class Source:
@@ -66,6 +67,6 @@ def source_of(filename: str) -> Source | None:
 
 def _parse(path: Path) -> Source | None:
     try:
-        return Source(path.read_text(encoding="utf-8"))
+        return Source(decode_source(path.read_bytes()))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

@@ -48,7 +48,7 @@ class State:
             yield STATE_READ
 
     def _reads_rebound(self, node: ast.Name, scope: Scope) -> bool:
-        if node.id not in self._rebound or not isinstance(node.ctx, ast.Load) or scope.bindings(node.id):
+        if node.id not in self._rebound or not isinstance(node.ctx, ast.Load) or scope.owner(node.id):
             return False
         ref = scope.lookup(node.id)
         return ref is not None and not is_a(ref.value, (FunctionType, ModuleType, type))
@@ -82,7 +82,7 @@ def _is_outside(node: ast.expr, scope: Scope) -> bool:
     """Whether an expression begins with a name that is not the handler's own."""
     while isinstance(node, (ast.Attribute, ast.Subscript)):
         node = node.value
-    if not isinstance(node, ast.Name) or scope.bindings(node.id):
+    if not isinstance(node, ast.Name) or scope.owner(node.id):
         return False
     ref = scope.lookup(node.id)
     return ref is not None and ref.value is not MISSING
