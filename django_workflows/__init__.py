@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         WorkflowStillRunning,
     )
     from .manager import WorkflowDefinition, WorkflowManager
+    from .q2.recurring import schedule_workflow
 
 __version__ = "0.1.0"
 
@@ -103,6 +104,7 @@ _HOMES = {
         "WorkflowStillRunning",
     ),
     "manager": ("WorkflowDefinition", "WorkflowManager"),
+    "q2.recurring": ("schedule_workflow",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -165,4 +167,5 @@ __all__ = [
     "current_step",
     "define_event",
     "report_progress",
+    "schedule_workflow",
 ]

@@ -22,6 +22,12 @@ INSTALLED_APPS = [
     "django_q",
     "django_workflows",
     "example_project.weather",
+    "example_project.live",
+    "example_project.onboarding",
+    "example_project.approvals",
+    "example_project.series",
+    "example_project.countries",
+    "example_project.jobs",
 ]
 
 MIDDLEWARE = [
@@ -85,6 +91,17 @@ Q_CLUSTER = {
 WEATHER_SERVICE_URL = os.environ.get("WEATHER_SERVICE_URL", "http://127.0.0.1:8000/service/")
 # About one request in so many is answered with 503, so that retries can be seen; 0 switches that off.
 WEATHER_SERVICE_FAIL_EVERY = int(os.environ.get("WEATHER_SERVICE_FAIL_EVERY", "8"))
+
+# The address of this site, for links in mails.
+SITE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000/")
+# Mails are written to the standard output of whoever sends them, here the cluster. For files that can be opened, set
+# EMAIL_BACKEND=django.core.mail.backends.filebased.EmailBackend and EMAIL_FILE_PATH to a folder.
+EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_FILE_PATH = os.environ.get("EMAIL_FILE_PATH")
+DEFAULT_FROM_EMAIL = "Example <example@localhost>"
+
+# How long the long jobs rest after each piece of work, in seconds: without that they would be over too soon to watch.
+JOBS_PAUSE = float(os.environ.get("JOBS_PAUSE", "0.05"))
 
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 LOGGING = {

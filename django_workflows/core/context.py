@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeAlias, TypeVar, overload
 from uuid import UUID
 
 from ..exceptions import ContinueAsNew, InvalidStep
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
+
+_Results: TypeAlias = "asyncio.Future[list[R]]"
 
 
 class WorkflowContext:
@@ -130,7 +133,11 @@ class WorkflowContext:
         aware(instant, what="sleep_until")
         return self._sleep(f'{{"until":"{instant.isoformat()}"}}', name, run_at=instant)
 
-    def map(self, fn: Callable[..., Any], items: Iterable[Any], *, limit: int = 20) -> asyncio.Future[list[Any]]:
+    @overload
+    def map(self, fn: Callable[[T], Awaitable[R]], items: Iterable[T], *, limit: int = ...) -> _Results[R]: ...
+    @overload
+    def map(self, fn: Callable[[T], R], items: Iterable[T], *, limit: int = ...) -> _Results[R]: ...
+    def map(self, fn: Callable[[Any], Any], items: Iterable[Any], *, limit: int = 20) -> _Results[Any]:
         """Run ``fn`` as an action for each item, at most ``limit`` at once; the results in the order of the items.
 
         As soon as one has ended the next begins. The first that fails is raised, and the others are dropped.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from uuid import UUID
 
 from .commands import check_name
 from .payloads import Codec, codec_for
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
 
 T = TypeVar("T")
 
@@ -25,9 +28,11 @@ class EventDefinition(Generic[T]):
 
 
 @overload
+def define_event(name: str) -> EventDefinition[Any]: ...
+@overload
 def define_event(name: str, type: type[T]) -> EventDefinition[T]: ...
 @overload
-def define_event(name: str, type: Any = ...) -> EventDefinition[Any]: ...
+def define_event(name: str, type: TypeForm[T]) -> EventDefinition[T]: ...
 def define_event(name: str, type: Any = Any) -> EventDefinition[Any]:
     """Define an event by its name and the type of its value.
 

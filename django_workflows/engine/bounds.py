@@ -34,11 +34,16 @@ class handler_limits:  # noqa: N801 - reads as a statement
         self._deadline = deadline(settings.TURN_TIMEOUT)
 
     def __enter__(self) -> None:
-        self._deadline.__enter__()
+        self._watch = self._deadline.__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        self._deadline.__exit__(kind, error, traceback)  # type: ignore[arg-type]
-        if isinstance(error, DeadlineReached):
+        try:
+            self._deadline.__exit__(kind, error, traceback)  # type: ignore[arg-type]
+        except DeadlineReached as late:
+            error = late
+        if self._watch.interruption is not None:
+            raise self._watch.interruption  # asyncio made it the handler's own failure
+        if self._watch.reached:
             raise HandlerStuck(
                 f"{self._definition.name} ran for {settings.TURN_TIMEOUT:g} s without waiting for anything. "
                 "Is there an endless loop, or heavy work that belongs into a step? (TURN_TIMEOUT sets the limit.)"

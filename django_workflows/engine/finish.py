@@ -12,7 +12,7 @@ from django.db import transaction
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind
 from ..core.retry import RetryPolicy
-from ..exceptions import DeterminismViolation, WorkflowError
+from ..exceptions import WorkflowError
 from ..store import journals, workflows
 from ..store import steps as step_store
 from ..store.database import alias, atomic, clock, retrying
@@ -46,8 +46,8 @@ def finish(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None)
     if live is not None:
         try:
             return _committing(lambda: _finish_with_turn(step, produce, live, queue))
-        except (TurnVoid, DeterminismViolation):
-            live.replay.close()
+        except (TurnVoid, WorkflowError):
+            live.replay.close()  # should the handler be at fault, the turn that follows says so
     with suppress(TurnVoid):
         return _committing(lambda: _finish_alone(step, produce, queue))
     return None

@@ -22,7 +22,6 @@ from .current import CurrentStep, _current
 from .deadlines import DeadlineReached, deadline
 from .dispatch import interrupts
 
-
 #: Calls a step's function, or something in its place. Set by ``django_workflows.testing`` only.
 stand_in: Callable[[ClaimedStep, Callable[..., Any], Any, Any, float | None], Any] | None = None
 

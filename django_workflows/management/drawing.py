@@ -80,7 +80,7 @@ class _Canvas:
         return "".join(cells).rstrip()
 
     def axis(self) -> str:
-        """Nothing at the left, over each collapsed gap how long it is, and the whole time at the right if it has room."""
+        """How long each collapsed gap is, above it, and at the right how long it all took, if there is room."""
         text = "0"
         for gap in self._timeline.gaps:
             label, cells = f"<{human(gap.duration)}>", self._cells(gap)

@@ -61,10 +61,9 @@ class StepList:
         yield from (f"  {printable(line)}" for line in text.splitlines())
 
     def _payloads(self, step: StepHistory) -> Iterator[str]:
-        payloads = self._journal.payloads.get(step.number, {})
-        if payloads.get("args"):
-            yield f"arguments: {printable(payloads['args'])}"
-        if payloads.get("result") is not None:
+        payloads = self._journal.payloads[step.number]
+        yield f"arguments: {printable(payloads['args'])}"
+        if payloads["result"] is not None:
             yield f"result: {printable(payloads['result'])}"
 
     def _of_group(self, row: Row) -> Iterator[str]:

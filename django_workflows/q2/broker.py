@@ -17,6 +17,7 @@ from ..store.database import alias
 from . import hands
 from .channel import Channel
 from .process import keep_connection
+from .stopping import stopping
 from .tasks import package
 
 logger = logging.getLogger("django_workflows")
@@ -25,6 +26,8 @@ logger = logging.getLogger("django_workflows")
 _IDLE = 1.0
 #: Seconds between two looks at django-q2's own queue, which nothing announces when a task's lock runs out.
 _ORDINARY = 0.5
+#: Seconds after which django-q2's pusher may ask again, while it is about to be ended.
+_STOPPING = 0.02
 
 
 class JournalBroker(ORM):
@@ -55,7 +58,13 @@ class JournalBroker(ORM):
         return package_id
 
     def dequeue(self) -> list[tuple[Any, str]] | None:
-        """Tasks for the workers, if there are any; otherwise waits a while, and returns nothing."""
+        """Tasks for the workers, if there are any; otherwise waits a while, and returns nothing.
+
+        Nothing is handed out any more once the cluster is stopping.
+        """
+        if stopping():
+            time.sleep(_STOPPING)
+            return None
         try:
             return self._dequeue()
         except (DatabaseError, InterfaceError):

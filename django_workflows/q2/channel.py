@@ -6,10 +6,13 @@ import time
 from typing import Any
 
 from ..store.database import connection, execute, is_postgresql
+from .stopping import stopping
 
 CHANNEL = "django_workflows"
 #: Seconds between two looks at SQLite's change counter, which costs a few microseconds.
 _TICK = 0.005
+#: Seconds between two looks at whether the cluster is stopping, which costs no query.
+_SLICE = 0.25
 
 
 class Channel:
@@ -27,7 +30,10 @@ class Channel:
             execute("SELECT pg_notify(%s, %s)", [CHANNEL, queue])
 
     def wait(self, seconds: float) -> bool:
-        """Wait until something was announced, but not longer than ``seconds``; whether it may have been."""
+        """Wait until something was announced, but not longer than ``seconds``; whether it may have been.
+
+        Ends early when the cluster is stopping.
+        """
         if is_postgresql():
             return self._wait_for_notify(seconds)
         return self._wait_for_change(seconds)
@@ -43,8 +49,8 @@ class Channel:
             return True
         until = time.monotonic() + seconds
         with connection().wrap_database_errors:
-            while (left := until - time.monotonic()) > 0:
-                for notice in raw.notifies(timeout=left, stop_after=1):
+            while (left := until - time.monotonic()) > 0 and not stopping():
+                for notice in raw.notifies(timeout=min(left, _SLICE), stop_after=1):
                     if notice.payload == self._queue:
                         return True
         return False
@@ -65,6 +71,6 @@ class Channel:
                 self._counter = counter
                 return True
             left = until - time.monotonic()
-            if left <= 0:
+            if left <= 0 or stopping():
                 return False
             time.sleep(min(_TICK, left))

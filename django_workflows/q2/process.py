@@ -1,12 +1,10 @@
-"""What a worker process of django-q2 is to us: a worker with a heartbeat, that notices when its cluster is stopping."""
+"""What a worker process of django-q2 is to us: a worker with a heartbeat, from its first moment to its last."""
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import multiprocessing.util
 import os
-import sys
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +16,7 @@ from ..engine.worker import Heartbeat, Worker
 from ..store import workflows
 from ..store.database import alias
 from .nudge import nudge, watches_journal
+from .stopping import sentinel
 
 logger = logging.getLogger("django_workflows")
 
@@ -25,7 +24,7 @@ logger = logging.getLogger("django_workflows")
 def on_spawn(**kwargs: Any) -> None:
     """django-q2 has made a worker process: this one. Must not raise, or it dies, and so does the next."""
     try:
-        if _sentinel(os.getpid()) is not None:
+        if sentinel() is not None:
             this_worker(queue_name(Conf.CLUSTER_NAME))
     except Exception:
         logger.exception("The heartbeat of a worker could not be started; its first drain tries again")
@@ -51,15 +50,6 @@ def keep_connection() -> None:
     connections[alias()].settings_dict["CONN_MAX_AGE"] = None
 
 
-def stopping() -> bool:
-    """Whether this process should begin nothing more: its cluster is told to stop, or its sentinel has died."""
-    parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:
-        return True
-    sentinel = _sentinel(os.getpid())
-    return sentinel is not None and _is_set(sentinel.stop_event)
-
-
 def _leave(heartbeat: Heartbeat) -> None:
     """At the regular end of the process, so that nobody has to find out that it is gone."""
     try:
@@ -75,27 +65,3 @@ def _revive(worker: Worker) -> None:
     seconds = workflows.next_due(worker.queue)
     if seconds is not None and seconds <= 0:
         nudge(worker.queue)
-
-
-@lru_cache(maxsize=1)
-def _sentinel(pid: int) -> Any:
-    """The sentinel whose fork this process is; ``None`` in any other process.
-
-    django-q2 gives its workers nothing by which they could learn that the cluster is stopping. A forked worker runs on
-    the sentinel's own stack, though, where it can be found together with the event that its main process sets.
-    """
-    frame: Any = sys._getframe()
-    while frame is not None:
-        owner = frame.f_locals.get("self")
-        if hasattr(owner, "stop_event") and hasattr(owner, "event_out"):
-            return owner if owner.pid != pid else None
-        frame = frame.f_back
-    return None
-
-
-def _is_set(event: Any) -> bool:
-    """``event.is_set()`` without its lock: a worker killed while it held that would stop the whole cluster."""
-    try:
-        return bool(event._flag.get_value())
-    except (AttributeError, NotImplementedError):
-        return False

@@ -17,7 +17,8 @@ from ..store import workers, workflows
 from ..store.queues import queues_in_use
 from . import hands
 from .nudge import SOON, delays_messages, nudge
-from .process import keep_connection, stopping, this_worker
+from .process import keep_connection, this_worker
+from .stopping import stopping
 
 logger = logging.getLogger("django_workflows")
 

@@ -132,7 +132,7 @@ def read_duration(value: Any) -> timedelta | None:
 
 
 def due_order() -> str:
-    """In which order claims take what is due. While a test's clock stands much is due at once, so ids decide as well."""
+    """The order of claims. Where a test's clock stands still much is due at one instant, so ids decide as well."""
     return "due_at" if frozen_at is None else "due_at, id"
 
 

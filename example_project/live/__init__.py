@@ -1,0 +1,1 @@
+"""Shows the state of any workflow, and keeps the page up to date."""

@@ -1,0 +1,1 @@
+"""The example of an onboarding: e-mail verification, a written greeting, a person who refines it, a follow-up."""

@@ -1,0 +1,1 @@
+"""The example of a series of e-mails over months."""
