@@ -31,7 +31,7 @@ def _count(value: Any) -> int:
 
 
 def _alias(value: Any) -> str:
-    if value not in django_settings.DATABASES:
+    if not isinstance(value, str) or value not in django_settings.DATABASES:
         raise ValueError(f"a key of DATABASES ({', '.join(django_settings.DATABASES)})")
     return str(value)
 

@@ -19,15 +19,15 @@ class WriterOverloaded(Exception):
 
 
 def write(prompt: str, *, variant: int = 0, attempt: int = 1) -> str:
-    """Two sentences about a topic; the same ones for the same prompt and variant.
+    """Two sentences about a topic; the same ones for the same prompt and variant (0, 1 or 2).
 
     Raises ``WriterOverloaded`` at one of three consecutive attempts, which one depends on the prompt.
     """
     fingerprint = crc32(prompt.encode())
     if (fingerprint + attempt) % OVERLOADED_EVERY == 0:
         raise WriterOverloaded("The writer is overloaded. Try again.")
-    choice = Random(f"{fingerprint}:{variant}")
-    first, second = choice.sample(THOUGHTS, 2)
+    thoughts = Random(fingerprint).sample(THOUGHTS, len(THOUGHTS))
+    first, second = thoughts[2 * variant % len(thoughts)], thoughts[(2 * variant + 1) % len(thoughts)]
     return f"{first.format(topic=prompt)}. {second.format(topic=prompt)}."
 
 

@@ -35,6 +35,12 @@ INSTALLED_APPS = [
     "django_q",
     "django_workflows",
     "example_project.weather",
+    "example_project.live",
+    "example_project.onboarding",
+    "example_project.approvals",
+    "example_project.series",
+    "example_project.countries",
+    "example_project.jobs",
     "tests.app",
 ]
 MIGRATION_MODULES = {"tests_app": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -109,6 +110,16 @@ class StepRecord:
     finished_at: datetime | None = None
     due_at: datetime | None = None
     function: str = ""
+
+
+def undelivered(records: Iterable[StepRecord]) -> list[StepRecord]:
+    """Steps that ended and were not handed over yet, in the order in which they ended; patch markers never are."""
+    waiting = [
+        record
+        for record in records
+        if record.delivery is None and record.state in FINISHED_STATES and record.kind != StepKind.PATCH
+    ]
+    return sorted(waiting, key=lambda record: (record.finished_at is None, record.finished_at, record.number))
 
 
 @dataclass(slots=True)

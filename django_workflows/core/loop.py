@@ -7,17 +7,22 @@ import gc
 import sys
 from asyncio import events
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Set
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context, copy_context
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from ..exceptions import UnsupportedInHandler
+from .as_completed import given_to_as_completed, in_order
 from .durations import to_seconds
+from .refusals import refuse_the_rest
 
 #: How often a coroutine that is set aside may await something in its ``finally`` blocks before it is given up.
 CLOSINGS = 100
 #: Finished tasks are forgotten when there are twice as many tasks as after the last time, and this many more.
 _TASKS_BEFORE_TIDYING = 64
+
+
+class SetAside(BaseException):
+    """Raised in a handler that is set aside, where it waits, so that its ``finally`` blocks run."""
 
 
 class Timekeeper(Protocol):
@@ -194,9 +199,9 @@ class ReplayLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Task[Any]:
         if coro in self._early:
             return self._early.pop(coro)
-        given = _given_to_as_completed()
+        given = given_to_as_completed()
         if given is not None:
-            self._early = {each: self._new_task(each) for each in _in_order(given, coro)}
+            self._early = {each: self._new_task(each) for each in in_order(given, coro)}
             return self._early.pop(coro)
         return self._new_task(coro, name, context, **options)
 
@@ -233,90 +238,12 @@ class ReplayLoop(asyncio.AbstractEventLoop):
 
 
 def _close(coroutine: Any) -> None:
+    # Not close(): before Python 3.13 that leaves out what waits in an async generator.
     for _ in range(CLOSINGS):
         try:
-            coroutine.close()
+            coroutine.throw(SetAside())
         except BaseException:  # noqa: BLE001 - whatever the handler does here must not reach the worker
-            continue
-        return
+            return
 
 
-# -- asyncio.as_completed puts what it is given into a set, and coroutines iterate there by their addresses
-
-
-_TASKS = vars(asyncio.tasks)
-# A function up to Python 3.12, a class with a function in front of it since.
-_AS_COMPLETED = (asyncio.as_completed.__code__, *(
-    [_TASKS["_AsCompletedIterator"].__init__.__code__] if "_AsCompletedIterator" in _TASKS else []
-))
-
-
-def _given_to_as_completed() -> Any:
-    """What ``as_completed`` was given, if it is what now makes a task of a coroutine; ``None`` otherwise."""
-    frame = sys._getframe(2)
-    while frame is not None and frame.f_globals is _TASKS:
-        if frame.f_code in _AS_COMPLETED:
-            return frame.f_locals.get("fs", frame.f_locals.get("aws"))
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-def _in_order(given: Any, coroutine: Coroutine[Any, Any, Any]) -> list[Coroutine[Any, Any, Any]]:
-    """All the coroutines that ``as_completed`` was given, this one among them."""
-    if not isinstance(given, (Iterator, Set)) or (isinstance(given, Set) and len(given) == 1):
-        coroutines = [each for each in dict.fromkeys(given) if asyncio.iscoroutine(each)]
-        if coroutine in coroutines:
-            return coroutines
-    coroutine.close()
-    raise UnsupportedInHandler(
-        "asyncio.as_completed() begins coroutines in an order of its own, which no replay could repeat: give it a list "
-        "of them, futures of step calls, or tasks (asyncio.create_task)"
-    )
-
-
-# -- what a handler cannot have
-
-_NETWORK = "a handler has no network and no files: do it in a function run by step.run_action"
-_ENGINE = "the workflow engine runs this loop, and it is as it is"
-_PROCESS = "a handler starts no processes: do it in a function run by step.run_action"
-_SERVER = "nobody can reach into a handler: send the workflow an event"
-_SIGNAL = "a handler gets no signals: send the workflow an event"
-_THREAD = (
-    "threads cannot be replayed (async ORM calls and sync_to_async use one): "
-    "move this into a function and await step.run_query, step.run_mutation or step.run_action"
-)
-_INSTEAD = {
-    "run_in_executor": _THREAD,
-    "call_soon_threadsafe": "another thread cannot reach into a handler: send the workflow an event instead",
-    "create_server": _SERVER,
-    "create_unix_server": _SERVER,
-    "start_serving": _SERVER,
-    "subprocess_exec": _PROCESS,
-    "subprocess_shell": _PROCESS,
-    "add_signal_handler": _SIGNAL,
-    "remove_signal_handler": _SIGNAL,
-    "run_forever": _ENGINE,
-    "run_until_complete": f"{_ENGINE}: await the coroutine instead",
-    "close": _ENGINE,
-    "set_task_factory": _ENGINE,
-    "get_task_factory": _ENGINE,
-    "set_exception_handler": _ENGINE,
-    "default_exception_handler": _ENGINE,
-    "set_default_executor": _ENGINE,
-    "shutdown_default_executor": _ENGINE,
-}
-
-
-def _refuse(name: str) -> Callable[..., NoReturn]:
-    why = _INSTEAD.get(name, _NETWORK)
-
-    def refuse(self: ReplayLoop, *args: Any, **kwargs: Any) -> NoReturn:
-        raise UnsupportedInHandler(f"loop.{name}() is not possible in a workflow handler: {why}")
-
-    refuse.__name__ = name
-    return refuse
-
-
-for _name in dir(asyncio.AbstractEventLoop):
-    if not _name.startswith("_") and getattr(ReplayLoop, _name) is getattr(asyncio.AbstractEventLoop, _name):
-        setattr(ReplayLoop, _name, _refuse(_name))
+refuse_the_rest(ReplayLoop)

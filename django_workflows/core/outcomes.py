@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
+import json
 import traceback as tracebacks
+from typing import Any
 
-from ..exceptions import ChildWorkflowCanceled, ChildWorkflowFailed, EventFailed, StepFailed
+from ..exceptions import ChildWorkflowCanceled, ChildWorkflowFailed, EventFailed, InvalidPayload, StepFailed
+from .commands import Decode, Outcome
 from .journal import Failure, StepKind
 from .payloads import sanitize_text
 from .retry import dotted_path
@@ -56,3 +60,23 @@ def exception_of(kind: str, failure: Failure) -> Exception:
         traceback=failure.traceback,
         attempts=failure.attempts,
     )
+
+
+def settle(future: asyncio.Future[Any], kind: str, decode: Decode | None, outcome: Outcome) -> None:
+    """Let a step's future have its outcome; ``InvalidPayload`` if the recorded result no longer fits the code."""
+    if outcome.error is not None:
+        future.set_exception(exception_of(kind, outcome.error))
+    elif outcome.has_value:
+        future.set_result(outcome.value)
+    elif outcome.result is None:
+        future.set_result(None)
+    else:
+        future.set_result(_decode(outcome, decode or json.loads))
+
+
+def _decode(outcome: Outcome, decode: Decode) -> Any:
+    assert outcome.result is not None
+    try:
+        return decode(outcome.result)
+    except InvalidPayload as error:
+        raise InvalidPayload(f"the result of step {outcome.number}: {error}") from error

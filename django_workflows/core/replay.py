@@ -1,28 +1,26 @@
 """Decides what a handler does: handler and journal in, requests and ending out, the same every time.
 
-A ``Replay`` is one handler brought to life. ``catch_up`` leads it through what its journal recorded; ``deliver`` hands it
-outcomes that are new; ``take`` returns what it asked for that the journal does not have.
+A ``Replay`` is one handler brought to life. ``catch_up`` leads it through what its journal recorded; ``deliver`` hands
+it outcomes that are new; ``take`` returns what it asked for that the journal does not have.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ..exceptions import DeterminismViolation, HandlerStuck, InvalidPayload, WorkflowError
-from .commands import Ask, Ending, Outcome, Raised, Requests, StepOptions, Succeeded, Withdrawn
+from ..exceptions import HandlerStuck, WorkflowError
+from .commands import Ask, Decode, Ending, Outcome, Raised, Requests, StepOptions, Succeeded, Withdrawn
 from .definitions import Definition
-from .journal import FINISHED_STATES, OPEN_STATES, StepKind, StepRecord
+from .journal import StepKind, StepRecord
+from .limits import Limits, raise_interrupt
 from .loop import DurableTimer, ReplayFuture, ReplayLoop
-from .outcomes import exception_of
-from .payloads import same_json
-
-Decode = Callable[[str], Any]
+from .outcomes import settle
+from .script import Script
 
 
 class StepFuture(ReplayFuture):
@@ -38,24 +36,11 @@ class StepFuture(ReplayFuture):
         return changed
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How far one turn may go, and how large what it asks for may be.
-
-    ``interrupts`` are exceptions that others raise in the handler from outside, a timeout for example: they end the turn
-    and not the handler.
-    """
-
-    asks: int = 20_000
-    payload_bytes: int = 1024 * 1024
-    interrupts: tuple[type[BaseException], ...] = ()
-
-
 class Replay:
     """A live handler. Not thread-safe; whoever holds it is the only one to use it.
 
-    ``started_at`` is the recorded time of the workflow's first turn, ``continuations`` how often it was begun anew. After an exception from any method the handler's
-    state is undefined: ``close`` it and replay from the journal.
+    ``started_at`` is the recorded time of the workflow's first turn, ``continuations`` how often it was begun anew.
+    After an exception from any method the handler's state is undefined: ``close`` it and replay from the journal.
     """
 
     def __init__(
@@ -75,18 +60,16 @@ class Replay:
         self.continuations = continuations
         self.limits = limits or Limits()
         self.now = started_at
-        self.replaying = True
+        self.script = Script()
         self.delivered = 0
-        self.next_number = 0
         self.open: dict[int, tuple[StepFuture | DurableTimer, str, Decode | None]] = {}
         self.detached = False
-        self._lenient = False
-        self._records: dict[int, StepRecord] = {}
         self._asks: list[Ask] = []
         self._dropped: list[int] = []
         self._broken: WorkflowError | None = None
-        self._patches: dict[str, bool] = {}
-        self._loop = ReplayLoop(self, seed=workflow_id.int & 0xFFFFFF00)
+        # To the type checker it is abstract: most methods are put in, as refusals, when the class is complete.
+        new_loop: Any = ReplayLoop
+        self._loop: ReplayLoop = new_loop(self, seed=workflow_id.int & 0xFFFFFF00)
         self._main: asyncio.Task[Any] | None = None
         self._args = args
         self._context = WorkflowContext(self)
@@ -103,38 +86,36 @@ class Replay:
     ) -> None:
         """Lead the handler through everything that was recorded beyond what it has seen.
 
-        ``fresh`` is true when no turn of this workflow was ever recorded: the handler then asks for new steps from
-        the beginning. ``reopened`` is true when steps were dropped since its last turn, so that it asks for them again. ``canceled_at`` is the delivery at which a cancellation was handed over. Raises
-        ``DeterminismViolation`` when the handler does not ask for what the journal recorded.
+        ``fresh`` is true when no turn of this workflow was ever recorded: the handler then asks for new steps from the
+        beginning. ``reopened`` is true when steps were dropped since its last turn, so that it asks for them again.
+        ``canceled_at`` is the delivery at which a cancellation was handed over. Raises ``DeterminismViolation`` when
+        the handler does not ask for what the journal recorded.
         """
-        deliveries: dict[int, StepRecord | None] = {}
-        over = set()
-        for record in records:
-            if record.number >= self.next_number:
-                self._records[record.number] = record
-                if record.kind == StepKind.PATCH:
-                    self._patches.setdefault(record.name, True)
-            if record.state not in OPEN_STATES:
-                over.add(record.number)
-            if record.delivery is not None and record.delivery > self.delivered:
-                deliveries[record.delivery] = record
-        if canceled_at is not None and canceled_at > self.delivered:
-            deliveries[canceled_at] = None
-        self.replaying = not fresh
-        self._lenient = fresh or reopened
+        records = list(records)
+        over = self.script.read(records)
+        self.script.replaying, self.script.strict = not fresh, not (fresh or reopened)
         if self._main is None:
             self._start()
-        for delivery in sorted(deliveries):
-            recorded = deliveries[delivery]
+        for delivery, recorded in self._deliveries(records, canceled_at):
             self.delivered = delivery
             if recorded is None:
                 self._cancel()
             else:
                 self._hand_over(Outcome(recorded.number, recorded.result, recorded.error), recorded.delivered_at)
         if not fresh:
-            self._check_all_asked()
+            with self._breaking():
+                self.script.check_all_asked()
         self._dropped = [number for number in self._dropped if number not in over]
-        self.replaying = self._lenient = False
+        self.script.replaying = self.script.strict = False
+
+    def _deliveries(
+        self, records: Iterable[StepRecord], canceled_at: int | None
+    ) -> Iterator[tuple[int, StepRecord | None]]:
+        """What was handed over beyond what this handler has seen, in order; ``None`` stands for the cancellation."""
+        found: dict[int, StepRecord | None] = {record.delivery: record for record in records if record.delivery}
+        if canceled_at is not None:
+            found[canceled_at] = None
+        return ((delivery, found[delivery]) for delivery in sorted(found) if delivery > self.delivered)
 
     def deliver(self, outcome: Outcome, at: datetime | None) -> int:
         """Hand over an outcome that is new, and run the handler until it waits; returns the delivery's number."""
@@ -184,9 +165,20 @@ class Replay:
 
     def patched(self, patch_id: str) -> bool:
         """Whether this workflow had not passed this point when the patch came; recorded the first time."""
-        if patch_id not in self._patches and not self.detached:
-            self._patches[patch_id] = self._decide_patch(patch_id)
-        return self._patches.get(patch_id, True)
+        decision = True if self.detached else self.script.patch_decision(patch_id)
+        if decision is None:
+            self._number(Ask(0, StepKind.PATCH, patch_id, "{}", options=StepOptions(name=patch_id)))
+        return decision is not False
+
+    @property
+    def next_number(self) -> int:
+        """The number of the step that the handler asks for next."""
+        return self.script.next_number
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the handler is being led through what it did before."""
+        return self.script.replaying
 
     def drop(self, number: int) -> None:
         if not self.detached and self.open.pop(number, None) is not None:
@@ -214,26 +206,14 @@ class Replay:
     def _hand_over(self, outcome: Outcome, at: datetime | None) -> None:
         if at is not None and at > self.now:
             self.now = at
-        if outcome.number >= self.next_number:
-            record = self._records.get(outcome.number)
-            shown = describe(record.kind, record.name, record.args) if record else "the outcome of a step"
-            self._break(DeterminismViolation(outcome.number, shown, None))
+        with self._breaking():
+            self.script.check_reached(outcome.number)
         target, kind, decode = self.open.pop(outcome.number, (None, "", None))
         if isinstance(target, DurableTimer):
             self._loop.fire(target)
         elif target is not None and not target.done():
-            self._settle(target, kind, decode, outcome)
+            settle(target, kind, decode, outcome)
         self._run()
-
-    def _settle(self, future: StepFuture, kind: str, decode: Decode | None, outcome: Outcome) -> None:
-        if outcome.error is not None:
-            future.set_exception(exception_of(kind, outcome.error))
-        elif outcome.has_value:
-            future.set_result(outcome.value)
-        elif outcome.result is None:
-            future.set_result(None)
-        else:
-            future.set_result(_decode(outcome, decode or json.loads))
 
     def _cancel(self) -> None:
         if self._main is not None and not self._main.done():
@@ -253,101 +233,30 @@ class Replay:
         if self._broken is not None:
             raise self._broken
         if self.limits.interrupts and self._main.done() and not self._main.cancelled():
-            _raise_interrupt(self._main.exception(), self.limits.interrupts)
+            raise_interrupt(self._main.exception(), self.limits.interrupts)
 
     def _number(self, ask: Ask) -> int:
         if self._broken is not None:
             raise self._broken
-        number = self._skip_patches()
-        ask.number = number
-        self.next_number = number + 1
-        record = self._records.pop(number, None)
-        if record is not None:
-            self._compare(record, ask)
-        elif self.replaying and not self._lenient:
-            self._break(DeterminismViolation(number, None, describe(ask.kind, ask.name, ask.args)))
-        elif len(self._asks) >= self.limits.asks:
-            self._break(
-                HandlerStuck(
-                    f"{self.definition.name} asked for more than {self.limits.asks:,} steps without waiting for one. "
-                    "Await steps as you go (step.map does, with a limit), or raise MAX_STEPS_PER_TURN."
-                )
+        with self._breaking():
+            if self.script.number(ask):
+                self._request(ask)
+        return ask.number
+
+    def _request(self, ask: Ask) -> None:
+        if len(self._asks) >= self.limits.asks:
+            raise HandlerStuck(
+                f"{self.definition.name} asked for more than {self.limits.asks:,} steps without waiting for one. "
+                "Await steps as you go (step.map does, with a limit), or raise MAX_STEPS_PER_TURN."
             )
-        else:
-            self._asks.append(ask)
-        return number
+        self._asks.append(ask)
 
-    def _skip_patches(self) -> int:
-        """The next number, beyond markers of patches that the code no longer asks about."""
-        number = self.next_number
-        while (record := self._records.get(number)) is not None and record.kind == StepKind.PATCH:
-            del self._records[number]
-            number += 1
-        return number
-
-    def _decide_patch(self, patch_id: str) -> bool:
-        # Those that the journal has a marker of, wherever it is, are decided when the journal is read.
-        if self.replaying and (self._records or not self._lenient):
-            return False
-        self._number(Ask(0, StepKind.PATCH, patch_id, "{}", options=StepOptions(name=patch_id)))
-        return True
-
-    def _compare(self, record: StepRecord, ask: Ask) -> None:
-        if (
-            record.kind == ask.kind
-            and record.name == ask.name
-            and (record.args == ask.args or ask.options.unstable_args or same_json(record.args, ask.args))
-        ):
-            return
-        self._break(
-            DeterminismViolation(
-                ask.number,
-                describe(record.kind, record.name, record.args),
-                describe(ask.kind, ask.name, ask.args),
-            )
-        )
-
-    def _check_all_asked(self) -> None:
-        self.next_number = self._skip_patches()
-        if self._records:
-            record = self._records[min(self._records)]
-            self._break(DeterminismViolation(record.number, describe(record.kind, record.name, record.args), None))
-
-    def _break(self, error: WorkflowError) -> None:
-        """Stop the handler for good. It may catch the error, but will not be run again."""
-        self._broken = self._broken or error
-        self._loop.stop()
-        raise self._broken
-
-
-def describe(kind: str, name: str, args: str) -> str:
-    """A step as a mismatch shows it."""
-    shown = args if len(args) <= 200 else f"{args[:200]}..."
-    return f"{kind} {name} {shown}"
-
-
-def _decode(outcome: Outcome, decode: Decode) -> Any:
-    assert outcome.result is not None
-    try:
-        return decode(outcome.result)
-    except InvalidPayload as error:
-        raise InvalidPayload(f"the result of step {outcome.number}: {error}") from error
-
-
-def _raise_interrupt(error: BaseException | None, interrupts: tuple[type[BaseException], ...]) -> None:
-    """Raise what interrupted the handler, which may have come out of it in a group."""
-    while isinstance(error, BaseExceptionGroup):
-        found = error.subgroup(interrupts)
-        error = None if found is None else found.exceptions[0]
-    if isinstance(error, interrupts):
-        raise error
-
-
-def undelivered(records: Iterable[StepRecord]) -> list[StepRecord]:
-    """Steps that ended and were not handed over yet, in the order in which they ended. Nobody waits for patch markers."""
-    waiting = [
-        record
-        for record in records
-        if record.delivery is None and record.state in FINISHED_STATES and record.kind != StepKind.PATCH
-    ]
-    return sorted(waiting, key=lambda record: (record.finished_at is None, record.finished_at, record.number))
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """An error in here stops the handler for good. It may catch the error, but will not be run again."""
+        try:
+            yield
+        except WorkflowError as error:
+            self._broken = self._broken or error
+            self._loop.stop()
+            raise self._broken from None

@@ -108,7 +108,7 @@ def write(turn: Turn, queue: str | None, *, strict: bool = False) -> ClaimedStep
     """Settle and write a turn, in the caller's transaction. Raises ``TurnVoid``, and then all must be rolled back."""
     with handler_limits(turn.definition):
         turn.settle()
-    if strict:
+    if strict and turn.continuing is None:
         ending = turn.replay.ending()
         if isinstance(ending, Raised):
             raise explained(ending.error)
@@ -123,9 +123,10 @@ def write(turn: Turn, queue: str | None, *, strict: bool = False) -> ClaimedStep
     now, version = written
     _remember(turn, version, now)
     announce.turn(turn, mine)
+    # Before a callback that may restart this workflow, whose new children are not meant.
+    cancel_children(turn)
     if record.ending is not None:
         complete(turn.workflow, record.ending, now)
-    cancel_children(turn)
     if record.dropped or record.ending is not None:
         free_place(turn.definition.pool)
     _wake_others(turn)

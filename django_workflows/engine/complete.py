@@ -15,7 +15,7 @@ from ..core.journal import Failure, StepState, WorkflowRecord, WorkflowState
 from ..core.outcomes import CANCELED_TYPE, failure_of
 from ..core.registry import registry
 from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
-from ..store import journals, workflows
+from ..store import continuations, journals, workflows
 from ..store.database import passes
 from . import announce
 from .dispatch import interrupts, wake
@@ -29,7 +29,8 @@ def complete(workflow: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> No
     announce.workflow_completed(workflow.id, workflow.name, ending)
     if workflow.on_complete:
         run_on_complete(workflow, ending)
-    if workflow.parent is not None and workflow.parent_step is not None:
+    # Asked anew: a parent that continued as new has other steps under the same numbers.
+    if workflow.parent is not None and workflow.parent_step is not None and continuations.has_parent(workflow.id):
         _tell_parent(workflow, ending, now)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..store import continuations
 from .dispatch import wake
 from .ends import TurnVoid
+from .pools import free_place
 
 if TYPE_CHECKING:
     from .turn import Turn
@@ -17,4 +18,5 @@ def continue_as_new(turn: Turn, args: str) -> None:
     turn.replay.close()
     if not continuations.begin_anew(turn.record, args):
         raise TurnVoid
+    free_place(turn.definition.pool)
     wake(turn.workflow.queue)

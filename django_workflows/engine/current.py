@@ -64,7 +64,7 @@ class CurrentStep:
 
 
 def _with_the_steps_connection(change: Callable[[], T]) -> T:
-    """Run ``change`` in the thread that began the step: an async function's loop has another, without its transaction."""
+    """Run ``change`` in the thread that began the step: an async function's loop has another, and no transaction."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

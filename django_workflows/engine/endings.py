@@ -10,7 +10,7 @@ from ..core.definitions import Definition
 from ..core.entries import WorkflowEnd
 from ..core.journal import Failure, WorkflowState
 from ..core.outcomes import failure_of
-from ..exceptions import InvalidPayload
+from ..exceptions import ContinueAsNew, InvalidPayload
 from .guard import explained
 
 
@@ -18,6 +18,8 @@ def workflow_end(ending: Ending, definition: Definition[Any, Any], *, canceled: 
     """``canceled``: somebody asked for the workflow to be canceled, so a handler that ends by it was canceled."""
     if isinstance(ending, Succeeded):
         return _success(ending.value, definition)
+    if canceled and isinstance(ending, Raised) and isinstance(ending.error, ContinueAsNew):
+        return WorkflowEnd(WorkflowState.CANCELED)
     if isinstance(ending, Raised):
         return WorkflowEnd(WorkflowState.FAILED, error=failure_of(explained(ending.error), skip_frames=1))
     assert isinstance(ending, Withdrawn)

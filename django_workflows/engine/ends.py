@@ -83,8 +83,8 @@ def end_locked(workflow: WorkflowRecord, at: datetime, ending: WorkflowEnd) -> N
     written = journals.write_turn(record)
     if written is None:
         raise TurnVoid
+    for queue in cancellation.request_for_children(workflow.id, None):
+        wake(queue)
     complete(workflow, ending, written[0])
     definition = registry.get(workflow.name)
     free_place(definition.pool if definition is not None else "")
-    for queue in cancellation.request_for_children(workflow.id, None):
-        wake(queue)

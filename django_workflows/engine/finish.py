@@ -121,16 +121,19 @@ def _finish_alone(step: ClaimedStep, produce: Callable[[], Outcome], queue: str 
     if step.failures:
         step_store.set_failures(step, step.failures)
     announce.step_completed(step, end)
-    free_place(step.pool)
     workflows.add_bytes(step.workflow_id, len(outcome.result or ""))
     workflow.journal_bytes += len(outcome.result or "")
     if live_handlers.peek(step.workflow_id) is not None and not step_store.others_open(step.workflow_id, step.number):
         try:
             with atomic():
-                return locked_turn(workflow, now, queue=queue)
+                mine = locked_turn(workflow, now, queue=queue)
         except WorkflowError:
             pass  # the turn that is due below says what is wrong
+        else:
+            free_place(step.pool)
+            return mine
     workflows.make_due(step.workflow_id)
+    free_place(step.pool)
     return None
 
 

@@ -10,9 +10,11 @@ from ..core.commands import Ending
 from ..core.definitions import Definition
 from ..core.histories import History
 from ..core.journal import Failure, WorkflowState
+from ..core.limits import Limits
 from ..core.payloads import same_json
-from ..core.replay import Limits, Replay, describe
+from ..core.replay import Replay
 from ..core.retry import dotted_path
+from ..core.script import describe
 from ..exceptions import DeterminismViolation, HandlerStuck, JournalTooLarge, WorkflowError
 from ..store import journals
 from .bounds import handler_limits

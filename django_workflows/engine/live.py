@@ -13,8 +13,11 @@ from django.db import transaction
 from ..conf import settings
 from ..core.definitions import Definition
 from ..core.journal import ClaimedStep, WorkflowRecord
-from ..core.replay import Limits, Replay
+from ..core.limits import Limits
+from ..core.replay import Replay
 from ..store.database import alias
+from .deadlines import DeadlineReached
+from .dispatch import interrupts
 
 
 class LiveHandler:
@@ -59,7 +62,7 @@ class LiveHandlers:
         live = self._handlers.get(step.workflow_id)
         if live is None or live.workflow.generation != step.generation or live.replay.open.keys() != {step.number}:
             return None
-        return self._handlers.pop(step.workflow_id)
+        return self._handlers.pop(step.workflow_id, None)  # another thread may have been faster
 
     def peek(self, workflow_id: UUID) -> LiveHandler | None:
         """The handler of this workflow, left where it is; it may have seen less than its journal holds."""
@@ -98,7 +101,11 @@ live_handlers = LiveHandlers()
 
 def limits() -> Limits:
     """What the project's settings allow one turn."""
-    return Limits(asks=settings.MAX_STEPS_PER_TURN, payload_bytes=settings.MAX_PAYLOAD_BYTES)
+    return Limits(
+        asks=settings.MAX_STEPS_PER_TURN,
+        payload_bytes=settings.MAX_PAYLOAD_BYTES,
+        interrupts=(DeadlineReached, *interrupts()),
+    )
 
 
 def new_replay(definition: Definition[Any, Any], workflow: WorkflowRecord, at: datetime | None = None) -> Replay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +11,14 @@ from django.db import IntegrityError
 
 from ..core.definitions import Definition
 from ..core.retry import dotted_path
-from ..exceptions import StepNotFound, WorkflowAlreadyRunning, WorkflowStillRunning
-from ..store import restarts
+from ..exceptions import StepNotFound, WorkflowAlreadyRunning, WorkflowError, WorkflowStillRunning
+from ..store import restarts, retention, workflows
 from ..store.database import atomic, retrying
+from .advance import locked_turn
 from .dispatch import wake
 from .live import live_handlers
 from .observe import read
+from .pools import free_place
 
 FromStep = int | str | Callable[..., Any] | Definition[Any, Any] | None
 
@@ -36,19 +39,32 @@ def restart(workflow_id: UUID, from_step: FromStep = None) -> None:
                 read(workflow_id)
                 raise WorkflowStillRunning(f"workflow {workflow_id} is still running, so it cannot be restarted")
             now, queue = reopened
+            pools = retention.lock_descendants(workflow_id)
             number = _number(workflow_id, from_step)
             if number is not None:
                 restarts.drop_from(workflow_id, number)
             restarts.forget_cancellation(workflow_id)
             restarts.reopen_steps(workflow_id, now)
             restarts.renumber_deliveries(workflow_id)
+            _take_turn(workflow_id)
+            for pool in sorted(pools):
+                free_place(pool)
             wake(queue)
 
     try:
         retrying(change)
     except IntegrityError as error:
         raise WorkflowAlreadyRunning(f"another workflow with the key of {workflow_id} is running") from error
+
+
+def _take_turn(workflow_id: UUID) -> None:
+    """Have the handler give up what it gave up before, so that no worker runs it. What hinders it, workers will see."""
+    locked = workflows.lock(workflow_id)
+    if locked is None or locked[0].started_at is None:
+        return
     live_handlers.drop(workflow_id)
+    with suppress(WorkflowError), atomic():
+        locked_turn(*locked, queue=None)
 
 
 def _number(workflow_id: UUID, from_step: FromStep) -> int | None:

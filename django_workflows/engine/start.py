@@ -110,16 +110,16 @@ def start(definition: Definition[Any, Any], args: str, options: StartOptions) ->
 def _taken(new: NewWorkflow, options: StartOptions) -> UUID | None:
     """The workflow that has this one's key; or this one itself, if the answer to its commit was lost.
 
-    ``None`` if whoever had the key has ended meanwhile.
+    ``None`` if whoever had the key has ended, or was cleaned up, meanwhile.
     """
+    if workflows.version(new.id) is not None:
+        return new.id
     if new.idempotency_key is not None:
         first = workflows.find_by_idempotency_key(new.name, new.idempotency_key)
         if first is not None:
             return first
-    if new.key is None:
-        return new.id
-    running = workflows.find_running(new.name, new.key)
-    if running is not None and running != new.id and options.if_running == "raise":
+    running = None if new.key is None else workflows.find_running(new.name, new.key)
+    if running is not None and options.if_running == "raise":
         raise WorkflowAlreadyRunning(f"a workflow {new.name} with the key {new.key!r} is running: {running}")
     return running
 

@@ -19,14 +19,15 @@ from ..core.journal import (
     StepState,
     WorkflowRecord,
     WorkflowState,
+    undelivered,
 )
 from ..core.outcomes import TIMEOUT_TYPE, failure_of
-from ..core.replay import undelivered
 from ..exceptions import ContinueAsNew, JournalTooLarge
 from ..models import uuid7
 from ..store import events as event_store
 from .asked import claimed_step, new_child, new_step
 from .endings import workflow_end
+from .given_up import is_given_up, pass_on
 from .invoke import attempt
 from .live import LiveHandler
 from .worker import draining
@@ -74,7 +75,11 @@ class Turn:
                     record.finished_at = record.due_at
                 else:
                     self.live.waits[record.number] = record.due_at
-        for record in undelivered(records):
+        ended = undelivered(records)
+        for record in ended:
+            if is_given_up(record, self.replay):
+                ended += pass_on(self.workflow.id, record, records, self.replay, self.at)
+                continue
             delivery = self.replay.deliver(Outcome(record.number, record.result, record.error), self.at)
             if record.due_at is not None:
                 self.record.step_ends.append(
@@ -111,10 +116,10 @@ class Turn:
                     self.record.children.append(new_child(ask, self.workflow))
         self._drop(requests)
         ending = requests.ending
-        if isinstance(ending, Raised) and isinstance(ending.error, ContinueAsNew):
+        canceled = self.workflow.cancel_requested_at is not None or self.record.canceled_at_delivery is not None
+        if isinstance(ending, Raised) and isinstance(ending.error, ContinueAsNew) and not canceled:
             self.continuing = ending.error.arguments
         elif ending is not None and self.record.ending is None:
-            canceled = self.workflow.cancel_requested_at is not None or self.record.canceled_at_delivery is not None
             self.record.ending = workflow_end(ending, self.definition, canceled=canceled)
 
     @property
@@ -124,10 +129,11 @@ class Turn:
 
     def settle(self) -> None:
         """Carry out inline steps, and look for events that were sent already, until the handler waits for others."""
-        while self._pending:
+        while self._pending and self.continuing is None:
             ask = self._pending.pop(0)
             new = new_step(ask, self.workflow, self.definition)
-            outcome = self._carry_out(ask, new)
+            heard = self.record.ending is None or ask.kind != StepKind.EVENT
+            outcome = self._carry_out(ask, new) if heard else None
             if outcome is None:
                 new.state = StepState.WAITING
                 self._add(new)
@@ -175,12 +181,21 @@ class Turn:
 
     def _drop(self, requests: Requests) -> None:
         new = {step.number: step for step in self.record.new_steps}
+        pending = {ask.number: ask for ask in self._pending}
         for number in requests.dropped:
-            if number in new:
-                new[number].state = StepState.CANCELED
+            if number in pending:
+                self._pending.remove(pending[number])
+                self._give_up(pending[number])
+            elif number in new:
+                new[number].state, new[number].delay, new[number].run_at = StepState.CANCELED, None, None
                 self.record.children = [child for child in self.record.children if child.parent_step != number]
             else:
                 self.record.dropped.append(number)
+
+    def _give_up(self, ask: Ask) -> None:
+        new = new_step(ask, self.workflow, self.definition)
+        new.state, new.delay, new.run_at = StepState.CANCELED, None, None
+        self._add(new)
 
     def finish(self) -> TurnRecord:
         """The record, complete, with the limit on the journal's size applied."""

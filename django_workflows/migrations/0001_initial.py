@@ -2,8 +2,9 @@
 
 import django.core.validators
 import django.db.models.deletion
-import django_workflows.models.ids
 from django.db import migrations, models
+
+import django_workflows.models.ids
 
 
 class Migration(migrations.Migration):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from ..core.entries import TurnRecord
 from . import cancellation
 from .database import clock, execute, fetch_one, now_sql, put_uuid
@@ -30,3 +32,9 @@ def begin_anew(turn: TurnRecord, args: str) -> bool:
     execute(f"DELETE FROM {EVENT} WHERE workflow_id = %s AND state = 'consumed'", [workflow_id])
     execute(f"DELETE FROM {STEP} WHERE workflow_id = %s", [workflow_id])
     return True
+
+
+def has_parent(workflow_id: UUID) -> bool:
+    """Whether it is the child of a step; no longer, where its parent continued as new."""
+    row = fetch_one(f"SELECT 1 FROM {WORKFLOW} WHERE id = %s AND parent_id IS NOT NULL", [put_uuid(workflow_id)])
+    return row is not None

@@ -53,6 +53,24 @@ def consume(event_id: UUID, number: int) -> None:
     execute(f"UPDATE {EVENT} SET state = 'consumed', step = %s WHERE id = %s", [number, put_uuid(event_id)])
 
 
+def give_back(workflow_id: UUID, number: int) -> tuple[UUID, str] | None:
+    """Take the event from a step, which counts as canceled then, and keep it as sent; its id and name."""
+    row = fetch_one(
+        f"UPDATE {EVENT} SET state = 'sent', step = NULL WHERE workflow_id = %s AND step = %s AND state = 'consumed' "
+        "RETURNING id, name",
+        [put_uuid(workflow_id), number],
+    )
+    if row is None:
+        return None
+    execute(
+        f"UPDATE {STEP} SET state = 'canceled', result = NULL, error = NULL WHERE workflow_id = %s AND number = %s",
+        [put_uuid(workflow_id), number],
+    )
+    event_id = read_uuid(row[0])
+    assert event_id is not None
+    return event_id, row[1]
+
+
 def function_of(name: str | None, event_id: UUID | str | None) -> str:
     """What an event step waits for, as its ``function`` column says it."""
     return f"id:{event_id}" if event_id is not None else f"name:{name}"

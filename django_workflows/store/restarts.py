@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from ..core.entries import NewWorkflow
+from ..core.entries import NewWorkflow, StepEnd
+from ..core.journal import StepState
 from ..models import uuid7
+from . import events
 from .database import clock, execute, fetch_all, fetch_one, is_postgresql, now_sql, put_instant, put_uuid, read_uuid
+from .journals import end_wait
 from .retention import delete_descendants
 from .rows import EVENT, STEP, WORKFLOW
 from .workflows import insert_children
@@ -93,6 +97,28 @@ def reopen_steps(workflow_id: UUID, now: datetime) -> None:
         "AND kind IN ('sleep', 'event', 'workflow')",
         [workflow],
     )
+    _reopen_waits(workflow_id, now)
+
+
+def _reopen_waits(workflow_id: UUID, now: datetime) -> None:
+    """Give waits the events that were sent since they were canceled, and begin the timeouts of the others anew."""
+    rows = fetch_all(
+        f"SELECT number, function, args FROM {STEP} WHERE workflow_id = %s AND kind = 'event' AND state = 'waiting' "
+        "ORDER BY number",
+        [put_uuid(workflow_id)],
+    )
+    for number, function, args in rows:
+        how, _, wanted = function.partition(":")
+        taken = events.take(workflow_id, number, *((wanted, None) if how == "name" else (None, UUID(wanted))))
+        timeout = json.loads(args)["timeout"]
+        if taken is not None:
+            state = StepState.COMPLETED if taken[1] is None else StepState.FAILED
+            end_wait(workflow_id, StepEnd(number, state, *taken), now)
+        elif timeout is not None:
+            execute(
+                f"UPDATE {STEP} SET due_at = %s WHERE workflow_id = %s AND number = %s",
+                [put_instant(now + timedelta(seconds=timeout)), put_uuid(workflow_id), number],
+            )
 
 
 def _new_children(workflow_id: UUID) -> None:

@@ -36,6 +36,19 @@ def delete_descendants(ids: Sequence[UUID]) -> None:
         _delete(level)
 
 
+def lock_descendants(workflow_id: UUID) -> set[str]:
+    """Lock all workflows below this one, which the caller has locked; the pools in which their steps have places."""
+    pools: set[str] = set()
+    for level in _levels([workflow_id], running=True) or []:
+        rows = fetch_all(
+            f"SELECT DISTINCT pool FROM {STEP} WHERE workflow_id IN ({_marks(level)}) AND pool <> '' "
+            "AND state IN ('queued', 'running')",
+            [put_uuid(item) for item in level],
+        )
+        pools.update(row[0] for row in rows)
+    return pools
+
+
 def _levels(ids: Sequence[UUID], *, running: bool = False) -> list[list[UUID]] | None:
     """A tree level by level; ``None`` if something below the top still runs, unless ``running`` ones count as well."""
     levels = [list(ids)]
@@ -48,7 +61,9 @@ def _levels(ids: Sequence[UUID], *, running: bool = False) -> list[list[UUID]] |
 
 def _children(ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
     rows = fetch_all(
-        f"SELECT id, state FROM {WORKFLOW} WHERE parent_id IN ({_marks(ids)})", [put_uuid(item) for item in ids]
+        # A change, so that the rows are locked: none of them is restarted, or takes a turn, from here on.
+        f"UPDATE {WORKFLOW} SET name = name WHERE parent_id IN ({_marks(ids)}) RETURNING id, state",
+        [put_uuid(item) for item in ids],
     )
     return [(child, row[1]) for row in rows if (child := read_uuid(row[0])) is not None]
 

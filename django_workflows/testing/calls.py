@@ -55,19 +55,20 @@ def fitting(
     """The arguments of a call in a form that ``fake`` takes.
 
     By name where its parameters have the names of the real ones, else by position; as given, or without those that are
-    the real one's defaults, or with all of these. If nothing fits, as they are, for the error that this gives.
+    the real one's defaults, or with all of these. If nothing fits, or nobody knows, by position as given.
     """
+    given = signature.bind(*args, **kwargs)
     try:
         takes = inspect.signature(fake)
     except (TypeError, ValueError):
-        return args, kwargs
-    for form in _forms(takes, signature.bind(*args, **kwargs)):
+        return given.args, given.kwargs
+    for form in _forms(takes, given):
         try:
             takes.bind(*form[0], **form[1])
         except TypeError:
             continue
         return form
-    return args, kwargs
+    return given.args, given.kwargs
 
 
 def _forms(

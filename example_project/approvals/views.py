@@ -68,11 +68,11 @@ def detail(request: HttpRequest, workflow_id: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, workflow_id: UUID, error: str, code: int) -> HttpResponse:
-    asked = get_object_or_404(Request, workflow_id=workflow_id)
     try:
-        now = look(workflow_id)
+        now = look(workflow_id)  # before the row is read, so that the row is not older than the state
     except WorkflowNotFound as not_found:
         raise Http404(str(not_found)) from not_found
+    asked = get_object_or_404(Request, workflow_id=workflow_id)
     asking = now["running"] == [approval.name]
     context = {"workflow_id": workflow_id, "asked": asked, "now": now, "asking": asking, "error": error}
     return render(request, "approvals/detail.html", context, status=code)

@@ -1,4 +1,4 @@
-"""Runs many weather workflows on a real cluster, and shows what came out."""
+"""Runs many weather workflows and some others on a real cluster, and shows what came out."""
 
 import time
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.management import call_command
 
+from example_project.launch.examples import NotInTime, show_examples
 from example_project.launch.progress import Progress
 from example_project.launch.results import results, retry_count, states, table
 from example_project.launch.services import Services, running_services
@@ -15,6 +16,7 @@ from example_project.weather.lookups import start_lookup
 from example_project.weather.workflows import workflow
 
 POLL = 0.1
+EXAMPLES_TIMEOUT = 60.0
 SHOWN = 5  # workflows in a complaint
 # fmt: off
 FIRST = (
@@ -49,6 +51,7 @@ def run_demo(out: TextIO, *, count: int, timeout: float) -> None:
         _wait(out, services, ids, deadline=began + timeout)
         took = time.monotonic() - began
         _print_results(out, ids, took)
+        _run_examples(out, services)
     _say(out, "Everything stopped.")
 
 
@@ -86,6 +89,15 @@ def _print_results(out: TextIO, ids: Sequence[UUID], took: float) -> None:
     shown = max(rows, key=lambda row: (row.retries, -row.seconds))
     _say(out, f"The timeline of one of them ({shown.city}):\n")
     call_command("workflows", "show", str(shown.workflow_id), stdout=out)
+    _say(out, "")
+
+
+def _run_examples(out: TextIO, services: Services) -> None:
+    _say(out, "Three of the other examples:\n")
+    try:
+        show_examples(out, check=services.check, timeout=EXAMPLES_TIMEOUT)
+    except NotInTime as error:
+        raise DemoFailed(f"{error}\n{services.cluster.tail()}") from error
     _say(out, "")
 
 

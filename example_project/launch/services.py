@@ -42,7 +42,7 @@ def running_services(host: str, port: int) -> Iterator[Services]:
     """
     port = bindable_port(host, port)
     url = f"http://{host}:{port}/"
-    environment = {"WEATHER_SERVICE_URL": f"{url}service/", "LOG_LEVEL": "INFO"}
+    environment = {"WEATHER_SERVICE_URL": f"{url}service/", "SITE_URL": url, "LOG_LEVEL": "INFO"}
     logs = Path(tempfile.mkdtemp(prefix="weather-"))
     processes: list[Background] = []
 

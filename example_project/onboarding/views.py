@@ -36,11 +36,11 @@ def index(request: HttpRequest) -> HttpResponse:
 
 def detail(request: HttpRequest, workflow_id: UUID) -> HttpResponse:
     """One member, and how far the onboarding is."""
-    member = get_object_or_404(Member, workflow_id=workflow_id)
     try:
-        now = look(workflow_id)
+        now = look(workflow_id)  # before the rows are read, so that they are not older than the state
     except WorkflowNotFound as error:
         raise Http404(str(error)) from error
+    member = get_object_or_404(Member, workflow_id=workflow_id)
     waiting = Refinement.objects.filter(member=member, text="")
     context = {"workflow_id": workflow_id, "member": member, "now": now, "waiting": waiting}
     return render(request, "onboarding/detail.html", context)

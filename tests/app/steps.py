@@ -52,7 +52,7 @@ def shift(point: Point, by: float) -> Point:
 
 
 def typed(when: datetime, amount: Decimal, ident: UUID) -> tuple[datetime, Decimal, UUID]:
-    assert isinstance(when, datetime) and isinstance(amount, Decimal) and isinstance(ident, UUID)
+    assert (type(when), type(amount), type(ident)) == (datetime, Decimal, UUID)
     return when, amount, ident
 
 
@@ -96,7 +96,7 @@ def bad_result() -> int:
 
 
 def untyped_datetime():
-    return datetime(2026, 1, 1)
+    return datetime(2026, 1, 1)  # noqa: DTZ001 - naive on purpose
 
 
 def not_a_number() -> float:
@@ -428,3 +428,9 @@ def value_of(counter: Counter | None) -> int | None:
 async def progress_async(total: int) -> int:
     await asyncio.gather(*(asyncio.to_thread(time.monotonic) for _ in range(2)))
     return progress(total)
+
+
+def fail_at_first(name: str) -> str:
+    if current_step().attempt == 1:
+        raise Unreachable(name)
+    return name

@@ -173,11 +173,36 @@ async def deterministic(step: WorkflowContext) -> list[str]:
 @workflow.define
 async def inserts_and_acts(step: WorkflowContext, key: str) -> list[Any]:
     """One of each kind, in a row."""
+    retrying = step.with_options(retry=quick)
     first = await step.run_mutation(steps.insert_effect_then, f"{key}-1")
-    second = await step.run_action(steps.add, 1, 2)
-    third = await step.with_options(retry=quick).run_action(steps.act_then, f"{key}-2")
-    fourth = await step.run_mutation(steps.insert_effect_then, f"{key}-3")
-    return [first, second, third, fourth, await step.run_query(steps.find_effects, key)]
+    second = await retrying.run_action(steps.add, 1, 2)
+    third = await step.run_mutation(steps.insert_effect_then, f"{key}-3")
+    fourth = await step.with_options(inline=True).run_mutation(steps.insert_effect_then, f"{key}-4")
+    return [first, second, third, fourth, await step.run_query(steps.find_effects, f"{key}-")]
+
+
+@workflow.define
+async def retries_in_parallel(step: WorkflowContext, key: str) -> list[str]:
+    """Actions that fail at first, side by side with mutations."""
+    retrying = step.with_options(retry=quick)
+    found = await asyncio.gather(
+        retrying.run_action(steps.fail_at_first, "a"),
+        step.run_mutation(steps.insert_effect_then, f"{key}-1"),
+        retrying.run_action(steps.fail_at_first, "b"),
+        step.run_mutation(steps.insert_effect_then, f"{key}-2"),
+    )
+    return [*found, await step.run_mutation(steps.insert_effect_then, f"{key}-3")]
+
+
+@workflow.define
+async def inserting_parent(step: WorkflowContext, key: str) -> list[int]:
+    return list(await asyncio.gather(*(step.run_workflow(inserting_child, f"{key}-{index}") for index in (1, 2))))
+
+
+@workflow.define
+async def inserting_child(step: WorkflowContext, key: str) -> int:
+    await step.run_mutation(steps.insert_effect, key)
+    return int(key[-1])
 
 
 @workflow.define

@@ -225,6 +225,72 @@ def test_default_factories_are_seen_unless_a_value_is_given(agrees: Agrees) -> N
     )
 
 
+def test_names_are_followed_through_every_way_to_bind_them(agrees: Agrees) -> None:
+    agrees(
+        """
+        import time
+        from pathlib import Path
+
+        async def handler(step, where: Path, odd: "not an annotation", **more: Path):
+            where.read_text()  #! W012
+            odd.read_text(), more.read_text()
+            note: Path = Path("x")
+            note.read_text()  #! W012
+            step.note: int = 1
+            if clock := time.time:
+                clock()  #! W010
+            step.total += 1
+            for step.item in []:
+                pass
+            for a, b in []:
+                a.read_text()
+            with step:
+                pass
+            with step as (c, d):
+                c.read_text()
+            try:
+                pass
+            except ValueError:
+                pass
+            match step:
+                case [_, *_]:
+                    pass
+                case {"a": 1}:
+                    pass
+                case _:
+                    pass
+            x = y = x
+            y()
+            (lambda *names, key=time.time(): key)()  #! W010
+        """
+    )
+
+
+def test_local_import_that_cannot_be_resolved_is_left_alone(agrees: Agrees) -> None:
+    agrees(
+        """
+        async def handler(step):
+            from .. import clock
+            from ..times import now
+            clock.now(), now()
+        """
+    )
+
+
+def test_closure_that_is_not_bound_yet_is_left_alone(agrees: Agrees) -> None:
+    agrees(
+        """
+        def make():
+            async def handler(step):
+                later()
+            return handler
+            later = None
+
+        handler = make()
+        """
+    )
+
+
 def test_nested_functions_lambdas_and_comprehensions_are_read(agrees: Agrees) -> None:
     agrees(
         """

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
-from django_workflows.checks.determinism import Inspection
+from django_workflows.checks.determinism import Inspection, check_handlers
 from django_workflows.core.definitions import Definition
+from django_workflows.core.registry import registry
 from tests.checks.conftest import Findings, Modules, line_of, short_id
 
 Agrees = Callable[[str], None]
@@ -150,19 +153,17 @@ def test_handler_made_in_a_function_is_read_with_its_closure(agrees: Agrees) -> 
                 return clock()  #! W010
             return handler
 
-        handler = make(time.time, step_of := None)
+        handler = make(time.time, None)
         """
     )
 
 
-def test_source_that_cannot_be_read_is_skipped(module: Modules, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"def (", b"\xff\xfe\x00", b"x = 1\n", b"# coding: nonsense\n", None])
+def test_source_that_cannot_be_read_is_skipped(module: Modules, content: bytes | None) -> None:
     made = module("import time\n\nasync def handler(step):\n    time.time()\n")
     path = Path(made.__file__)
+    path.unlink() if content is None else path.write_bytes(content)
     inspection = Inspection()
-    for content in (b"def (", b"\xff\xfe\x00", b"x = 1\n"):
-        path.write_bytes(content)
-        inspection.inspect(Definition(name="shop.order", handler=made.handler))
-    path.unlink()
     inspection.inspect(Definition(name="shop.order", handler=made.handler))
 
     assert inspection.messages() == []
@@ -178,20 +179,63 @@ def test_handler_without_a_file_is_skipped() -> None:
 
 
 def test_an_expression_too_deep_to_read_is_skipped(inspected: Findings) -> None:
-    terms = " + ".join(["step"] * (sys.getrecursionlimit() - 100))
+    terms = " + ".join(["step"] * (sys.getrecursionlimit() - 30))
 
     assert inspected(f"async def handler(step):\n    return {terms}\n") == []
 
 
-def test_changed_file_is_read_again(module: Modules) -> None:
+def test_each_run_reads_the_files_anew(module: Modules) -> None:
     made = module("import time\n\nasync def handler(step):\n    time.time()\n")
-    path = Path(made.__file__)
-    path.write_text("import time\n\nasync def handler(step):\n    step; time.time()\n")
+    Path(made.__file__).write_text("import time\n\nasync def handler(step):\n    step; time.time()\n")
     inspection = Inspection()
     inspection.inspect(Definition(name="shop.order", handler=made.handler))
 
     [message] = inspection.messages()
     assert (line_of(message), short_id(message)) == (4, "W010")
+
+
+def test_functions_without_a_module_or_with_an_odd_one_are_no_crash(agrees: Agrees) -> None:
+    agrees(
+        """
+        import types
+
+        class Odd:
+            __module__ = None
+
+        nameless = types.FunctionType((lambda: 1).__code__, {})
+        nameless.__module__ = None
+        nameless.__wrapped__ = nameless
+        odd = Odd()
+
+        async def handler(step):
+            nameless()
+            Odd()
+            odd.anything()
+            not_there()
+        """
+    )
+
+
+@override_settings(AUTH_USER_MODEL="nowhere.User")
+def test_a_project_without_a_user_model_is_no_crash(agrees: Agrees) -> None:
+    agrees(
+        """
+        from django.contrib.auth import get_user_model
+
+        async def handler(step):
+            get_user_model().objects
+        """
+    )
+
+
+def test_many_handlers_are_read_in_milliseconds() -> None:
+    check_handlers()
+    began = time.process_time()
+    check_handlers()
+
+    count = len(list(registry))
+    assert count > 20
+    assert (time.process_time() - began) / count < 0.02
 
 
 @pytest.mark.parametrize("prefix", ["", "\ufeff"])

@@ -69,6 +69,14 @@ def test_local_sets_are_followed_to_where_they_are_made(agrees: Agrees) -> None:
             grown = set()
             grown.update(items)
             list(grown)  #! W015
+            bare: set = step.names
+            list(bare)  #! W015
+            for x in set(step.names):  #! W015
+                pass
+            for x in set(sorted(items)):  #! W015
+                pass
+            for x in set(text for text in items):  #! W015
+                pass
 
             def inner():
                 return list(names)  #! W015
@@ -99,6 +107,7 @@ def test_sets_of_numbers_ids_and_futures_are_not_warned_of(agrees: Agrees) -> No
         from uuid import UUID
 
         PRIMES = {2, 3, 5}
+        UNTYPED = [1]
 
         async def handler(step, ids: set[UUID], numbers: list[int], few: frozenset[int]):
             for x in {1, 2, -3}:
@@ -134,6 +143,25 @@ def test_sets_of_numbers_ids_and_futures_are_not_warned_of(agrees: Agrees) -> No
             for task in done:
                 await task
             async for x in step.stream():
+                pass
+            for x in set([1, 2]):
+                pass
+            for x in set(len(n) for n in ["a"]):
+                pass
+            for x in set(sorted(range(3))):
+                pass
+            one: int = 1
+            for x in {one, one + 1}:
+                pass
+            many = [1, 2]
+            for x in set(many):
+                pass
+            grown = set()
+            grown.update(many)
+            grown.discard(1)
+            for x in grown:
+                pass
+            for x in UNTYPED:
                 pass
         """
     )

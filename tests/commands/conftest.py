@@ -4,11 +4,15 @@ import io
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from django_workflows.engine.drain import drain
 from django_workflows.engine.live import live_handlers
+from django_workflows.engine.worker import Worker
+from django_workflows.models import Step
 from tests.app import steps
 from tests.engine.driver import reset_clock
 
@@ -24,6 +28,16 @@ def engine(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     steps.hooks.clear()
     live_handlers.clear()
     reset_clock()
+
+
+def fail_once(workflow_id: UUID) -> None:
+    """Run a workflow until the first attempt of its first step has failed, however soon the next one is due."""
+
+    def failed() -> bool:
+        return Step.objects.filter(workflow_id=workflow_id, number=0).exclude(failures="[]").exists()
+
+    drain(Worker(), stop=failed)
+    assert Step.objects.get(workflow_id=workflow_id, number=0).attempt == 1
 
 
 class Screen(io.StringIO):

@@ -17,7 +17,6 @@ from django_workflows.core.journal import WorkflowState
 from tests.app import workflows as w
 from tests.cluster import Cluster
 from tests.engine.driver import run
-from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUT = 60
@@ -50,8 +49,8 @@ def manage(*arguments: object, **more: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def on_terminal(*arguments: object) -> str:
-    """What a process writes on a terminal."""
+def on_terminal(*arguments: object, seen: Callable[[str], object] = lambda written: None) -> str:
+    """What a process writes on a terminal; ``seen`` is called with all of it whenever there is more."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "manage.py", "workflows", *map(str, arguments)],
@@ -65,6 +64,7 @@ def on_terminal(*arguments: object) -> str:
     with suppress(OSError):  # there is no writer left
         for piece in iter(lambda: os.read(ours, 4096), b""):
             written += piece
+            seen(written.decode(errors="replace"))
     os.close(ours)
     process.wait(timeout=TIMEOUT)
     return written.decode()
@@ -164,9 +164,14 @@ def test_a_workflow_is_started_and_waited_for_on_a_real_cluster(cluster: Callabl
 
 def test_a_watch_on_a_terminal_follows_a_real_cluster(cluster: Callable[..., Cluster]) -> None:
     cluster()
-    workflow_id = w.sleeper.start(1.5)
-    wait_for(lambda: w.workflow.status(workflow_id).type == "in_progress")
-    written = on_terminal("watch", workflow_id)
+    workflow_id = w.asks_approval.start()
+    answered = []
+
+    def answer(written: str) -> None:
+        if "open: approval" in written and not answered:
+            answered.append(w.workflow.send_event(workflow_id, w.approval, True))
+
+    written = on_terminal("watch", workflow_id, seen=answer)
+    assert answered
     assert "\r\x1b[K" in written
-    assert "open: sleep" in written
-    assert "Result: " in written
+    assert written.rstrip().endswith('Result: "yes"')

@@ -52,16 +52,15 @@ def test_open_steps_are_named_and_what_they_reported(manage: Manage) -> None:
     shown = []
 
     def look() -> None:
-        if current_step().number == 2:
-            report_progress(3, 10, "pages")
-            out = io.StringIO()
-            manage.error("watch", current_step().workflow_id, "--timeout", "0.01", returncode=1, out=out)
-            shown.append(out.getvalue())
+        report_progress(3, 10, "pages")
+        out = io.StringIO()
+        manage.error("watch", current_step().workflow_id, "--timeout", "0.01", returncode=1, out=out)
+        shown.append(out.getvalue())
 
     steps.hooks.append(look)
-    w.inserts_and_acts.start("k")
+    w.call.start("action", "act_then", {"key": "k"}, {"retry": "quick"})
     run()
-    assert "in progress, 2 of 3 steps done, open: act_then (3 of 10 pages)" in shown[0]
+    assert "in progress, 0 of 1 step done, open: act_then (3 of 10 pages)" in shown[0]
 
 
 def test_many_open_steps_are_counted(manage: Manage) -> None:

@@ -18,7 +18,7 @@ from django_workflows import RetryPolicy, WorkflowContext, define_event
 from django_workflows.core.commands import Ask, StepOptions
 from django_workflows.core.definitions import Definition
 from django_workflows.core.journal import StepKind
-from django_workflows.core.replay import Limits
+from django_workflows.core.limits import Limits
 from django_workflows.exceptions import (
     ContinueAsNew,
     EventFailed,
@@ -518,7 +518,11 @@ def test_randomness_is_no_part_of_anyone_elses() -> None:
 
 def test_ids_are_random_uuids_and_do_not_depend_on_other_randomness() -> None:
     async def ids(step: WorkflowContext, draws: int) -> list[UUID]:
-        return [step.uuid4() for _ in range(3) if [step.random.random() for _ in range(draws)] is not None]
+        drawn = []
+        for _ in range(3):
+            note([step.random.random() for _ in range(draws)])
+            drawn.append(step.uuid4())
+        return drawn
 
     few, many = World(ids, 0).run().result, World(ids, 10).run().result
     assert few == many

@@ -225,7 +225,7 @@ def test_wait_with_a_timeout_takes_step_calls_as_they_are() -> None:
 
 def test_what_ended_in_one_turn_is_still_handed_over_one_at_a_time() -> None:
     async def handler(step: WorkflowContext) -> int:
-        done, pending = await asyncio.wait(
+        done, _ = await asyncio.wait(
             [step.run_action(echo, number) for number in range(3)], return_when=asyncio.FIRST_COMPLETED
         )
         return len(done)

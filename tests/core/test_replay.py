@@ -14,10 +14,11 @@ import pytest
 
 from django_workflows import DeterminismViolation, StepFailed, WorkflowContext
 from django_workflows.core.commands import Outcome, Raised
-from django_workflows.core.journal import Failure, StepKind, StepRecord
+from django_workflows.core.journal import Failure, StepKind, StepRecord, undelivered
+from django_workflows.core.limits import Limits
 from django_workflows.core.loop import ReplayLoop
 from django_workflows.core.outcomes import CANCELED_TYPE, TIMEOUT_TYPE, exception_of, failure_of
-from django_workflows.core.replay import Limits, Replay, undelivered
+from django_workflows.core.replay import Replay
 from django_workflows.exceptions import (
     ChildWorkflowCanceled,
     ChildWorkflowFailed,

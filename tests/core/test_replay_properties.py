@@ -131,9 +131,7 @@ def test_workers_that_take_turns_by_chance_and_die_by_chance_change_nothing(
 
 @given(programs(), fates, st.sets(st.integers(0, 20)))
 @settings(max_examples=150)
-def test_turns_that_are_lost_before_they_are_written_change_nothing(
-    program: Any, fate: Fate, lost: set[int]
-) -> None:
+def test_turns_that_are_lost_before_they_are_written_change_nothing(program: Any, fate: Fate, lost: set[int]) -> None:
     world = begun(program, fate)
     for turn in turns(world, fate):
         if turn in lost:

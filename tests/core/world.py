@@ -1,8 +1,8 @@
 """One workflow in memory: its journal is a list, its turns are the engine's, and every turn is replayed to compare.
 
-A ``World`` takes turns as the engine does: lead a handler through the journal, hand over what is new, write what it asked
-for. A test decides what ends when. After each turn the journal is replayed from zero, twice, and must lead to the very
-same place, so each test that gets to its end has also shown that its handler replays.
+A ``World`` takes turns as the engine does: lead a handler through the journal, hand over what is new, write what it
+asked for. A test decides what ends when. After each turn the journal is replayed from zero, twice, and must lead to the
+very same place, so each test that gets to its end has also shown that its handler replays.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from uuid import UUID
 
 from django_workflows.core.commands import Ask, Ending, Outcome, Raised, Succeeded, Withdrawn
 from django_workflows.core.definitions import Definition
-from django_workflows.core.journal import FINISHED_STATES, OPEN_STATES, StepKind, StepRecord, StepState
+from django_workflows.core.journal import FINISHED_STATES, OPEN_STATES, StepKind, StepRecord, StepState, undelivered
+from django_workflows.core.limits import Limits
 from django_workflows.core.outcomes import TIMEOUT_TYPE, failure_of
-from django_workflows.core.replay import Limits, Replay, undelivered
+from django_workflows.core.replay import Replay
 from django_workflows.core.signatures import Signature
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

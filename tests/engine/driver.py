@@ -1,4 +1,4 @@
-"""Drives workflows in this process as a worker would. Nothing sleeps: where work is due later, the engine's clock moves."""
+"""Drives workflows in this process as a worker would. Where work is due later, the engine's clock moves."""
 
 from __future__ import annotations
 

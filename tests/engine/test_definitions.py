@@ -122,8 +122,8 @@ def check(folder, source, **environment):
         ("def broken(:\n", "SyntaxError"),
         ("1 / 0\n", "ZeroDivisionError"),
         (
-            "from tests.app.workflows import workflow\n"
-            "@workflow.define(name='tests.app.workflows.sums')\nasync def sums(step): ...\n",
+            "from tests.app.workflows import workflow as w\n@w.define(name='tests.app.workflows.sums')\n"
+            + "async def sums(step): ...\n",
             "two workflows are named 'tests.app.workflows.sums'",
         ),
         (

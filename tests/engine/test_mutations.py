@@ -140,7 +140,8 @@ def test_the_commit_itself_fails_and_it_is_run_again():
     """A constraint that is checked at the commit: the error comes when both writes were made."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "CREATE FUNCTION fail_once() RETURNS trigger AS $$ BEGIN RAISE 'late' USING ERRCODE = '40001'; END $$ LANGUAGE plpgsql"
+            "CREATE FUNCTION fail_once() RETURNS trigger AS $$ BEGIN RAISE 'late' USING ERRCODE = '40001'; END $$ "
+            "LANGUAGE plpgsql"
         )
         cursor.execute(
             "CREATE CONSTRAINT TRIGGER fail_once AFTER INSERT ON tests_app_effect DEFERRABLE INITIALLY DEFERRED "

@@ -35,25 +35,28 @@ def test_they_chain_later_ones_win_and_the_original_stays():
 
 @workflow.define(name="tests bad options")
 async def bad_options(step: WorkflowContext, which: int) -> str:
-    context, options = step, [
-        {"retries": 3},
-        {"retry": 3},
-        {"retry": "always"},
-        {"timeout": 0},
-        {"timeout": -1},
-        {"timeout": "1 s"},
-        {"timeout": float("nan")},
-        {"run_after": -1},
-        {"run_at": step.now().replace(tzinfo=None)},
-        {"run_at": step.now(), "run_after": 1},
-        {"name": ""},
-        {"name": "x" * 201},
-        {"name": "nul \x00"},
-        {"priority": 101},
-        {"priority": "high"},
-        {"queue": ""},
-        {"inline": True, "run_at": step.now()},
-    ][which]
+    context, options = (
+        step,
+        [
+            {"retries": 3},
+            {"retry": 3},
+            {"retry": "always"},
+            {"timeout": 0},
+            {"timeout": -1},
+            {"timeout": "1 s"},
+            {"timeout": float("nan")},
+            {"run_after": -1},
+            {"run_at": step.now().replace(tzinfo=None)},
+            {"run_at": step.now(), "run_after": 1},
+            {"name": ""},
+            {"name": "x" * 201},
+            {"name": "nul \x00"},
+            {"priority": 101},
+            {"priority": "high"},
+            {"queue": ""},
+            {"inline": True, "run_at": step.now()},
+        ][which],
+    )
     try:
         context.with_options(**options)
     except Exception as error:  # noqa: BLE001 - its type is the result
@@ -63,26 +66,28 @@ async def bad_options(step: WorkflowContext, which: int) -> str:
 
 @pytest.mark.parametrize(
     ("which", "message"),
-    enumerate(
-        [
-            "with_options: unknown option 'retries'; there are retry, run_after",
-            "retry must be True, False or a RetryPolicy, got 3",
-            "retry must be True, False or a RetryPolicy",
-            "timeout must be longer than 0 seconds",
-            "timeout: must lie between",
-            "timeout: a timedelta or a number of seconds is needed",
-            "timeout: must lie between",
-            "run_after: must lie between",
-            "no time zone",
-            "exclude each other",
-            "name: 1 to 200 printable characters",
-            "name: 1 to 200 printable characters",
-            "name: 1 to 200 printable characters",
-            "priority must be an int from -100 to 100",
-            "priority must be an int from -100 to 100",
-            "queue: 1 to 200 printable characters",
-            "inline steps run in the turn itself",
-        ]
+    list(
+        enumerate(
+            [
+                "with_options: unknown option 'retries'; there are retry, run_after",
+                "retry must be True, False or a RetryPolicy, got 3",
+                "retry must be True, False or a RetryPolicy",
+                "timeout must be longer than 0 seconds",
+                "timeout: must lie between",
+                "timeout: a timedelta or a number of seconds is needed",
+                "timeout: must lie between",
+                "run_after: must lie between",
+                "no time zone",
+                "exclude each other",
+                "name: 1 to 200 printable characters",
+                "name: 1 to 200 printable characters",
+                "name: 1 to 200 printable characters",
+                "priority must be an int from -100 to 100",
+                "priority must be an int from -100 to 100",
+                "queue: 1 to 200 printable characters",
+                "inline steps run in the turn itself",
+            ]
+        )
     ),
 )
 def test_what_makes_no_sense_is_an_error(which, message):

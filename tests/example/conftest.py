@@ -27,6 +27,8 @@ def example_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
     settings.ROOT_URLCONF = "example_project.urls"
     settings.WEATHER_SERVICE_FAIL_EVERY = 0
     settings.WEATHER_SERVICE_URL = "http://127.0.0.1:9/service/"  # the discard port: nobody answers
+    settings.SITE_URL = "http://testserver/"
+    settings.JOBS_PAUSE = 0
     monkeypatch.setattr(service, "outages", outages.Outages())
 
 

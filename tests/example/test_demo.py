@@ -52,6 +52,9 @@ def test_the_demo_runs_and_leaves_nothing_behind(tmp_path: Path, mark: str) -> N
     assert re.search(r"^Paris +France +-?\d+\.\d +\d", output, re.MULTILINE), output
     assert re.search(r"^4 reports, 12 steps, [1-9]\d* retries in", output, re.MULTILINE), output
     assert "get_geocoding" in output
+    assert "the second of 3 proposals was approved: " in output
+    assert re.search(r"Norway -?\d+\.\d °C, Kenya \d+\.\d °C, There is no city of 'Atlantis' here", output), output
+    assert re.search(r"canceled after \d+ of 365 days; after the clean-up 0 are left", output), output
     assert output.rstrip().endswith("Everything stopped.")
     assert not processes_with(mark)
 

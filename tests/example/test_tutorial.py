@@ -1,4 +1,4 @@
-"""The tutorial's first chapter: its code is that of the example project, and works as it stands."""
+"""The tutorial: its code is that of the example project, and the first chapter's works as it stands."""
 
 import ast
 import os
@@ -11,11 +11,12 @@ from uuid import uuid4
 import pytest
 
 from example_project.launch import guard
-from tests.example.chapters import ROOT, files_of
+from tests.example.chapters import ROOT, files_of, code_of_tests
 from tests.example.leftovers import processes_with
 from tests.waiting import wait_for
 
 CHAPTER = "01-weather"
+LATER = sorted(path.stem for path in (ROOT / "docs" / "tutorial").glob("*.md") if path.stem != CHAPTER)
 SAME = ["apps", "models", "steps", "workflows", "urls"]
 # Django refuses a project by the name of a module that it finds, and here it finds ours.
 STARTPROJECT = """
@@ -47,6 +48,26 @@ def test_the_chapter_has_the_code_of_the_example_project(module: str) -> None:
     shown = statements(files_of(CHAPTER)[path])
     real = statements((ROOT / path).read_text(encoding="utf-8"))
     assert shown <= real, "\n".join(sorted(shown - real))
+
+
+@pytest.mark.parametrize("chapter", LATER)
+def test_a_later_chapter_has_the_code_of_the_example_project(chapter: str) -> None:
+    files = files_of(chapter)
+    assert files
+    for path, shown in files.items():
+        real = (ROOT / path).read_text(encoding="utf-8")
+        if path.endswith(".py"):
+            assert statements(shown) <= statements(real), "\n".join(sorted(statements(shown) - statements(real)))
+        else:
+            assert shown.strip() == real.strip(), path
+
+
+@pytest.mark.parametrize("chapter", LATER)
+def test_the_tests_that_a_chapter_shows_are_real_ones(chapter: str) -> None:
+    real = [path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "example").glob("test_*.py")]
+    shown = code_of_tests(chapter)
+    assert shown
+    assert statements(shown) <= set().union(*map(statements, real))
 
 
 def statements(code: str) -> set[str]:

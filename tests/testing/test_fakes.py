@@ -7,7 +7,7 @@ from unittest.mock import ANY, AsyncMock, Mock, call
 
 import pytest
 
-from django_workflows import Completed, Failed, InvalidStep, WorkflowError, current_step
+from django_workflows import Completed, Failed, InvalidStep, WorkflowError, current_step, testing
 from django_workflows.testing import WorkflowTester
 from tests.testing.shop import (
     Receipt,
@@ -88,6 +88,13 @@ def test_an_async_fake_of_a_sync_function(workflows):
     workflow_id = retrying.start(7)
     workflows.run()
     assert workflow.status(workflow_id) == Completed("sent to 7")
+
+
+def test_a_fake_without_a_signature(workflows):
+    workflows.fake(send_email, calls=str)
+    workflow_id = retrying.start(7)
+    workflows.run()
+    assert workflow.status(workflow_id) == Completed("7")
 
 
 def test_a_fake_that_takes_other_arguments_says_so(workflows):
@@ -260,3 +267,14 @@ def test_a_tester_that_is_not_in_use_says_how_to_use_it():
     ):
         with pytest.raises(WorkflowError, match="enterContext"):
             use()
+
+
+def test_a_tester_is_entered_once():
+    with WorkflowTester() as tester, pytest.raises(WorkflowError, match="in use already"):
+        tester.__enter__()
+
+
+def test_the_package_names_what_it_has():
+    assert set(testing.__all__) <= set(dir(testing))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = testing.nothing

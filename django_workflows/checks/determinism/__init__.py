@@ -15,7 +15,7 @@ from .names import is_a, plain
 from .projects import is_project_file
 from .reading import Reading, Sighting
 from .rules import Rules
-from .sources import source_of
+from .sources import Sources
 
 _VOUCH = " If it is deterministic all the same, say why on that line: # deterministic: <reason>"
 
@@ -37,6 +37,7 @@ class Inspection:
 
     def __init__(self) -> None:
         self._rules = Rules()
+        self._sources = Sources()
         self._read: set[tuple[Any, int]] = set()
         self._found: dict[tuple[str, int, str], CheckMessage] = {}
 
@@ -55,8 +56,7 @@ class Inspection:
     def _inspect(
         self, function: FunctionType, hops: int, definition: Definition[Any, Any]
     ) -> Iterator[tuple[FunctionType, int]]:
-        filename = function.__code__.co_filename
-        source = source_of(filename)
+        source = self._sources.of(function.__code__)
         if source is None:
             return
         try:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from django.contrib.auth import get_user_model
 from django.core.cache import cache, caches
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 from django.db.models import Model
 
@@ -78,12 +79,14 @@ def path_of(value: Any) -> str:
 def _path_of_method(value: Any) -> str:
     owner = value.__self__
     if owner is None or is_a(owner, ModuleType):
-        return f"{_public(value.__module__ or 'builtins')}.{value.__qualname__}"
+        return f"{_public(value.__module__)}.{value.__qualname__}"
     return f"{path_of(owner)}.{value.__name__}"
 
 
-def _public(module: str) -> str:
+def _public(module: object) -> str:
     """``_socket`` and ``posix`` are where Python keeps what it offers as ``socket`` and ``os``."""
+    if not isinstance(module, str):  # functions made by hand, and attributes of classes that are named so
+        return "builtins"
     if module in ("posix", "nt"):
         return "os"
     return module[1:] if module.startswith("_") and module in sys.stdlib_module_names else module
@@ -172,8 +175,15 @@ def _call(node: ast.Call, scope: Lookup) -> Ref | None:
         return resolve(node.func.value, scope)
     called = resolve(node.func, scope)
     if called is not None and called.value is get_user_model:
-        return ref_to(get_user_model())
+        return _user_model()
     return instance_of(called)
+
+
+def _user_model() -> Ref | None:
+    try:
+        return ref_to(get_user_model())
+    except ImproperlyConfigured:
+        return None
 
 
 def _operation(node: ast.BinOp, scope: Lookup) -> Ref | None:

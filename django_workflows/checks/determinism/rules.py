@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from .names import MISSING, Ref, is_a, is_named, path_of
@@ -186,8 +187,11 @@ class Rules:
 
 
 def _aliases(path: str) -> set[str]:
-    value = _loaded(path)
-    return {path, path_of(value)} if is_named(value) else {path}
+    home, _, name = path.rpartition(".")
+    value, owner = _loaded(path), _loaded(home)
+    aliases = {path, path_of(value)} if is_named(value) else {path}
+    # Python 3.13 keeps pathlib.Path in pathlib._local, and some of its methods in a base class.
+    return aliases | {f"{path_of(owner)}.{name}"} if is_a(owner, type) else aliases
 
 
 def _loaded(path: str) -> Any:
@@ -197,6 +201,6 @@ def _loaded(path: str) -> Any:
         value = sys.modules.get(".".join(parts[:count]), MISSING)
         if value is not MISSING:
             for name in parts[count:]:
-                value = vars(value).get(name, MISSING) if is_a(value, type) else getattr(value, name, MISSING)
+                value = vars(value).get(name, MISSING) if is_a(value, (type, ModuleType)) else MISSING
             return value
     return MISSING

@@ -49,24 +49,22 @@ class Source:
         }
 
 
-_cache: dict[str, tuple[tuple[int, int], Source | None]] = {}
+class Sources:
+    """Files, each parsed once. Trees are large: whoever made this drops it when it has read what it wanted."""
 
+    def __init__(self) -> None:
+        self._known: dict[str, Source | None] = {}
 
-def source_of(filename: str) -> Source | None:
-    """The file, parsed once until it changes; ``None`` if there is none, or it cannot be read as Python."""
-    path = Path(filename)
-    try:
-        stat = path.stat()
-        version = (stat.st_mtime_ns, stat.st_size)
-        if filename not in _cache or _cache[filename][0] != version:
-            _cache[filename] = (version, _parse(path))
-    except (OSError, ValueError):
-        return None
-    return _cache[filename][1]
+    def of(self, code: CodeType) -> Source | None:
+        """The file of a compiled function; ``None`` if there is none, or it cannot be read as Python."""
+        filename = code.co_filename
+        if filename not in self._known:
+            self._known[filename] = _parse(Path(filename))
+        return self._known[filename]
 
 
 def _parse(path: Path) -> Source | None:
     try:
         return Source(decode_source(path.read_bytes()))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None

@@ -9,7 +9,7 @@ async function follow(region) {
     await new Promise((resume) => setTimeout(resume, PAUSE));
     try {
       const answer = await fetch(region.dataset.live, { headers: { Accept: "application/json" } });
-      if (answer.status === 404) return; // the workflow has been deleted
+      if (answer.status === 404) return await renew(region); // ended, and deleted
       if (!answer.ok) continue;
       const now = await answer.json();
       if (now.stage === region.dataset.stage) showProgress(region, now);

@@ -1,0 +1,27 @@
+"""How far a handler may go in one turn, and what ends the turn from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far one turn may go, and how large what it asks for may be.
+
+    ``interrupts`` are exceptions that others raise in the handler from outside, a timeout for example: they end the
+    turn and not the handler.
+    """
+
+    asks: int = 20_000
+    payload_bytes: int = 1024 * 1024
+    interrupts: tuple[type[BaseException], ...] = ()
+
+
+def raise_interrupt(error: BaseException | None, interrupts: tuple[type[BaseException], ...]) -> None:
+    """Raise what interrupted the handler, which may have come out of it in a group."""
+    while isinstance(error, BaseExceptionGroup):
+        found = error.subgroup(interrupts)
+        error = None if found is None else found.exceptions[0]
+    if isinstance(error, interrupts):
+        raise error
