@@ -59,16 +59,21 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def json_object(text: str, *, what: str) -> dict[str, Any]:
-    """A JSON object; ``CommandError`` that shows the place where ``text`` is none."""
+def json_value(text: str, *, what: str) -> Any:
+    """Any JSON value; ``CommandError`` that shows the place where ``text`` is none."""
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise usage_error(_json_message(text, what, error)) from None
     except RecursionError:
         raise usage_error(f"{what} is nested too deeply") from None
     except ValueError as error:
         raise usage_error(f"{what} is no JSON: {printable(str(error))}") from None
+
+
+def json_object(text: str, *, what: str) -> dict[str, Any]:
+    """``json_value`` of an object."""
+    value = json_value(text, what=what)
     if not isinstance(value, dict):
         raise usage_error(f"{what} must be a JSON object with the arguments by name, as '{{\"count\": 3}}'")
     return value

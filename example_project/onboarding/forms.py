@@ -5,7 +5,7 @@ from django import forms
 from example_project.onboarding.models import Member
 
 
-class SignUpForm(forms.ModelForm):
+class SignUpForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Member
         fields = ["name", "email", "interest"]

@@ -434,3 +434,7 @@ def fail_at_first(name: str) -> str:
     if current_step().attempt == 1:
         raise Unreachable(name)
     return name
+
+
+def insert_and_nap_unless_awake(seconds: float) -> str:
+    return insert_and_nap(0 if "awake" in calls else seconds)

@@ -349,3 +349,11 @@ async def doubles(step: WorkflowContext, counter: Counter) -> int | None:
     assert doubled.pk == counter.pk
     assert await step.run_query(steps.value_of, None) is None
     return await step.run_query(steps.value_of, doubled)
+
+
+@workflow.define
+async def naps_in_its_turn(step: WorkflowContext, after_a_mutation: bool = False) -> str:
+    """Blocks its worker, until a test says that it need not any more."""
+    if after_a_mutation:
+        await step.run_mutation(steps.insert_effect, "k")
+    return steps.nap(0 if "awake" in steps.calls else 30)

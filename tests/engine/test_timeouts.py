@@ -175,6 +175,37 @@ def test_django_q2s_alarm_is_due_first_and_fires_first():
     assert error_of(workflow_id)["type"] == "django_q.exceptions.TimeoutException"
 
 
+def test_django_q2s_alarm_in_a_handler_is_passed_on_and_not_taken_for_its_failure():
+    workflow_id = flows.naps_in_its_turn.start()
+    with pytest.raises(dispatch.interrupts()), alarm_during():
+        run()
+    assert workflow.status(workflow_id) == InProgress([]), "nothing of that turn is stored"
+    steps.calls.append("awake")
+    assert finish(workflow_id) == Completed("slept")
+
+
+def test_django_q2s_alarm_in_a_handler_after_a_step_leaves_the_step_to_its_lease():
+    workflow_id = flows.naps_in_its_turn.start(after_a_mutation=True)
+    with pytest.raises(dispatch.interrupts()), alarm_during():
+        run()
+    assert workflow.status(workflow_id) == InProgress(["tests.app.steps.insert_effect"])
+    assert not Effect.objects.exists()
+    steps.calls.append("awake")
+    assert finish(workflow_id) == Completed("slept")
+    assert Effect.objects.count() == 1
+
+
+def test_django_q2s_alarm_in_an_inline_step_undoes_the_turn_and_is_passed_on():
+    workflow_id = start("insert_and_nap_unless_awake", kind="mutation", inline=True)
+    with pytest.raises(dispatch.interrupts()), alarm_during():
+        run()
+    assert not Effect.objects.exists()
+    assert workflow.status(workflow_id) == InProgress([])
+    steps.calls.append("awake")
+    assert finish(workflow_id) == Completed("slept")
+    assert Effect.objects.count() == 1
+
+
 # -- what a step function raises that is no Exception
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from example_project.launch import guard
-from tests.example.chapters import ROOT, files_of, code_of_tests
+from tests.example.chapters import ROOT, code_of_tests, files_of
 from tests.example.leftovers import processes_with
 from tests.waiting import wait_for
 

@@ -338,7 +338,7 @@ def test_every_history_keeps_what_must_hold() -> None:
     many = int(os.environ.get("DJANGO_WORKFLOWS_TEST_HISTORIES", "40"))
     profile = settings(
         max_examples=many,
-        stateful_step_count=25,
+        stateful_step_count=25 if many <= 40 else 60,
         deadline=None,
         print_blob=True,
         phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),

@@ -11,18 +11,28 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, ProgrammingError
 
-from ...exceptions import DefinitionNotFound, InvalidArguments, WorkflowError, WorkflowNotFound
+from ...exceptions import (
+    DefinitionNotFound,
+    EventNotFound,
+    InvalidArguments,
+    StepNotFound,
+    WorkflowError,
+    WorkflowNotFound,
+)
 from ..parsing import INTERRUPTED, WRONG_USAGE
 from ..terminal import Terminal
 from ..texts import printable
 from ..verbs import all_verbs, summary
 
 #: Asking for what is not there, or with what does not fit, is wrong usage; everything else went wrong later.
-_USAGE_ERRORS = (WorkflowNotFound, DefinitionNotFound, InvalidArguments)
+_USAGE_ERRORS = (WorkflowNotFound, DefinitionNotFound, EventNotFound, StepNotFound, InvalidArguments)
 
 
 class Command(BaseCommand):
-    help = "Starts, shows and cleans up workflows. Exit codes: 0 done, 1 failed, 2 wrong usage or nothing of that name."
+    help = (
+        "Starts, shows, steers and cleans up workflows. "
+        "Exit codes: 0 done, 1 failed, 2 wrong usage or nothing of that name."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,0 +1,18 @@
+"""Says how a workflow stands after something was done to it."""
+
+from __future__ import annotations
+
+from .documents import full_document
+from .journals import find
+from .sentences import state_words
+from .terminal import Terminal
+from .texts import printable
+
+
+def report(terminal: Terminal, workflow_id: str, done: str) -> None:
+    """One line, or the workflow's document with ``--json``."""
+    workflow = find(workflow_id)
+    if terminal.json:
+        terminal.document(full_document(workflow))
+    else:
+        terminal.line(f"{printable(done)} {printable(workflow.name)} {workflow.id}: {state_words(workflow.state)}.")
