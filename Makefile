@@ -58,7 +58,7 @@ contracts: $(DEV)
 	@$(VENV)/bin/lint-imports --no-logo
 
 migrations-check: $(DEV)
-	@$(TESTS_MANAGE) makemigrations --check --dry-run django_workflows weather
+	@$(TESTS_MANAGE) makemigrations --check --dry-run django_workflows weather onboarding approvals series countries jobs
 
 docs: $(DEV)
 	@if [ -f docs/conf.py ]; then $(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html; fi

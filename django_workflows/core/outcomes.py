@@ -27,6 +27,9 @@ def failure_of(error: BaseException, *, attempts: int = 1, skip_frames: int = 0)
         frames = frames.tb_next if frames is not None and frames.tb_next is not None else frames
     text = "".join(tracebacks.format_exception(type(error), error, frames))
     bases = tuple(dotted_path(cls) for cls in type(error).__mro__[1:] if cls not in (object, BaseException))
+    if isinstance(error, StepFailed) and error.error_type:
+        # What made a child's step fail is a cause for its parent as well.
+        bases += (error.error_type, *error.error_bases)
     return Failure(
         type=dotted_path(type(error)),
         message=sanitize_text(message_of(error), MESSAGE_LIMIT),

@@ -7,33 +7,20 @@ it outcomes that are new; ``take`` returns what it asked for that the journal do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
-from ..exceptions import HandlerStuck, WorkflowError
+from ..exceptions import DeterminismViolation, HandlerStuck, WorkflowError
 from .commands import Ask, Decode, Ending, Outcome, Raised, Requests, StepOptions, Succeeded, Withdrawn
 from .definitions import Definition
 from .journal import StepKind, StepRecord
 from .limits import Limits, raise_interrupt
-from .loop import DurableTimer, ReplayFuture, ReplayLoop
+from .loop import DurableTimer, ReplayLoop
 from .outcomes import settle
 from .script import Script
-
-
-class StepFuture(ReplayFuture):
-    """The outcome of step ``number``; canceling it drops the step."""
-
-    number: int
-    replay: Replay
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        changed = super().cancel(msg)
-        if changed:
-            self.replay.drop(self.number)
-        return changed
+from .step_future import StepFuture
 
 
 class Replay:
@@ -103,8 +90,7 @@ class Replay:
             else:
                 self._hand_over(Outcome(recorded.number, recorded.result, recorded.error), recorded.delivered_at)
         if not fresh:
-            with self._breaking():
-                self.script.check_all_asked()
+            self._hold_against(self.script.check_all_asked)
         self._dropped = [number for number in self._dropped if number not in over]
         self.script.replaying = self.script.strict = False
 
@@ -206,8 +192,7 @@ class Replay:
     def _hand_over(self, outcome: Outcome, at: datetime | None) -> None:
         if at is not None and at > self.now:
             self.now = at
-        with self._breaking():
-            self.script.check_reached(outcome.number)
+        self._hold_against(self.script.check_reached, outcome.number)
         target, kind, decode = self.open.pop(outcome.number, (None, "", None))
         if isinstance(target, DurableTimer):
             self._loop.fire(target)
@@ -238,25 +223,28 @@ class Replay:
     def _number(self, ask: Ask) -> int:
         if self._broken is not None:
             raise self._broken
-        with self._breaking():
-            if self.script.number(ask):
-                self._request(ask)
+        if self._hold_against(self.script.number, ask):
+            self._request(ask)
         return ask.number
 
     def _request(self, ask: Ask) -> None:
         if len(self._asks) >= self.limits.asks:
-            raise HandlerStuck(
-                f"{self.definition.name} asked for more than {self.limits.asks:,} steps without waiting for one. "
-                "Await steps as you go (step.map does, with a limit), or raise MAX_STEPS_PER_TURN."
+            self._break(
+                HandlerStuck(
+                    f"{self.definition.name} asked for more than {self.limits.asks:,} steps without waiting for one. "
+                    "Await steps as you go (step.map does, with a limit), or raise MAX_STEPS_PER_TURN."
+                )
             )
         self._asks.append(ask)
 
-    @contextmanager
-    def _breaking(self) -> Iterator[None]:
-        """An error in here stops the handler for good. It may catch the error, but will not be run again."""
+    def _hold_against(self, check: Callable[..., Any], *args: Any) -> Any:
         try:
-            yield
-        except WorkflowError as error:
-            self._broken = self._broken or error
-            self._loop.stop()
-            raise self._broken from None
+            return check(*args)
+        except DeterminismViolation as error:
+            self._break(error)
+
+    def _break(self, error: WorkflowError) -> NoReturn:
+        """Stop the handler for good. It may catch the error, but will not be run again."""
+        self._broken = self._broken or error
+        self._loop.stop()
+        raise self._broken from None

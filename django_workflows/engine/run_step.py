@@ -22,6 +22,7 @@ from .ends import PARKED_SECONDS
 from .finish import finish, policy_of
 from .invoke import AttemptInterrupted, attempt
 from .live import new_replay
+from .pools import free_place
 
 logger = logging.getLogger("django_workflows")
 
@@ -116,6 +117,7 @@ def _function(step: ClaimedStep) -> Callable[..., Any] | None:
             if workflows.lock(step.workflow_id, step.generation) is not None:
                 workflows.park(step.workflow_id, problem, seconds=PARKED_SECONDS)
                 step_store.release(step, PARKED_SECONDS)
+                free_place(step.pool)
     return fn
 
 

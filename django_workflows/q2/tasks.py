@@ -12,6 +12,7 @@ from django_q.signing import SignedPackage
 from ..conf import settings
 from ..engine import cleanup
 from ..engine.drain import drain as drain_journal
+from ..engine.pools import free_all_places
 from ..engine.worker import give_back_of_the_dead
 from ..store import workers, workflows
 from ..store.queues import queues_in_use
@@ -64,6 +65,7 @@ def sweep() -> None:
     """Every minute: wake workers in case a message was lost, delete what is past its retention."""
     try:
         give_back_of_the_dead()
+        free_all_places()
         for queue in queues_in_use():
             _wake_if_due(queue)
         workers.remove_silent()

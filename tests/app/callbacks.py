@@ -35,7 +35,7 @@ def leave_transaction_broken(workflow_id: UUID, result: RunResult, context: Any)
     remember(workflow_id, result, context)
     try:
         remember(workflow_id, result, context)
-    except Exception:  # noqa: BLE001, SIM105 - that is the point
+    except Exception:  # noqa: BLE001 - that is the point
         pass
 
 

@@ -357,3 +357,17 @@ async def naps_in_its_turn(step: WorkflowContext, after_a_mutation: bool = False
     if after_a_mutation:
         await step.run_mutation(steps.insert_effect, "k")
     return steps.nap(0 if "awake" in steps.calls else 30)
+
+
+@workflow.define
+async def child_with_a_failing_step(step: WorkflowContext) -> None:
+    await step.run_mutation(steps.insert_effect_and_fail, "never")
+
+
+@workflow.define
+async def parent_of_a_failing_step(step: WorkflowContext) -> bool:
+    try:
+        await step.run_workflow(child_with_a_failing_step)
+    except ChildWorkflowFailed as error:
+        return error.caused_by(steps.CardDeclined) and error.caused_by(StepFailed)
+    return False

@@ -295,7 +295,7 @@ def test_as_completed_with_a_timeout() -> None:
         results = []
         try:
             for first in asyncio.as_completed([work(step, "a", 1), work(step, "b", 1)], timeout=30):
-                results.append(await first)  # noqa: PERF401
+                results.append(await first)
         except TimeoutError:
             results.append("timeout")
         return results

@@ -122,8 +122,7 @@ def check(folder, source, **environment):
         ("def broken(:\n", "SyntaxError"),
         ("1 / 0\n", "ZeroDivisionError"),
         (
-            "from tests.app.workflows import workflow as w\n@w.define(name='tests.app.workflows.sums')\n"
-            + "async def sums(step): ...\n",
+            "from tests.app import workflows as w\n@w.workflow.define(name=w.sums.name)\nasync def sums(step): ...\n",
             "two workflows are named 'tests.app.workflows.sums'",
         ),
         (

@@ -19,9 +19,11 @@ def journal():
     found = []
     for each in Workflow.objects.order_by("id"):
         found.append((each.name, each.state, each.args, each.result, each.delivered))
-        for step in each.steps.order_by("number").values(*columns):
-            # The key of a new row is the database's.
-            found.append({**step, "result": "a key"} if step["function"].endswith("insert_effect") else step)
+        # The key of a new row is the database's.
+        found += [
+            {**step, "result": "a key"} if step["function"].endswith("insert_effect") else step
+            for step in each.steps.order_by("number").values(*columns)
+        ]
     return found
 
 
