@@ -15,7 +15,7 @@ class InProgress:
     steps reported, by step name: ``(done, total, message)``.
     """
 
-    running: Sequence[str] = ()
+    running: Sequence[str] = field(default_factory=list)
     problem: str = field(default="", compare=False)
     progress: dict[str, tuple[float, float | None, str]] = field(default_factory=dict, compare=False)
     type: ClassVar[Literal["in_progress"]] = "in_progress"

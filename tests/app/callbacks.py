@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 from uuid import UUID
@@ -33,10 +34,8 @@ def remember_and_fail(workflow_id: UUID, result: RunResult, context: Any) -> Non
 
 def leave_transaction_broken(workflow_id: UUID, result: RunResult, context: Any) -> None:
     remember(workflow_id, result, context)
-    try:
+    with contextlib.suppress(Exception):
         remember(workflow_id, result, context)
-    except Exception:  # noqa: BLE001 - that is the point
-        pass
 
 
 def clean_up(workflow_id: UUID, result: RunResult, context: Any) -> None:
