@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from uuid import UUID
 
 from ..core.entries import WorkflowEnd
@@ -18,6 +19,9 @@ logger = logging.getLogger("django_workflows")
 
 #: How many workflows below a canceled one are taken through their own cancellation at once; workers do the rest.
 _AT_ONCE = 1000
+#: Why a handler cannot be run now; it may be, with other code.
+_HINDRANCES = (DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload)
+_NOT_TOLD = "Workflow %s is to be canceled, but its handler cannot be run: %s"
 
 
 def cancel(workflow_id: UUID, *, force: bool = False) -> None:
@@ -48,13 +52,13 @@ def _cancel_one(workflow_id: UUID, force: bool) -> bool:
         return True
 
 
-def _turn(workflow_id: UUID, take: object) -> None:
+def _turn(workflow_id: UUID, take: Callable[[], object]) -> None:
     """Have the handler told. If its code does not match its journal, the request stays, and is told when it does."""
     try:
         with atomic():
-            take()  # type: ignore[operator]
-    except (DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload) as error:
-        logger.warning("Workflow %s is to be canceled, but its handler cannot be run: %s", workflow_id, error)
+            take()
+    except _HINDRANCES as error:
+        logger.warning(_NOT_TOLD, workflow_id, error)
         workflows.make_due(workflow_id)
 
 
@@ -76,5 +80,5 @@ def _tell(workflow_id: UUID) -> None:
         take_turn(workflow_id, None, None)
     except TurnVoid:
         pass
-    except (DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload) as error:
-        logger.warning("Workflow %s is to be canceled, but its handler cannot be run: %s", workflow_id, error)
+    except _HINDRANCES as error:
+        logger.warning(_NOT_TOLD, workflow_id, error)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from ..conf import settings
 from ..core.commands import Ending
 from ..core.definitions import Definition
 from ..core.histories import History
 from ..core.journal import Failure, WorkflowState
-from ..core.limits import Limits
 from ..core.payloads import same_json
 from ..core.replay import Replay
 from ..core.retry import dotted_path
@@ -20,6 +18,7 @@ from ..store import journals
 from .bounds import handler_limits
 from .endings import workflow_end
 from .invoke import read_only
+from .live import limits
 from .observe import read
 
 #: Ends that the engine decides on, whatever the handler would say.
@@ -64,7 +63,7 @@ def mismatch(definition: Definition[Any, Any], history: History) -> str | None:
             history.workflow_id,
             history.args,
             history.started_at,
-            Limits(asks=settings.MAX_STEPS_PER_TURN, payload_bytes=settings.MAX_PAYLOAD_BYTES),
+            limits(),
             continuations=history.continuations,
         )
         try:

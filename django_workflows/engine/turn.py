@@ -36,7 +36,6 @@ logger = logging.getLogger("django_workflows")
 
 #: Steps that are carried out inside the turn, because they only touch the journal.
 _IN_TURN = frozenset({StepKind.CREATE_EVENT, StepKind.EVENT})
-MAX_DEPTH = 50
 
 
 class Turn:
