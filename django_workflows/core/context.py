@@ -117,8 +117,9 @@ class WorkflowContext:
         ask.event_id = str(event_id) if event_id else None
         return self._replay.ask(ask, decode)
 
-    def create_event(self, name: str) -> asyncio.Future[UUID]:
-        """Make an event of that name ahead of time; its id can be handed out and awaited later."""
+    def create_event(self, event: EventDefinition[Any] | str) -> asyncio.Future[UUID]:
+        """Make an event by definition or name ahead of time; its id can be handed out and awaited later."""
+        name = event.name if isinstance(event, EventDefinition) else event
         check_name(name, what="the name of an event")
         ask = Ask(0, StepKind.CREATE_EVENT, name, "{}", name, StepOptions(name=name))
         return self._replay.ask(ask, _decode_uuid)

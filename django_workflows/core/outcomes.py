@@ -26,14 +26,14 @@ def failure_of(error: BaseException, *, attempts: int = 1, skip_frames: int = 0)
     for _ in range(skip_frames):
         frames = frames.tb_next if frames is not None and frames.tb_next is not None else frames
     text = "".join(tracebacks.format_exception(type(error), error, frames))
-    bases = tuple(dotted_path(cls) for cls in type(error).__mro__[1:] if cls not in (object, BaseException))
-    if isinstance(error, StepFailed) and error.error_type:
-        # What made a child's step fail is a cause for its parent as well.
-        bases += (error.error_type, *error.error_bases)
+    kind, *bases = (dotted_path(cls) for cls in type(error).__mro__ if cls not in (object, BaseException))
+    if isinstance(error, StepFailed) and error.error_type not in ("", CANCELED_TYPE):
+        # A step's failure that nobody caught is told by its cause, to the parent and to whoever looks.
+        kind, bases = error.error_type, [*error.error_bases, kind, *bases]
     return Failure(
-        type=dotted_path(type(error)),
+        type=kind,
         message=sanitize_text(message_of(error), MESSAGE_LIMIT),
-        bases=bases,
+        bases=tuple(bases),
         traceback=sanitize_text(text, TRACEBACK_LIMIT),
         attempts=attempts,
     )

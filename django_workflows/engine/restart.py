@@ -44,9 +44,11 @@ def restart(workflow_id: UUID, from_step: FromStep = None) -> None:
             if number is not None:
                 restarts.drop_from(workflow_id, number)
             restarts.forget_cancellation(workflow_id)
-            restarts.reopen_steps(workflow_id, now)
+            waiting = restarts.reopen_steps(workflow_id, now)
             restarts.renumber_deliveries(workflow_id)
-            _take_turn(workflow_id)
+            live_handlers.drop(workflow_id)
+            if waiting:
+                _take_turn(workflow_id)
             for pool in sorted(pools):
                 free_place(pool)
             wake(queue)
@@ -62,7 +64,6 @@ def _take_turn(workflow_id: UUID) -> None:
     locked = workflows.lock(workflow_id)
     if locked is None or locked[0].started_at is None:
         return
-    live_handlers.drop(workflow_id)
     with suppress(WorkflowError), atomic():
         locked_turn(*locked, queue=None)
 

@@ -81,10 +81,13 @@ def forget_cancellation(workflow_id: UUID) -> None:
     )
 
 
-def reopen_steps(workflow_id: UUID, now: datetime) -> None:
-    """Open again the steps that the workflow's end canceled. What the handler itself gave up, it gives up again."""
+def reopen_steps(workflow_id: UUID, now: datetime) -> int:
+    """Open again the steps that the workflow's end canceled, and say how many those were.
+
+    What the handler itself gave up is among them: it gives that up again in its next turn.
+    """
     at, workflow = put_instant(now), put_uuid(workflow_id)
-    execute(
+    reopened = execute(
         f"UPDATE {STEP} SET state = 'queued', due_at = %s, queued_at = %s, started_at = NULL, finished_at = NULL, "
         f"attempt = 0, failures = '[]' WHERE workflow_id = %s AND {_REOPENED} "
         "AND kind IN ('query', 'mutation', 'action')",
@@ -92,12 +95,13 @@ def reopen_steps(workflow_id: UUID, now: datetime) -> None:
     )
     execute(f"UPDATE {STEP} SET due_at = %s WHERE workflow_id = %s AND {_REOPENED} AND kind = 'sleep'", [at, workflow])
     _new_children(workflow_id)
-    execute(
+    reopened += execute(
         f"UPDATE {STEP} SET state = 'waiting', finished_at = NULL WHERE workflow_id = %s AND {_REOPENED} "
         "AND kind IN ('sleep', 'event', 'workflow')",
         [workflow],
     )
     _reopen_waits(workflow_id, now)
+    return reopened
 
 
 def _reopen_waits(workflow_id: UUID, now: datetime) -> None:

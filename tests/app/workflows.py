@@ -365,9 +365,9 @@ async def child_with_a_failing_step(step: WorkflowContext) -> None:
 
 
 @workflow.define
-async def parent_of_a_failing_step(step: WorkflowContext) -> bool:
+async def parent_of_a_failing_step(step: WorkflowContext) -> str:
     try:
         await step.run_workflow(child_with_a_failing_step)
     except ChildWorkflowFailed as error:
-        return error.caused_by(steps.CardDeclined) and error.caused_by(StepFailed)
-    return False
+        return f"{error.error_type}|{error.caused_by(steps.CardDeclined)}|{error.caused_by(StepFailed)}"
+    return ""

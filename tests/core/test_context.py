@@ -397,7 +397,7 @@ def test_an_event_needs_a_name(event: Any) -> None:
 
 def test_an_event_made_ahead_of_time_is_known_by_a_uuid() -> None:
     async def handler(step: WorkflowContext) -> Any:
-        event_id = await step.create_event("reply")
+        event_id = await step.create_event(define_event("reply", int))
         note(event_id)
         return await step.await_event(event_id)
 

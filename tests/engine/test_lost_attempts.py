@@ -53,7 +53,7 @@ def test_an_action_without_retry_fails_and_says_that_its_effect_is_unknown():
     workflow_id = flows.call.start("action", "act_then", {"key": "k"}, {})
     lose(1)
     status = finish(workflow_id)
-    assert (status.type, status.error_type) == ("failed", "django_workflows.exceptions.StepFailed")
+    assert (status.type, status.error_type) == ("failed", "django_workflows.exceptions.AttemptLost")
     assert "attempt 1 was lost" in status.error
     step = workflow.steps(workflow_id).get()
     assert json.loads(step.error)["type"] == "django_workflows.exceptions.AttemptLost"

@@ -68,7 +68,7 @@ def test_an_integrity_error_is_its_failure():
 def test_a_database_error_that_it_swallowed_is_its_failure_and_leaves_nothing():
     workflow_id = start("swallow_integrity_error", key="k")
     status = finish(workflow_id)
-    assert status.error_type == "django_workflows.exceptions.StepFailed"
+    assert status.error_type == "django.db.transaction.TransactionManagementError"
     assert "transaction.atomic()" in status.error
     assert keys() == []
 

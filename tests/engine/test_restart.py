@@ -77,3 +77,10 @@ def test_a_restart_that_is_not_possible_changes_nothing() -> None:
         with pytest.raises(StepNotFound):
             workflow.restart(workflow_id, unknown)
     assert workflow.status(workflow_id) == Completed(6)
+
+
+def test_a_workflow_is_in_progress_once_restarted_and_its_callback_runs_in_a_worker() -> None:
+    workflow_id = finished()
+    workflow.restart(workflow_id)
+    assert workflow.status(workflow_id) == InProgress([])
+    assert finish(workflow_id) == Completed(6)
