@@ -80,9 +80,10 @@ def _write_workflow(turn: TurnRecord) -> tuple[datetime, int] | None:
         "deliveries = 0",
         "claimed_by = ''",
         "problem = ''",
-        f"reopened = {'FALSE' if is_postgresql() else '0'}",
         "journal_bytes = journal_bytes + %s",
     ]
+    if not turn.forced:  # the handler was not asked, so its journal is still the one that the restart left
+        sets.append(f"reopened = {'FALSE' if is_postgresql() else '0'}")
     params: list[object] = [turn.delivered, turn.grown_bytes]
     if turn.first:
         sets.append("started_at = %s")

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from django_workflows import Completed, InProgress, StepNotFound, WorkflowNotFound, WorkflowStillRunning
+from django_workflows.engine.histories import mismatch, read_history
 from tests.app import steps
 from tests.app.models import Effect
 from tests.app.workflows import approval, asks_approval, cleans_up, parent_of_waiting, sums, workflow
@@ -84,3 +85,10 @@ def test_a_workflow_is_in_progress_once_restarted_and_its_callback_runs_in_a_wor
     workflow.restart(workflow_id)
     assert workflow.status(workflow_id) == InProgress([])
     assert finish(workflow_id) == Completed(6)
+
+
+def test_a_restarted_workflow_that_is_canceled_by_force_before_its_turn_still_has_a_journal_that_replays() -> None:
+    workflow_id = finished()
+    workflow.restart(workflow_id, 1)
+    workflow.cancel(workflow_id, force=True)
+    assert mismatch(sums, read_history(workflow_id)) is None
