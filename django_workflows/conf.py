@@ -56,6 +56,9 @@ SETTINGS: Mapping[str, Setting] = {
     "LEASE": Setting(
         30, _seconds, "How long a worker may be silent before its work is given to another; it renews this as it works."
     ),
+    "STALLED_AFTER": Setting(
+        15, _seconds, "How long work may be due, and nobody takes any, before its queue is called stalled."
+    ),
     "TURN_TIMEOUT": Setting(20, _seconds, "How long a handler may run without waiting. Shorter than LEASE."),
     "MAX_STEPS_PER_TURN": Setting(20_000, _count, "How many steps a handler may ask for without waiting for one."),
     "MAX_DELIVERIES": Setting(

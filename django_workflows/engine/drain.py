@@ -49,6 +49,7 @@ def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
     step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools))
     if step is None:
         return 0
+    worker.took()
     announce.step_started(step)
     return _run_on(step, worker, over)
 
@@ -57,6 +58,7 @@ def _advance_one(worker: Worker, over: Callable[[], bool]) -> int:
     claimed = retrying(lambda: workflows.claim_turn(worker.queue, worker.id))
     if claimed is None:
         return 0
+    worker.took()
     step = advance(claimed, worker.queue)
     return 1 + (_run_on(step, worker, over) if step is not None else 0)
 

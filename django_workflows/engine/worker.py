@@ -25,6 +25,8 @@ logger = logging.getLogger("django_workflows")
 
 #: Seconds to the next beat after one that failed.
 _PAUSE = 1.0
+#: Seconds between two beats, at the most: a stall has to be noticed soon, however long a lease is.
+_LONGEST = 7.5
 #: The id of the worker that is draining, as its claims bear it; "" where none is.
 draining: ContextVar[str] = ContextVar("django_workflows_draining", default="")
 
@@ -45,8 +47,16 @@ class Worker:
         self.former: list[str] = []
         self.doing: ClaimedStep | None = None
         self.doing_since = 0.0
+        #: What it does for others than us: the name of an ordinary task of django-q2.
+        self.aside = ""
+        self.worked: float | None = None
+        self.done = 0
         self.known = False
         self.stirred = threading.Event()
+
+    def took(self) -> None:
+        """Note that it has just taken a piece of work."""
+        self.worked, self.done = time.monotonic(), self.done + 1
 
     def begin(self, step: ClaimedStep | None) -> None:
         """Note the step that runs from now on, ``None`` for none."""
@@ -55,8 +65,9 @@ class Worker:
     def beat(self) -> None:
         """Say that this process lives, and renew the lease of what it runs."""
         step = self.doing
-        doing = f"{step.workflow_name} {step.workflow_id} step {step.number} {step.name}" if step else ""
-        workers.beat(self.id, self.host, self.pid, self.role, self.queue, doing)
+        doing = f"{step.workflow_name} {step.workflow_id} step {step.number} {step.name}" if step else self.aside
+        worked = None if self.worked is None else time.monotonic() - self.worked
+        workers.beat(self.id, self.host, self.pid, self.role, self.queue, doing, worked=worked, done=self.done)
         self.known = True
         if step is not None and time.monotonic() - self.doing_since > settings.LEASE / 4:
             step_store.renew(step.workflow_id, step.number, step.attempt)
@@ -92,7 +103,7 @@ def give_back_of_the_dead() -> int:
 
 
 class Heartbeat:
-    """A thread that lets a worker beat every quarter of a lease, with a database connection of its own.
+    """A thread that lets a worker beat four times in a lease at least, with a database connection of its own.
 
     It beats also while a step blocks the main thread; it stops with its process, and so does the lease. After each beat
     it gives back what its worker has abandoned and what dead workers of this machine held, and calls ``then``.
@@ -118,7 +129,7 @@ class Heartbeat:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                pause = settings.LEASE / 4 if self._beat() else min(_PAUSE, settings.LEASE / 4)
+                pause = min(settings.LEASE / 4, _LONGEST if self._beat() else _PAUSE)
                 self.worker.stirred.wait(pause)
                 self.worker.stirred.clear()
         finally:

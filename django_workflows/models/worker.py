@@ -7,7 +7,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Worker(models.Model):
-    """One process that runs workflows. It writes ``seen_at`` every few seconds; silence means that it is gone."""
+    """One process that runs workflows. It writes ``seen_at`` every few seconds; silence means that it is gone.
+
+    ``worked_at`` is when it last took work, ``done`` how many pieces it has taken, both as of ``seen_at``.
+    """
 
     id = models.CharField(_("id"), max_length=64, primary_key=True)
     host = models.CharField(_("host"), max_length=200)
@@ -17,6 +20,8 @@ class Worker(models.Model):
     doing = models.CharField(_("doing"), max_length=500, default="", blank=True)
     started_at = models.DateTimeField(_("started at"))
     seen_at = models.DateTimeField(_("seen at"))
+    worked_at = models.DateTimeField(_("last took work at"), null=True)
+    done = models.PositiveBigIntegerField(_("pieces of work"), default=0, db_default=0)
 
     class Meta:
         verbose_name = _("worker")

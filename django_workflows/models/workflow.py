@@ -101,6 +101,8 @@ class Workflow(models.Model):
             ),
             models.Index(fields=["name", "state", "id"], name="dwf_workflow_name_state"),
             models.Index(fields=["state", "id"], name="dwf_workflow_state"),
+            # What needs attention: few, however many are in progress.
+            models.Index(fields=["state", "id"], condition=~Q(problem=""), name="dwf_workflow_parked"),
         ]
 
     def __str__(self) -> str:

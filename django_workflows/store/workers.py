@@ -10,14 +10,18 @@ from .rows import STEP, WORKER, WORKFLOW
 from .workflows import live
 
 
-def beat(worker: str, host: str, pid: int, role: str, queue: str, doing: str) -> None:
-    """Say that this process is alive, and what it is doing."""
+def beat(
+    worker: str, host: str, pid: int, role: str, queue: str, doing: str, *, worked: float | None = None, done: int = 0
+) -> None:
+    """Say that this process is alive, what it is doing, how many seconds ago it last took work, and how much so far."""
     moment = Moment()
+    worked_at = "NULL" if worked is None else moment.sql(-worked)
     execute(
-        f"INSERT INTO {WORKER} (id, host, pid, role, queue, doing, started_at, seen_at) "
-        f"VALUES (%s, %s, %s, %s, %s, %s, {moment.sql()}, {moment.sql()}) "
-        f"ON CONFLICT (id) DO UPDATE SET doing = excluded.doing, seen_at = excluded.seen_at",
-        [worker, host, pid, role, queue, doing[:500]],
+        f"INSERT INTO {WORKER} (id, host, pid, role, queue, doing, started_at, seen_at, worked_at, done) "
+        f"VALUES (%s, %s, %s, %s, %s, %s, {moment.sql()}, {moment.sql()}, {worked_at}, %s) "
+        "ON CONFLICT (id) DO UPDATE SET doing = excluded.doing, seen_at = excluded.seen_at, "
+        "worked_at = excluded.worked_at, done = excluded.done",
+        [worker, host, pid, role, queue, doing[:500], done],
     )
 
 

@@ -1,0 +1,207 @@
+"""How it stands with the whole: what was measured, and the judgement of it, in sentences with a way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+CRITICAL, WARNING = "critical", "warning"
+#: How far a host's clock may be off the database's before it is said.
+CLOCK_SKEW = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. ``code`` is for programs and stays as it is; ``queue`` is ``None`` if it is of none.
+
+    ``severity``: ``"critical"`` when work does not go on, else ``"warning"``.
+    """
+
+    code: str
+    severity: str
+    message: str
+    hint: str
+    queue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerHealth:
+    """One worker that was heard of within a lease.
+
+    ``doing`` is "" where it is idle, ``worked`` how long ago it last took work (``None``: never), ``done`` how many
+    pieces it has taken.
+    """
+
+    id: str
+    host: str
+    pid: int
+    queue: str
+    doing: str
+    started_at: datetime
+    seen_at: datetime
+    worked: timedelta | None
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueHealth:
+    """One queue that holds work or has workers; the default queue is "".
+
+    ``due`` pieces of work (turns and steps) could begin now; counting stops at ``DUE_LIMIT``. ``waited`` is how long
+    the oldest of them has, ``None`` where nothing is due. ``busy`` of the ``workers`` run a step or a task at this
+    moment. ``stalled``: nobody takes what is due; ``growing``: it is taken later and later.
+    """
+
+    queue: str
+    due: int
+    waited: timedelta | None
+    workers: int
+    busy: int
+    worked: timedelta | None
+    last_seen: timedelta | None
+    stalled: bool = False
+    growing: bool = False
+
+
+#: Work that is due is counted up to here.
+DUE_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """All that was found. ``ok`` while nothing critical was; ``database_error`` is "" if the database answered.
+
+    ``parked`` workflows need attention: they cannot go on by themselves, ``parked_ids`` are the first of them. ``lost``
+    ones wait for nothing that could come (looked for only when asked to; ``None`` if not). ``clock_skew`` is what
+    this host's clock is ahead of the database's, ``None`` where they are the same clock.
+    """
+
+    checked_at: datetime
+    database_error: str = ""
+    queues: tuple[QueueHealth, ...] = ()
+    workers: tuple[WorkerHealth, ...] = ()
+    parked: int = 0
+    parked_ids: tuple[UUID, ...] = ()
+    lost: tuple[UUID, ...] | None = None
+    clock_skew: timedelta | None = None
+    problems: tuple[Problem, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        return all(problem.severity != CRITICAL for problem in self.problems)
+
+    @property
+    def oldest_due(self) -> timedelta | None:
+        """How long the oldest due work of any queue has waited."""
+        return max((queue.waited for queue in self.queues if queue.waited is not None), default=None)
+
+
+def judge_queue(queue: QueueHealth, patience: timedelta) -> tuple[bool, bool]:
+    """Whether it is stalled, and whether it is growing, when work should wait for ``patience`` at the most."""
+    if queue.waited is None or queue.waited <= patience:
+        return False, False
+    taken = queue.worked is not None and queue.worked <= patience
+    going_on = queue.workers > 0 and (taken or queue.busy >= queue.workers)
+    return not going_on, going_on
+
+
+def problems(health: Health) -> Iterator[Problem]:
+    """What is wrong, the worst first."""
+    if health.database_error:
+        yield Problem(
+            "database",
+            CRITICAL,
+            f"The journal's database does not answer: {health.database_error}",
+            "Workflows go on by themselves when it is back.",
+        )
+        return
+    for queue in health.queues:
+        if queue.stalled:
+            yield stalled(queue)
+    for queue in health.queues:
+        if queue.growing:
+            yield _growing(queue)
+    yield from _of_workflows(health)
+    yield from _of_hosts(health)
+
+
+def stalled(queue: QueueHealth) -> Problem:
+    """What to say of a queue that is stalled."""
+    waited = seconds(queue.waited)
+    if not queue.workers:
+        seen = "none was ever heard of" if queue.last_seen is None else f"the last was heard of {_ago(queue.last_seen)}"
+        return Problem(
+            "no_workers",
+            CRITICAL,
+            f"{queue.due} due on queue {queue.queue!r}, for {waited} s, and no worker: {seen}.",
+            "Start one with `manage.py workflows cluster`"
+            + (f" --name {queue.queue}." if queue.queue else ", or look at why it ended."),
+            queue.queue,
+        )
+    worked = "never" if queue.worked is None else _ago(queue.worked)
+    return Problem(
+        "stalled",
+        CRITICAL,
+        f"{queue.due} due on queue {queue.queue!r}, for {waited} s, and none of its {queue.workers} workers takes any "
+        f"(last: {worked}; {queue.busy} busy).",
+        "A killed process can leave a plain `qcluster` like this, with its queue locked: restart it. "
+        "`manage.py workflows cluster` heals by itself.",
+        queue.queue,
+    )
+
+
+def _growing(queue: QueueHealth) -> Problem:
+    return Problem(
+        "growing",
+        WARNING,
+        f"{queue.due} due on queue {queue.queue!r}, the oldest for {seconds(queue.waited)} s: more comes in than its "
+        f"{queue.workers} workers ({queue.busy} busy) can do.",
+        "Add workers, or give long steps a queue of their own.",
+        queue.queue,
+    )
+
+
+def _of_workflows(health: Health) -> Iterator[Problem]:
+    if health.parked:
+        yield Problem(
+            "parked",
+            WARNING,
+            f"Workflows that cannot go on by themselves: {health.parked}.",
+            "`manage.py workflows show ID` says what is wrong with each.",
+        )
+    if health.lost:
+        yield Problem(
+            "lost",
+            WARNING,
+            f"Workflows in progress that wait for nothing that could come: {len(health.lost)}.",
+            "`manage.py workflows recover` has workers look at them.",
+        )
+
+
+def _of_hosts(health: Health) -> Iterator[Problem]:
+    if not health.workers and not any(queue.stalled for queue in health.queues):
+        yield Problem(
+            "idle",
+            WARNING,
+            "No worker has reported within a lease, so what falls due will not begin.",
+            "Start one with `manage.py workflows cluster`.",
+        )
+    skew = health.clock_skew
+    if skew is not None and abs(skew) > CLOCK_SKEW:
+        side = "ahead of" if skew > timedelta(0) else "behind"
+        yield Problem(
+            "clock_skew",
+            WARNING,
+            f"This host's clock is {seconds(abs(skew))} s {side} the database's.",
+            "Let both follow a time server. Workflows go by the database's clock, django-q2's own tasks by the host's.",
+        )
+
+
+def seconds(duration: timedelta | None) -> str:
+    return "0" if duration is None else f"{duration.total_seconds():.0f}"
+
+
+def _ago(duration: timedelta) -> str:
+    return f"{seconds(duration)} s ago"

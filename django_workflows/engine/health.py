@@ -1,0 +1,74 @@
+"""Says how it stands with the whole, for the health endpoint, the admin, ``doctor`` and the log alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from django.db import Error as DatabaseError
+
+from ..conf import settings
+from ..core.health import Health, QueueHealth, judge_queue, problems
+from ..store import health as store
+from ..store.database import connection, is_postgresql, local_now, now
+
+#: How many ids of workflows that need attention are given.
+_IDS = 20
+
+
+def check_health(*, thorough: bool = False) -> Health:
+    """How it stands with database, workers, queues and workflows. Never raises for what it finds.
+
+    A few statements that indexes serve, so that it may be asked every few seconds; ``thorough`` also looks for
+    workflows that wait for nothing, which reads all those in progress. Seen from outside: it tells of a cluster that
+    is wedged or gone as well as of one that works.
+
+    Inside a transaction of the caller's that is broken, the database counts as one that does not answer.
+    """
+    began = local_now()
+    try:
+        found = _look(began, thorough)
+    except DatabaseError as error:
+        if not connection().in_atomic_block:
+            connection().close_if_unusable_or_obsolete()
+        found = Health(datetime.now(UTC), database_error=_one_line(error))
+    return replace(found, problems=tuple(problems(found)))
+
+
+def check_queue(name: str) -> QueueHealth:
+    """How it stands with one queue. Raises Django's database errors."""
+    at = now()
+    return _judged(store.queue(name, at, store.workers(at)))
+
+
+def _look(began: datetime, thorough: bool) -> Health:
+    at = now()
+    skew = _skew(began, at)
+    workers = store.workers(at)
+    parked, parked_ids = store.parked(_IDS)
+    return Health(
+        checked_at=at,
+        queues=tuple(_judged(queue) for queue in store.queues(at, workers)),
+        workers=tuple(workers),
+        parked=parked,
+        parked_ids=tuple(parked_ids),
+        lost=tuple(store.lost(_IDS)) if thorough else None,
+        clock_skew=skew,
+    )
+
+
+def _judged(queue: QueueHealth) -> QueueHealth:
+    stalled, growing = judge_queue(queue, timedelta(seconds=settings.STALLED_AFTER))
+    return replace(queue, stalled=stalled, growing=growing)
+
+
+def _skew(began: datetime, at: datetime) -> timedelta | None:
+    """What this host's clock is ahead: by the middle of the round trip in which the database was asked."""
+    if not is_postgresql():
+        return None
+    return began + (local_now() - began) / 2 - at
+
+
+def _one_line(error: DatabaseError) -> str:
+    text = " ".join(str(error).split())
+    return text[:300] or type(error).__name__

@@ -1,0 +1,106 @@
+"""Reads how it stands with queues, workers and workflows, each with one statement that an index serves."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from ..conf import settings
+from ..core.health import DUE_LIMIT, QueueHealth, WorkerHealth
+from .database import Moment, execute, fetch_all, fetch_one, now_sql, put_uuid, read_instant, read_uuid
+from .queues import queues_in_use
+from .rows import STEP, WORKER, WORKFLOW
+from .workflows import levels, live
+
+#: In the words of the index of workflows that need attention.
+_PARKED = "state = 'in_progress' AND NOT (problem = '')"
+_OPEN = "state IN ('queued', 'running', 'waiting')"
+
+
+def workers(now: datetime) -> list[WorkerHealth]:
+    """The workers that were heard of within a lease, in the order in which they began."""
+    rows = fetch_all(
+        f"SELECT id, host, pid, queue, doing, started_at, seen_at, worked_at, done FROM {WORKER} "
+        f"WHERE seen_at > {now_sql(-settings.LEASE)} ORDER BY started_at, id"
+    )
+    return [_worker(row, now) for row in rows]
+
+
+def _worker(row: tuple[Any, ...], now: datetime) -> WorkerHealth:
+    started_at, seen_at, worked_at = map(read_instant, row[5:8])
+    assert started_at is not None and seen_at is not None
+    worked = None if worked_at is None else now - worked_at
+    return WorkerHealth(row[0], row[1], row[2], row[3], row[4], started_at, seen_at, worked, row[8])
+
+
+def queues(now: datetime, known: list[WorkerHealth]) -> list[QueueHealth]:
+    """The queues that hold work or have workers, by name."""
+    return [queue(name, now, known) for name in sorted({*queues_in_use(), *(worker.queue for worker in known)})]
+
+
+def queue(name: str, now: datetime, known: list[WorkerHealth]) -> QueueHealth:
+    due, oldest_at = _due(name)
+    mine = [worker for worker in known if worker.queue == name]
+    return QueueHealth(
+        queue=name,
+        due=due,
+        waited=None if oldest_at is None else max(timedelta(0), now - oldest_at),
+        workers=len(mine),
+        busy=sum(bool(worker.doing) for worker in mine),
+        worked=min((worker.worked for worker in mine if worker.worked is not None), default=None),
+        last_seen=_last_seen(name, now),
+    )
+
+
+def _due(name: str) -> tuple[int, datetime | None]:
+    moment, parts, params = Moment(), [], []
+    for table in (WORKFLOW, STEP):
+        for priority in levels.of(table, name):
+            parts.append(
+                f"SELECT due_at FROM (SELECT due_at FROM {table} WHERE queue = %s AND priority = %s AND {live(table)} "
+                f"AND due_at <= {moment.sql()} ORDER BY due_at LIMIT {DUE_LIMIT}) AS due"
+            )
+            params += [name, priority]
+    row = fetch_one(f"SELECT count(*), min(due_at) FROM ({' UNION ALL '.join(parts)}) AS due", params)
+    assert row is not None
+    return min(row[0], DUE_LIMIT), read_instant(row[1])
+
+
+def _last_seen(name: str, now: datetime) -> timedelta | None:
+    row = fetch_one(f"SELECT max(seen_at) FROM {WORKER} WHERE queue = %s", [name])
+    seen_at = None if row is None else read_instant(row[0])
+    return None if seen_at is None else now - seen_at
+
+
+def parked(limit: int) -> tuple[int, list[UUID]]:
+    """How many workflows cannot go on by themselves, and the first of them."""
+    row = fetch_one(f"SELECT count(*) FROM {WORKFLOW} WHERE {_PARKED}")
+    rows = fetch_all(f"SELECT id FROM {WORKFLOW} WHERE {_PARKED} ORDER BY id LIMIT {int(limit)}")
+    assert row is not None
+    return row[0], [found for (value,) in rows if (found := read_uuid(value)) is not None]
+
+
+def lost(limit: int) -> list[UUID]:
+    """Workflows in progress that wait for nothing: not due, not parked, and without an open step.
+
+    The engine leaves none; a database that was edited, or restored in parts, may. Reads all that are in progress.
+    """
+    rows = fetch_all(
+        f"SELECT id FROM {WORKFLOW} AS workflow WHERE state = 'in_progress' AND due_at IS NULL AND problem = '' "
+        f"AND NOT EXISTS (SELECT 1 FROM {STEP} AS step WHERE step.workflow_id = workflow.id AND step.{_OPEN}) "
+        f"ORDER BY id LIMIT {int(limit)}"
+    )
+    return [found for (value,) in rows if (found := read_uuid(value)) is not None]
+
+
+def make_lost_due(workflow_id: UUID) -> str | None:
+    """Have a worker look at a workflow that ``lost`` found, if it still is; the queue to wake."""
+    sql = (
+        f"UPDATE {WORKFLOW} SET due_at = {now_sql()} WHERE id = %s AND state = 'in_progress' AND due_at IS NULL "
+        f"AND problem = '' AND NOT EXISTS (SELECT 1 FROM {STEP} AS step WHERE step.workflow_id = %s AND step.{_OPEN})"
+    )
+    if not execute(sql, [put_uuid(workflow_id)] * 2):
+        return None
+    row = fetch_one(f"SELECT queue FROM {WORKFLOW} WHERE id = %s", [put_uuid(workflow_id)])
+    return None if row is None else row[0]

@@ -1,0 +1,133 @@
+"""What the health check sees in a real database."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection
+
+from django_workflows.engine.health import check_health, check_queue
+from django_workflows.engine.worker import Worker
+from django_workflows.models import Workflow
+from django_workflows.store import database
+from tests.app.workflows import asks_approval, nothing
+from tests.engine.driver import advance, run
+
+
+def codes() -> set[str]:
+    return {problem.code for problem in check_health().problems}
+
+
+def test_nothing_to_do_and_nobody_there_is_a_warning_only() -> None:
+    health = check_health()
+    assert health.ok
+    assert [problem.code for problem in health.problems] == ["idle"]
+    assert health.oldest_due is None
+
+
+def test_work_without_workers_is_critical_after_a_while() -> None:
+    nothing.start()
+    assert check_health().ok
+    advance(16)
+    health = check_health()
+    assert not health.ok
+    (queue,) = health.queues
+    assert (queue.queue, queue.due, queue.workers, queue.stalled) == ("", 1, 0, True)
+    assert health.oldest_due is not None
+    assert timedelta(seconds=16) <= health.oldest_due < timedelta(seconds=20)
+    assert [problem.code for problem in health.problems] == ["no_workers"]
+
+
+def test_idle_workers_that_take_nothing_are_a_stall() -> None:
+    nothing.start()
+    advance(16)
+    Worker().beat()
+    assert codes() == {"stalled"}
+    assert check_queue("").stalled
+
+
+def test_a_worker_that_takes_work_is_none() -> None:
+    worker = Worker()
+    nothing.start()
+    advance(16)
+    worker.took()
+    worker.beat()
+    (seen,) = check_health().workers
+    assert (seen.done, seen.doing) == (1, "")
+    assert seen.worked is not None
+    assert seen.worked < timedelta(seconds=2)
+    assert codes() == {"growing"}
+
+
+def test_workers_that_all_do_something_else_are_busy() -> None:
+    worker = Worker()
+    nothing.start()
+    advance(16)
+    worker.aside = "shop.reports.nightly"
+    worker.beat()
+    assert codes() == {"growing"}
+
+
+def test_a_worker_that_was_silent_for_a_lease_does_not_count() -> None:
+    Worker().beat()
+    assert len(check_health().workers) == 1
+    advance(31)
+    assert check_health().workers == ()
+
+
+def test_parked_workflows_are_counted_and_named() -> None:
+    workflow_id = asks_approval.start()
+    run()
+    Workflow.objects.filter(pk=workflow_id).update(problem="the code changed")
+    health = check_health()
+    assert (health.parked, health.parked_ids) == (1, (workflow_id,))
+    assert "parked" in codes()
+
+
+def test_workflows_that_wait_for_nothing_are_found_when_asked_for() -> None:
+    waiting, lost = asks_approval.start(), asks_approval.start()
+    run()
+    Workflow.objects.get(pk=lost).steps.all().delete()
+    assert check_health().lost is None
+    health = check_health(thorough=True)
+    assert health.lost == (lost,)
+    assert waiting not in health.lost
+    assert any(problem.code == "lost" for problem in health.problems)
+
+
+def test_parked_ones_are_found_through_their_index() -> None:
+    with connection.cursor() as cursor:
+        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+        if connection.vendor == "postgresql":
+            cursor.execute("SET enable_seqscan = off")
+        cursor.execute(
+            f"{explain} SELECT count(*) FROM django_workflows_workflow "
+            "WHERE state = 'in_progress' AND NOT (problem = '')"
+        )
+        plan = str(cursor.fetchall())
+        if connection.vendor == "postgresql":
+            cursor.execute("RESET enable_seqscan")
+    assert "dwf_workflow_parked" in plan
+
+
+def test_a_database_that_does_not_answer_is_said_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OperationalError("could not connect\n\tto server")
+
+    monkeypatch.setattr(database, "now", away)
+    monkeypatch.setattr("django_workflows.engine.health.now", away)
+    health = check_health()
+    assert not health.ok
+    assert health.database_error == "could not connect to server"
+
+
+def test_clock_of_this_host_is_compared_with_the_databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = timedelta(minutes=2)
+    at = database.now()
+    monkeypatch.setattr("django_workflows.engine.health.local_now", lambda: at + late)
+    skew = check_health().clock_skew
+    if connection.vendor == "sqlite":
+        assert skew is None
+    else:
+        assert skew is not None
+        assert abs(skew - late) < timedelta(seconds=5)
+        assert "clock_skew" in codes()
