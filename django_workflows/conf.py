@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
+from .core.masking import SENSITIVE
+
 
 def _seconds(value: Any) -> float:
     if isinstance(value, timedelta):
@@ -34,6 +36,16 @@ def _alias(value: Any) -> str:
     if not isinstance(value, str) or value not in django_settings.DATABASES:
         raise ValueError(f"a key of DATABASES ({', '.join(django_settings.DATABASES)})")
     return str(value)
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if (
+        isinstance(value, str)
+        or not isinstance(value, (list, tuple))
+        or not all(isinstance(each, str) for each in value)
+    ):
+        raise ValueError("a list of words")
+    return tuple(value)
 
 
 def _mismatch(value: Any) -> str:
@@ -75,6 +87,7 @@ SETTINGS: Mapping[str, Setting] = {
     "DRAIN_SECONDS": Setting(
         5, _seconds, "How long a worker goes on taking work before it returns to django-q2. Well below its timeout."
     ),
+    "MASKED_KEYS": Setting(SENSITIVE, _words, "Parts of keys whose values are hidden in logs and on pages."),
     "LIVE_HANDLERS": Setting(
         200, _count, "How many waiting handlers a worker keeps in memory, to go on without replay."
     ),
