@@ -180,6 +180,7 @@ class ClaimedStep:
     queue: str = ""
     pool: str = ""
     continuations: int = 0
+    trace: str = ""
 
     @property
     def idempotency_key(self) -> str:

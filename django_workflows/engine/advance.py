@@ -22,6 +22,7 @@ from .dispatch import wake
 from .ends import TurnVoid, end_locked, fail, mismatch, park_unknown
 from .guard import explained
 from .live import LiveHandler, live_handlers, new_replay
+from .log_fields import of_workflow
 from .pools import free_place
 from .turn import Turn
 
@@ -36,7 +37,8 @@ def advance(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
             f"{claimed.problem or 'no error was seen, so the worker process itself went away (killed? out of memory?)'}"
         )
         workflows.park(claimed.id, problem, seconds=None, deliveries=claimed.deliveries - 1)
-        logger.error("Workflow %s %s needs attention: %s", claimed.name, claimed.id, problem)
+        about = of_workflow(claimed.id, claimed.name)
+        logger.error("Workflow %s %s needs attention: %s", claimed.name, claimed.id, problem, extra=about)
         return None
     try:
         return take_turn(claimed.id, claimed.generation, queue)
@@ -47,7 +49,8 @@ def advance(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
     except HandlerStuck as error:
         fail(claimed.id, claimed.generation, error)
     except Exception as error:
-        logger.exception("The turn of workflow %s %s failed", claimed.name, claimed.id)
+        about = of_workflow(claimed.id, claimed.name)
+        logger.exception("The turn of workflow %s %s failed", claimed.name, claimed.id, extra=about)
         delay = min(60.0, 0.5 * 2**claimed.deliveries)
         problem = f"{type(error).__name__}: {error}"[:2000]
         retrying(lambda: workflows.park(claimed.id, problem, seconds=delay, deliveries=claimed.deliveries))

@@ -1,7 +1,9 @@
-"""Sends the signals, after the commit of what they tell of."""
+"""Sends the signals, and writes the log of what goes well or wrong, after the commit of what they tell of."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,19 @@ from django.dispatch import Signal
 
 from .. import signals
 from ..core.entries import StepEnd, WorkflowEnd
-from ..core.journal import FUNCTION_KINDS, ClaimedStep
+from ..core.excerpts import one_line
+from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, StepState, WorkflowState
 from ..store.database import alias
+from .log_fields import of_attempt, of_step, of_workflow
 
 if TYPE_CHECKING:
     from .turn import Turn
+
+
+logger = logging.getLogger("django_workflows")
+
+#: Characters of an error's message in a line of the log; the journal has all of it.
+_MESSAGE = 500
 
 
 def _after_commit(signal: Signal, **values: Any) -> None:
@@ -25,19 +35,37 @@ def _after_commit(signal: Signal, **values: Any) -> None:
         transaction.on_commit(send, using=alias(), robust=True)
 
 
+def _log(level: int, about: Mapping[str, Any], message: str, *args: object) -> None:
+    if logger.isEnabledFor(level):
+        write = partial(logger.log, level, message, *args, extra=about)
+        transaction.on_commit(write, using=alias(), robust=True)
+
+
+def _words(failure: Failure | None) -> str:
+    return "no error is known" if failure is None else one_line(f"{failure.type}: {failure.message}", _MESSAGE)
+
+
 def workflow_started(workflow_id: UUID, name: str) -> None:
+    _log(logging.DEBUG, of_workflow(workflow_id, name), "Workflow %s %s is started", name, workflow_id)
     _after_commit(signals.workflow_started, workflow_id=workflow_id, name=name)
 
 
 def workflow_completed(workflow_id: UUID, name: str, ending: WorkflowEnd) -> None:
+    about = of_workflow(workflow_id, name)
+    if ending.state == WorkflowState.FAILED:
+        _log(logging.WARNING, about, "Workflow %s %s failed: %s", name, workflow_id, _words(ending.error))
+    else:
+        _log(logging.INFO, about, "Workflow %s %s is %s", name, workflow_id, ending.state)
     _after_commit(signals.workflow_completed, workflow_id=workflow_id, name=name, state=ending.state)
 
 
 def turn(turn: Turn, mine: ClaimedStep | None) -> None:
     """What a turn ended by itself (inline steps), and the step that its worker begins."""
-    if signals.step_completed.receivers:
+    if signals.step_completed.receivers or logger.isEnabledFor(logging.INFO):
         for new in turn.record.new_steps:
             if new.state in ("completed", "failed") and new.kind in FUNCTION_KINDS:
+                inline = of_attempt(turn.workflow.id, turn.definition.name, new.number, new.name, 1)
+                _log_step_end(inline, new.state, new.error)
                 _step_completed(turn.workflow.id, turn.definition.name, new.number, new.name, new.state, 1)
     if mine is not None:
         step_started(mine)
@@ -55,7 +83,17 @@ def step_started(step: ClaimedStep) -> None:
 
 
 def step_completed(step: ClaimedStep, end: StepEnd) -> None:
+    if logger.isEnabledFor(logging.INFO):
+        _log_step_end(of_step(step), end.state, end.error)
     _step_completed(step.workflow_id, step.workflow_name, step.number, step.name, end.state, step.attempt)
+
+
+def _log_step_end(about: Mapping[str, Any], state: str, failure: Failure | None) -> None:
+    place = [about[key] for key in ("step_number", "step", "workflow", "workflow_id", "attempt")]
+    if state == StepState.FAILED:
+        _log(logging.INFO, about, "Step %d (%s) of %s %s failed at attempt %d: %s", *place, _words(failure))
+    else:
+        _log(logging.DEBUG, about, "Step %d (%s) of %s %s is completed, at attempt %d", *place)
 
 
 def _step_completed(workflow_id: UUID, name: str, number: int, step: str, state: str, attempt: int) -> None:
@@ -70,7 +108,12 @@ def _step_completed(workflow_id: UUID, name: str, number: int, step: str, state:
     )
 
 
-def step_retried(step: ClaimedStep, error: str, retry_at: datetime) -> None:
+def step_retried(step: ClaimedStep, failure: Failure, retry_at: datetime) -> None:
+    if logger.isEnabledFor(logging.INFO):
+        about, error = of_step(step), _words(failure)
+        message = "Step %d (%s) of %s %s failed at attempt %d, and is tried again at %s: %s"
+        place = (step.number, step.name, step.workflow_name, step.workflow_id, step.attempt, retry_at.isoformat())
+        _log(logging.INFO, about, message, *place, error)
     _after_commit(
         signals.step_retried,
         workflow_id=step.workflow_id,
@@ -78,6 +121,6 @@ def step_retried(step: ClaimedStep, error: str, retry_at: datetime) -> None:
         number=step.number,
         step=step.name,
         attempt=step.attempt,
-        error=error,
+        error=failure.message,
         retry_at=retry_at,
     )

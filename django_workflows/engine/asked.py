@@ -100,4 +100,5 @@ def claimed_step(new: NewStep, workflow: WorkflowRecord, at: datetime) -> Claime
         queue=new.queue,
         pool=new.pool,
         continuations=workflow.continuations,
+        trace=workflow.trace,
     )

@@ -21,7 +21,6 @@ logger = logging.getLogger("django_workflows")
 _AT_ONCE = 1000
 #: Why a handler cannot be run now; it may be, with other code.
 _HINDRANCES = (DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload)
-_NOT_TOLD = "Workflow %s is to be canceled, but its handler cannot be run: %s"
 
 
 def cancel(workflow_id: UUID, *, force: bool = False) -> None:
@@ -58,8 +57,13 @@ def _turn(workflow_id: UUID, take: Callable[[], object]) -> None:
         with atomic():
             take()
     except _HINDRANCES as error:
-        logger.warning(_NOT_TOLD, workflow_id, error)
+        _could_not_be_told(workflow_id, error)
         workflows.make_due(workflow_id)
+
+
+def _could_not_be_told(workflow_id: UUID, error: Exception) -> None:
+    message = "Workflow %s is to be canceled, but its handler cannot be run: %s"
+    logger.warning(message, workflow_id, error, extra={"workflow_id": str(workflow_id)})
 
 
 def _cancel_below(workflow_id: UUID, force: bool) -> None:
@@ -81,4 +85,4 @@ def _tell(workflow_id: UUID) -> None:
     except TurnVoid:
         pass
     except _HINDRANCES as error:
-        logger.warning(_NOT_TOLD, workflow_id, error)
+        _could_not_be_told(workflow_id, error)

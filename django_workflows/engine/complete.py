@@ -17,9 +17,10 @@ from ..core.registry import registry
 from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
 from ..store import continuations, journals, workflows
 from ..store.database import passes
-from . import announce
+from . import announce, tracing
 from .dispatch import interrupts, wake
 from .invoke import call, users_savepoint
+from .log_fields import of_workflow
 
 logger = logging.getLogger("django_workflows")
 
@@ -37,14 +38,17 @@ def complete(workflow: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> No
 def run_on_complete(workflow: WorkflowRecord, ending: WorkflowEnd) -> bool:
     """Call ``on_complete`` in a savepoint. An error in it is stored and logged, and changes nothing else."""
     try:
-        with users_savepoint():
+        with tracing.calling_back(workflow), users_savepoint():
             callback = import_string(workflow.on_complete)
             context = None if workflow.context is None else json.loads(workflow.context)
             call(callback, (workflow.id, run_result(workflow, ending), context), {})
     except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError) as error:
         if passes(error) or isinstance(error, interrupts()):
             raise
-        logger.exception("on_complete %s of workflow %s %s failed", workflow.on_complete, workflow.name, workflow.id)
+        about = of_workflow(workflow.id, workflow.name)
+        logger.exception(
+            "on_complete %s of %s %s failed", workflow.on_complete, workflow.name, workflow.id, extra=about
+        )
         workflows.set_on_complete_error(workflow.id, failure_of(error, skip_frames=1).dump())
         return False
     return True

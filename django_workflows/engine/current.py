@@ -38,6 +38,7 @@ class CurrentStep:
     name: str
     attempt: int
     idempotency_key: str
+    workflow_name: str = ""
     in_transaction: bool = False
     _asked_at: float = field(default=-math.inf, repr=False)
     _wanted: bool = field(default=True, repr=False)
@@ -74,6 +75,11 @@ def _with_the_steps_connection(change: Callable[[], T]) -> T:
 
 
 _current: ContextVar[CurrentStep | None] = ContextVar("django_workflows_current_step", default=None)
+
+
+def running_step() -> CurrentStep | None:
+    """The step whose function is running here, ``None`` outside of one."""
+    return _current.get()
 
 
 def current_step() -> CurrentStep:

@@ -17,6 +17,7 @@ from ..store.database import atomic, retrying
 from .complete import complete
 from .dispatch import wake
 from .live import live_handlers
+from .log_fields import of_workflow
 from .pools import free_place
 
 logger = logging.getLogger("django_workflows")
@@ -36,7 +37,8 @@ def mismatch(workflow: WorkflowRecord, error: WorkflowError) -> None:
     if settings.ON_MISMATCH == "fail":
         fail(workflow.id, workflow.generation, error)
         return
-    logger.error("Workflow %s %s is parked: %s", workflow.name, workflow.id, error)
+    about = of_workflow(workflow.id, workflow.name)
+    logger.error("Workflow %s %s is parked: %s", workflow.name, workflow.id, error, extra=about)
     retrying(lambda: workflows.park(workflow.id, str(error), seconds=PARKED_SECONDS))
 
 
@@ -45,7 +47,8 @@ def park_unknown(workflow: WorkflowRecord) -> None:
         f"no workflow is defined under the name {workflow.name!r} in this worker. It goes on once code that defines it "
         "is deployed."
     )
-    logger.warning("Workflow %s waits: %s", workflow.id, problem)
+    about = of_workflow(workflow.id, workflow.name)
+    logger.warning("Workflow %s waits: %s", workflow.id, problem, extra=about)
     workflows.park(workflow.id, problem, seconds=UNKNOWN_SECONDS)
 
 

@@ -22,6 +22,7 @@ from .bounds import closing_on_error, handler_limits
 from .dispatch import wake
 from .ends import TurnVoid
 from .live import LiveHandler, live_handlers
+from .log_fields import of_step
 from .pools import free_place
 from .turn import Turn, step_end
 
@@ -45,15 +46,15 @@ def finish(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None)
     live = live_handlers.take_waiting(step)
     if live is not None:
         try:
-            return _committing(lambda: _finish_with_turn(step, produce, live, queue))
+            return _committing(step, lambda: _finish_with_turn(step, produce, live, queue))
         except (TurnVoid, WorkflowError):
             live.replay.close()  # should the handler be at fault, the turn that follows says so
     with suppress(TurnVoid):
-        return _committing(lambda: _finish_alone(step, produce, queue))
+        return _committing(step, lambda: _finish_alone(step, produce, queue))
     return None
 
 
-def _committing(change: Callable[[], ClaimedStep | None]) -> ClaimedStep | None:
+def _committing(step: ClaimedStep, change: Callable[[], ClaimedStep | None]) -> ClaimedStep | None:
     """Run ``change`` in a transaction.
 
     Once that is committed, an ``on_commit`` hook of the user's that raises is logged: it cannot undo the step.
@@ -77,7 +78,7 @@ def _committing(change: Callable[[], ClaimedStep | None]) -> ClaimedStep | None:
     except Exception:
         if not committed:
             raise
-        logger.exception("An on_commit hook failed after its step was committed")
+        logger.exception("An on_commit hook failed after its step was committed", extra=of_step(step))
     return result
 
 
@@ -156,6 +157,6 @@ def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
     if retry_at is None:
         raise TurnVoid
     free_place(step.pool)
-    announce.step_retried(step, failure.message, retry_at)
+    announce.step_retried(step, failure, retry_at)
     wake(step.queue, delay.total_seconds())
     return True

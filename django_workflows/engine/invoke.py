@@ -18,6 +18,7 @@ from ..core.outcomes import failure_of
 from ..core.signatures import Signature
 from ..exceptions import StepTimeout
 from ..store.database import atomic, connection, execute, passes
+from . import tracing
 from .current import CurrentStep, _current
 from .deadlines import DeadlineReached, deadline
 from .dispatch import interrupts
@@ -42,8 +43,24 @@ def attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     Never raises for what ``fn`` does: its exception is the outcome. Raises ``AttemptInterrupted`` when the worker is
     being ended, and database errors of a mutation that pass when the whole transaction is run again.
     """
+    with tracing.attempting(step) as span:
+        outcome = _guarded(step, fn)
+        if outcome.error is not None:
+            span.failed(outcome.error)
+    return outcome
+
+
+def _guarded(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     in_transaction = step.kind != StepKind.ACTION
-    current = CurrentStep(step.workflow_id, step.number, step.name, step.attempt, step.idempotency_key, in_transaction)
+    current = CurrentStep(
+        step.workflow_id,
+        step.number,
+        step.name,
+        step.attempt,
+        step.idempotency_key,
+        step.workflow_name,
+        in_transaction,
+    )
     token = _current.set(current)
     try:
         return _attempt(step, fn)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from ..conf import settings
 from ..core.commands import Outcome
@@ -22,6 +23,7 @@ from .ends import PARKED_SECONDS
 from .finish import finish, policy_of
 from .invoke import AttemptInterrupted, attempt
 from .live import new_replay
+from .log_fields import of_step
 from .pools import free_place
 
 logger = logging.getLogger("django_workflows")
@@ -52,7 +54,7 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
             finish(step, lambda: Outcome(step.number, error=failure), None)
         raise interrupted.cause from None
     except Exception as error:
-        logger.exception("Step %d (%s) of workflow %s could not be written", step.number, step.name, step.workflow_id)
+        logger.exception("Step %d (%s) of %s could not be written", *_names(step), extra=of_step(step))
         if passes(error):
             raise  # no use to take another step now; the worker abandons this one
         return None  # the lease brings the step back
@@ -67,8 +69,12 @@ def _write(step: ClaimedStep, outcome: Outcome, queue: str | None) -> ClaimedSte
         except Exception as error:
             if not passes(error) or time.monotonic() >= until:
                 raise
-            logger.warning("The end of step %d of workflow %s is yet to be written", step.number, step.workflow_id)
+            logger.warning("The end of step %d (%s) of %s is yet to be written", *_names(step), extra=of_step(step))
             time.sleep(_PAUSE)
+
+
+def _names(step: ClaimedStep) -> tuple[int, str, UUID]:
+    return step.number, step.name, step.workflow_id
 
 
 # -- before
@@ -112,7 +118,8 @@ def _function(step: ClaimedStep) -> Callable[..., Any] | None:
         problem = str(error)
     fn = registry.functions.get(step.function)
     if fn is None:
-        logger.error("Workflow %s %s is parked: %s", step.workflow_name, step.workflow_id, problem)
+        about = of_step(step)
+        logger.error("Workflow %s %s is parked: %s", step.workflow_name, step.workflow_id, problem, extra=about)
         with atomic():
             if workflows.lock(step.workflow_id, step.generation) is not None:
                 workflows.park(step.workflow_id, problem, seconds=PARKED_SECONDS)

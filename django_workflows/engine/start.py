@@ -20,7 +20,7 @@ from ..exceptions import InvalidArguments, InvalidStep, WorkflowAlreadyRunning
 from ..models import uuid7
 from ..store import workflows
 from ..store.database import atomic, clock, retrying
-from . import announce
+from . import announce, tracing
 from .advance import take_turn
 from .dispatch import queue_name, wake
 
@@ -89,8 +89,13 @@ def start(definition: Definition[Any, Any], args: str, options: StartOptions) ->
     ``args`` is the JSON text of valid arguments. Workers begin with it after the commit. With ``start_async=False`` the
     handler runs to its first wait before this returns, and what it raises is raised here and leaves nothing behind.
     """
-    new = _new_workflow(definition, args, options)
+    with tracing.starting(definition.name) as started:
+        workflow_id = _start(_new_workflow(definition, args, options, started.context), options)
+        started.made(workflow_id)
+    return workflow_id
 
+
+def _start(new: NewWorkflow, options: StartOptions) -> UUID:
     def change() -> UUID:
         with atomic():
             while not workflows.insert(new):
@@ -124,7 +129,7 @@ def _taken(new: NewWorkflow, options: StartOptions) -> UUID | None:
     return running
 
 
-def _new_workflow(definition: Definition[Any, Any], args: str, options: StartOptions) -> NewWorkflow:
+def _new_workflow(definition: Definition[Any, Any], args: str, options: StartOptions, trace: str) -> NewWorkflow:
     retain = None if options.retain_for is None else to_seconds(options.retain_for, what="retain_for")
     context = None
     if options.context is not None:
@@ -144,6 +149,7 @@ def _new_workflow(definition: Definition[Any, Any], args: str, options: StartOpt
         delay=None if options.run_after is None else to_seconds(options.run_after, what="run_after"),
         run_at=options.run_at,
         retain_for=None if retain is None else timedelta(seconds=retain),
+        trace=trace,
     )
 
 

@@ -30,6 +30,7 @@ from .endings import workflow_end
 from .given_up import is_given_up, pass_on
 from .invoke import attempt
 from .live import LiveHandler
+from .log_fields import of_workflow
 from .worker import draining
 
 logger = logging.getLogger("django_workflows")
@@ -210,13 +211,9 @@ class Turn:
             record.ending = WorkflowEnd(WorkflowState.FAILED, error=failure_of(error))
             _shrink(record)
         elif size > 0.8 * limit:
-            logger.warning(
-                "The journal of %s %s is %d bytes, %d %% of MAX_JOURNAL_BYTES.",
-                self.definition.name,
-                self.workflow.id,
-                size,
-                100 * size // limit,
-            )
+            message = "The journal of %s %s is %d bytes, %d %% of MAX_JOURNAL_BYTES."
+            name, found = self.definition.name, self.workflow.id
+            logger.warning(message, name, found, size, 100 * size // limit, extra=of_workflow(found, name))
         return record
 
     def remember_waits(self, now: datetime) -> None:

@@ -76,7 +76,8 @@ def nudge(queue: str, seconds: float = 0.0, count: int = 1) -> None:
             elif seconds <= SOON:
                 broker.enqueue(package(queue))  # the drain waits for it
     except Exception:
-        logger.warning("No worker could be woken for queue %r; the sweep will", queue, exc_info=True)
+        message = "No worker could be woken for queue %r; the sweep will"
+        logger.warning(message, queue, exc_info=True, extra={"queue": queue})
 
 
 def _enqueue_later(key: str, payload: str, seconds: float) -> None:

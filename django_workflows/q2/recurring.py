@@ -90,4 +90,4 @@ def start_scheduled(definition: str, args: str, name: str, overlap: str, intende
     try:
         start(registry.find(definition), args, options)
     except WorkflowError:
-        logger.exception("Schedule %r could not start %s", name, definition)
+        logger.exception("Schedule %r could not start %s", name, definition, extra={"workflow": definition})

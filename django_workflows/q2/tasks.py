@@ -57,7 +57,7 @@ def drain(queue: str = "") -> None:
         _wake_if_due(queue)
     except Exception:
         # django-q2 could do nothing better with the error.
-        logger.exception("A drain of queue %r ended early", queue)
+        logger.exception("A drain of queue %r ended early", queue, extra={"queue": queue})
         this_worker(queue).abandon()
 
 

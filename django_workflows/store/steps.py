@@ -35,7 +35,8 @@ _CLAIMED = (
     "workflow_id, number, kind, name, function, args, options, attempt, failures, queued_at, started_at, queue, pool, "
     f"id, (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
     f"(SELECT name FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
-    f"(SELECT continuations FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id)"
+    f"(SELECT continuations FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
+    f"(SELECT trace FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id)"
 )
 
 
@@ -91,6 +92,7 @@ def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep:
         queue=row[11],
         pool=row[12],
         continuations=row[16],
+        trace=row[17],
     )
 
 

@@ -1,0 +1,71 @@
+"""Tells OpenTelemetry of starts, attempts and callbacks, if it is installed (the extra ``otel``); else nothing happens.
+
+The trace context of the code that starts a workflow is kept in its row, and is current again in every step.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from typing import Protocol
+from uuid import UUID
+
+from ..core.journal import ClaimedStep, Failure, WorkflowRecord
+
+
+class Start(Protocol):
+    """A start that is being traced. ``context`` is what the workflow's row keeps, "" for none."""
+
+    @property
+    def context(self) -> str: ...
+
+    def made(self, workflow_id: UUID) -> None:
+        """Say which workflow it is; for a repeated key, the first one."""
+
+
+class Span(Protocol):
+    """An attempt, or a callback, that is being traced."""
+
+    def failed(self, failure: Failure) -> None:
+        """Say that it failed, and why."""
+
+
+class _Untraced:
+    context = ""
+
+    def made(self, workflow_id: UUID) -> None:
+        pass
+
+    def failed(self, failure: Failure) -> None:
+        pass
+
+
+_UNTRACED = _Untraced()
+_INSTALLED = find_spec("opentelemetry") is not None
+
+
+def starting(name: str) -> AbstractContextManager[Start]:
+    """While a workflow of that definition is started; the span is where its steps come from."""
+    if not _INSTALLED:
+        return nullcontext(_UNTRACED)
+    from . import spans
+
+    return spans.starting(name)
+
+
+def attempting(step: ClaimedStep) -> AbstractContextManager[Span]:
+    """While an attempt of a step runs: a span of its own, in the trace of the start, and linked to it."""
+    if not _INSTALLED:
+        return nullcontext(_UNTRACED)
+    from . import spans
+
+    return spans.attempting(step)
+
+
+def calling_back(workflow: WorkflowRecord) -> AbstractContextManager[Span]:
+    """While the ``on_complete`` of a workflow runs."""
+    if not _INSTALLED:
+        return nullcontext(_UNTRACED)
+    from . import spans
+
+    return spans.calling_back(workflow)

@@ -1,0 +1,31 @@
+"""The reference names every signal, with the arguments that it is sent with."""
+
+import re
+from pathlib import Path
+
+from django.dispatch import Signal
+
+from django_workflows import signals
+from tests.app import workflows as flows
+from tests.engine.driver import finish
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "signals.md"
+
+
+def described():
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (`.+`) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", arguments)) for name, arguments in rows}
+
+
+def test_every_signal_is_described_with_its_arguments():
+    heard = {name: set() for name, value in vars(signals).items() if isinstance(value, Signal)}
+    receivers = []
+    for name in heard:
+        receivers.append(lambda signal, sender, name=name, **values: heard[name].update(values))
+        getattr(signals, name).connect(receivers[-1])
+    try:
+        finish(flows.retried.start("n", 2))
+    finally:
+        for name, receiver in zip(heard, receivers, strict=True):
+            getattr(signals, name).disconnect(receiver)
+    assert described() == heard
