@@ -60,7 +60,7 @@ def starting(name: str) -> Iterator[StartSpan]:
 
 @contextmanager
 def attempting(step: ClaimedStep) -> Iterator[RunSpan]:
-    about = {
+    about: dict[str, str | int] = {
         "workflow.id": str(step.workflow_id),
         "workflow.name": step.workflow_name,
         "workflow.step.number": step.number,

@@ -17,15 +17,21 @@ def described():
     return {name: set(re.findall(r"`(\w+)`", arguments)) for name, arguments in rows}
 
 
+def listen(arguments):
+    def receive(signal, sender, **values):
+        arguments.update(values)
+
+    return receive
+
+
 def test_every_signal_is_described_with_its_arguments():
     heard = {name: set() for name, value in vars(signals).items() if isinstance(value, Signal)}
-    receivers = []
-    for name in heard:
-        receivers.append(lambda signal, sender, name=name, **values: heard[name].update(values))
-        getattr(signals, name).connect(receivers[-1])
+    receivers = {name: listen(arguments) for name, arguments in heard.items()}
+    for name, receive in receivers.items():
+        getattr(signals, name).connect(receive)
     try:
         finish(flows.retried.start("n", 2))
     finally:
-        for name, receiver in zip(heard, receivers, strict=True):
-            getattr(signals, name).disconnect(receiver)
+        for name, receive in receivers.items():
+            getattr(signals, name).disconnect(receive)
     assert described() == heard
