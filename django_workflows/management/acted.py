@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..words.sentences import state_words
 from .documents import full_document
 from .journals import find
-from .sentences import state_words
 from .terminal import Terminal
 from .texts import printable
 

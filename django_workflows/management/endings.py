@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from ..core.attempts import read_failure
 from ..core.journal import WorkflowState
 from ..models import Workflow
-from .sentences import error_words
+from ..words.sentences import error_words
 from .terminal import Terminal
 from .texts import preview
 

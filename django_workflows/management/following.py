@@ -18,10 +18,10 @@ from ..core.journal import OPEN_STATES, WorkflowState
 from ..core.status import InProgress, WorkflowStatus
 from ..core.timeline import human
 from ..store.database import now
+from ..words.sentences import silence_words, state_words
 from .documents import full_document
 from .journals import find, load, manager
 from .parsing import INTERRUPTED
-from .sentences import silence_words, state_words
 from .terminal import Terminal
 from .texts import plural, preview, printable, short_name
 

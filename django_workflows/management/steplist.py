@@ -7,8 +7,8 @@ from itertools import islice, zip_longest
 
 from ..core.attempts import AttemptState, StepHistory
 from ..core.timeline import Row, human
+from ..words.sentences import attempt_words, error_words, progress_words, state_words
 from .journals import Journal
-from .sentences import attempt_words, error_words, progress_words, state_words
 from .terminal import Terminal
 from .texts import PREVIEW, aligned, plural, preview, printable
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-#: Characters of a payload or error that are shown where not everything is asked for.
-PREVIEW = 300
+from ..words.texts import PREVIEW, printable, short_name
 
-
-def printable(text: str) -> str:
-    """``text`` with everything escaped that would not show as itself: control characters, line ends, bidi marks."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+__all__ = ["aligned", "fit", "pad", "plural", "preview", "printable", "short_name", "width"]
 
 
 def preview(text: str, limit: int | None = PREVIEW) -> str:
@@ -58,12 +52,6 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), widest:
     """
     widths = [min(widest, max(width(cell) for cell in column)) for column in zip(*rows, strict=True)]
     return [[pad(cell, widths[index], right=index in right) for index, cell in enumerate(row)] for row in rows]
-
-
-def short_name(name: str) -> str:
-    """The last part of a dotted path; any other name as it is."""
-    parts = name.split(".")
-    return parts[-1] if all(part.isidentifier() for part in parts) else name
 
 
 def plural(count: int, noun: str) -> str:

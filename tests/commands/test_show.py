@@ -124,7 +124,7 @@ def test_without_workers_it_says_how_to_start_one(manage: Manage) -> None:
     waiting = section(manage("show", workflow_id), "Waiting for")
     assert [line.strip() for line in waiting] == [
         "a worker for its next turn",
-        "No worker has ever reported: start one with `manage.py qcluster`.",
+        "No worker has ever reported: start one with `manage.py workflows cluster`.",
     ]
 
 

@@ -101,7 +101,7 @@ def test_a_canceled_workflow_ends_the_command_with_1(manage: Manage) -> None:
 def test_after_a_while_without_workers_it_says_so(manage: Manage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "_PATIENCE", following.timedelta(0))
     workflow_id = w.nothing.start()
-    hint = "No worker has ever reported: start one with `manage.py qcluster`."
+    hint = "No worker has ever reported: start one with `manage.py workflows cluster`."
     out = io.StringIO()
     manage.error("watch", workflow_id, "--timeout", "0.01", returncode=1, out=out)
     assert out.getvalue().count(hint) == 1

@@ -14,9 +14,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...core.journal import WorkflowState
 from ...engine.cleanup import finished_before
+from ...words.sentences import state_words
 from ..journals import find, manager
 from ..parsing import duration, usage_error
-from ..sentences import state_words
 from ..terminal import Terminal
 from ..texts import plural, printable
 

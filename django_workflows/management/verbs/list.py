@@ -13,10 +13,10 @@ from ...core.registry import registry
 from ...core.timeline import human
 from ...models import Workflow
 from ...store.database import now
+from ...words.sentences import moment, state_words
 from ..documents import workflow_document
 from ..journals import manager
 from ..parsing import positive
-from ..sentences import moment, state_words
 from ..terminal import Terminal
 from ..texts import aligned, printable
 

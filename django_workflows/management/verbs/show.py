@@ -14,10 +14,10 @@ from django.core.management.base import CommandParser
 from ...core.attempts import read_failure
 from ...core.timeline import GROUP_SIZE, Row, Timeline, layout
 from ...models import Workflow
+from ...words.sentences import distance, error_words, moment, silence_words, standing, wait_words
 from ..documents import journal_document
 from ..drawing import CHARACTERS, draw
 from ..journals import Journal, load
-from ..sentences import distance, error_words, moment, silence_words, standing, wait_words
 from ..steplist import StepList
 from ..terminal import Terminal
 from ..texts import PREVIEW, plural, preview, printable
