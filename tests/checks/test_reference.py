@@ -12,8 +12,8 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def test_every_check_is_in_the_reference_and_nothing_else() -> None:
-    sources = "".join(path.read_text() for path in Path(checks.__file__).parent.glob("*.py"))
-    ids = set(re.findall(r'id="django_workflows\.([EW]\d{3})"', sources))
+    sources = "".join(path.read_text() for path in Path(checks.__file__).parent.rglob("*.py"))
+    ids = set(re.findall(r'"django_workflows\.([EW]\d{3})"', sources))
     ids |= {rule.id for rule in vars(rules).values() if isinstance(rule, rules.Rule)}
 
     assert set(re.findall(r"^\| ([EW]\d{3}) \|", (REFERENCE / "checks.md").read_text(), re.MULTILINE)) == ids
