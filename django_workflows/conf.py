@@ -48,6 +48,12 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _token(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or len(value) < 16 or not value.isascii()):
+        raise ValueError("an ASCII text of at least 16 characters, or None")
+    return value
+
+
 def _mismatch(value: Any) -> str:
     if value not in ("park", "fail"):
         raise ValueError('"park" or "fail"')
@@ -88,6 +94,9 @@ SETTINGS: Mapping[str, Setting] = {
         5, _seconds, "How long a worker goes on taking work before it returns to django-q2. Well below its timeout."
     ),
     "MASKED_KEYS": Setting(SENSITIVE, _words, "Parts of keys whose values are hidden in logs and on pages."),
+    "METRICS_TOKEN": Setting(
+        None, _token, "What a scraper of the metrics sends as its bearer token; None: only users may look."
+    ),
     "LIVE_HANDLERS": Setting(
         200, _count, "How many waiting handlers a worker keeps in memory, to go on without replay."
     ),
