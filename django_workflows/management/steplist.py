@@ -8,9 +8,10 @@ from itertools import islice, zip_longest
 from ..core.attempts import AttemptState, StepHistory
 from ..core.timeline import Row, human
 from ..words.sentences import attempt_words, error_words, progress_words, state_words
+from ..words.texts import PREVIEW
 from .journals import Journal
 from .terminal import Terminal
-from .texts import PREVIEW, aligned, plural, preview, printable
+from .texts import aligned, plural, preview, printable
 
 _NAME = 60
 #: So many failed members of a group are named.

@@ -29,3 +29,10 @@ def ensure_sweep(sender: Any, using: str, **kwargs: Any) -> None:
             "kwargs": "{'q_options': {'save': False}}",
         },
     )
+
+
+def has_sweep() -> bool:
+    """Whether the schedule is there."""
+    from django_q.models import Schedule
+
+    return bool(Schedule.objects.filter(name=SWEEP_NAME).exists())

@@ -13,14 +13,12 @@ def check_sweep() -> Iterator[CheckMessage]:
     """W035: nobody sweeps: django-q2's schedule is gone, or its scheduler is switched off."""
     if not apps.is_installed("django_q"):
         return
-    from django_q.models import Schedule
-
-    from ...q2.schedules import SWEEP_NAME
+    from ...q2.schedules import SWEEP_NAME, has_sweep
 
     cluster = getattr(django_settings, "Q_CLUSTER", {})
     if isinstance(cluster, dict) and cluster.get("scheduler") is False:
         yield _missing("django-q2's scheduler is switched off", 'Remove "scheduler" from Q_CLUSTER, or set it to True')
-    elif not Schedule.objects.filter(name=SWEEP_NAME).exists():
+    elif not has_sweep():
         yield _missing(f"the schedule {SWEEP_NAME!r} is gone", "`python manage.py migrate` makes it again")
 
 

@@ -15,12 +15,13 @@ from ...core.attempts import read_failure
 from ...core.timeline import GROUP_SIZE, Row, Timeline, layout
 from ...models import Workflow
 from ...words.sentences import distance, error_words, moment, silence_words, standing, wait_words
+from ...words.texts import PREVIEW
 from ..documents import journal_document
 from ..drawing import CHARACTERS, draw
 from ..journals import Journal, load
 from ..steplist import StepList
 from ..terminal import Terminal
-from ..texts import PREVIEW, plural, preview, printable
+from ..texts import plural, preview, printable
 
 #: Of more rows than this, so many at the beginning and at the end are shown.
 _ROWS = 100
