@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_save
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -16,8 +17,10 @@ class DjangoWorkflowsConfig(AppConfig):
     def ready(self) -> None:
         from . import checks  # noqa: F401 - registers itself
         from .engine.instances import register_model_codec
+        from .engine.pools import limits_changed
         from .q2 import connect
 
         register_model_codec()
+        post_save.connect(limits_changed, sender="django_workflows.Pool", dispatch_uid="django_workflows.pools")
         connect()
         autodiscover_modules("workflows")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..exceptions import DefinitionNotFound, DuplicateDefinition
 from .definitions import Definition
+from .pools import PoolLimits
 
 
 def _place(definition: Definition[Any, Any]) -> tuple[str, int]:
@@ -23,8 +24,8 @@ class Registry:
     def __init__(self) -> None:
         self._definitions: dict[str, Definition[Any, Any]] = {}
         self.functions: dict[str, Callable[..., Any]] = {}
-        #: How many steps of each limited pool may run at once, as the code says.
-        self.pools: dict[str, int] = {}
+        #: What limits each pool, as the code says.
+        self.pools: dict[str, PoolLimits] = {}
         self._managers: dict[str, int] = {}
 
     def add(self, definition: Definition[Any, Any]) -> None:

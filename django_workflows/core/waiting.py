@@ -14,8 +14,8 @@ from .journal import OPEN_STATES, StepKind, StepState
 class WaitKind(StrEnum):
     """What is waited for.
 
-    ``WORKER``: one that takes the next turn or the step; ``PLACE``: one in the step's pool, whose ``max_parallelism``
-    is reached; ``SILENT``: the step's worker has let its lease run out; ``PROBLEM``: somebody must do something.
+    ``WORKER``: one that takes the next turn or the step; ``PLACE``: one in the pool of the step, whose limits
+    are reached; ``SILENT``: the step's worker has let its lease run out; ``PROBLEM``: somebody must do something.
     """
 
     PROBLEM = "problem"

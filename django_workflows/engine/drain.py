@@ -12,6 +12,7 @@ from ..store import workflows
 from ..store.database import retrying
 from . import announce
 from .advance import advance
+from .dispatch import wake
 from .run_step import run_step
 from .worker import Worker, draining
 
@@ -46,7 +47,7 @@ def _drain(worker: Worker, over: Callable[[], bool]) -> int:
 
 
 def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
-    step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools))
+    step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools, wake))
     if step is None:
         return 0
     worker.took()

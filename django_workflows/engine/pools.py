@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ..core.pools import UNKNOWN
 from ..core.registry import registry
+from ..models import Pool
 from ..store import pools
 from ..store.database import atomic, retrying
 from .dispatch import wake
@@ -12,12 +14,17 @@ def free_place(pool: str) -> None:
     """After a step of ``pool`` ended, was dropped or waits to be tried again, in that transaction. "" does nothing."""
     if not pool:
         return
-    for queue, count in pools.promote(pool, registry.pools.get(pool, 1)).items():
-        wake(queue, 0.0, count)
+    pools.promote(pool, registry.pools.get(pool, UNKNOWN), wake)
+
+
+def limits_changed(instance: Pool, **_: object) -> None:
+    """A row of limits was saved: steps that may begin by the new ones do so now."""
+    with atomic():
+        free_place(instance.name)
 
 
 def free_all_places() -> None:
-    """Look at every pool: after a limit was raised, or in case something was overlooked."""
+    """Look at every pool, in case something was overlooked; pools that have no row yet get one."""
 
     def change(pool: str) -> None:
         with atomic():

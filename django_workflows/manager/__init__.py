@@ -26,7 +26,9 @@ class WorkflowManager(SyncManager):
 
     ``retry_actions_by_default`` and ``default_retry`` say whether and how actions are tried again; a definition or a
     step can say otherwise. ``max_parallelism`` is how many steps of this manager's workflows may run at once over all
-    machines, ``None`` for no limit. ``queue`` names the django-q2 cluster that runs them, "" for the default one.
+    machines; ``rate_limit``, ``(100, timedelta(minutes=1))`` for example, how many may begin in any span of that length
+    (seconds or timedelta), each attempt counted; ``None`` for no limit. ``queue`` names the django-q2 cluster that runs
+    them, "" for the default one. Raises ``InvalidDefinition`` for limits that make no sense.
     """
 
     async def astart(

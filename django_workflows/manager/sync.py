@@ -15,6 +15,7 @@ from ..core.context import WorkflowContext
 from ..core.definitions import Definition
 from ..core.durations import Duration, to_seconds
 from ..core.events import EventDefinition
+from ..core.pools import PoolLimits
 from ..core.registry import registry
 from ..core.retry import RetryPolicy, dotted_path
 from ..core.status import WorkflowStatus
@@ -44,16 +45,17 @@ class SyncManager:
         self,
         *,
         max_parallelism: int | None = None,
+        rate_limit: tuple[int, Duration] | None = None,
         retry_actions_by_default: bool = False,
         default_retry: RetryPolicy | None = None,
         queue: str = "",
         name: str | None = None,
     ) -> None:
-        self.max_parallelism = None if max_parallelism is None else check_limit(max_parallelism)
+        self.limits = PoolLimits.of(max_parallelism, rate_limit)
         self.retry_actions_by_default = retry_actions_by_default
         self.default_retry = default_retry or RetryPolicy()
         self.queue = queue
-        self.name = name or registry.new_pool_name(sys._getframe(1).f_globals.get("__name__", "workflows"))
+        self.name: str = name or registry.new_pool_name(sys._getframe(1).f_globals.get("__name__", "workflows"))
 
     @overload
     def define(self, handler: Handler[P, R], /) -> WorkflowDefinition[P, R]: ...
@@ -65,6 +67,7 @@ class SyncManager:
         retry_actions_by_default: bool | None = ...,
         default_retry: RetryPolicy | None = ...,
         max_parallelism: int | None = ...,
+        rate_limit: tuple[int, Duration] | None = ...,
         queue: str | None = ...,
         priority: int = ...,
         api: bool = ...,
@@ -87,6 +90,7 @@ class SyncManager:
         retry_actions_by_default: bool | None = None,
         default_retry: RetryPolicy | None = None,
         max_parallelism: int | None = None,
+        rate_limit: tuple[int, Duration] | None = None,
         queue: str | None = None,
         priority: int = 0,
         api: bool = False,
@@ -96,7 +100,7 @@ class SyncManager:
         name = name or dotted_path(handler)
         definition = WorkflowDefinition[Any, Any](
             name=name,
-            pool=self._pool(name, max_parallelism),
+            pool=self._pool(name, PoolLimits.of(max_parallelism, rate_limit)),
             handler=handler,
             retry_actions=self.retry_actions_by_default
             if retry_actions_by_default is None
@@ -110,15 +114,13 @@ class SyncManager:
         registry.add(definition)
         return definition
 
-    def _pool(self, definition: str, max_parallelism: int | None) -> str:
+    def _pool(self, definition: str, own: PoolLimits | None) -> str:
         """The pool that a definition's steps count against: its own, else the manager's, else none."""
-        if max_parallelism is not None:
-            registry.pools[definition] = check_limit(max_parallelism)
-            return definition
-        if self.max_parallelism is not None:
-            registry.pools[self.name] = self.max_parallelism
-            return str(self.name)
-        return ""
+        limits, pool = (self.limits, self.name) if own is None else (own, definition)
+        if limits is None:
+            return ""
+        registry.pools[pool] = limits
+        return pool
 
     # -- starting
 
@@ -215,13 +217,6 @@ class SyncManager:
     def cleanup(self, workflow_id: UUID | str) -> bool:
         """Delete a finished workflow with its steps, events and children; False when unknown or still running."""
         return cleanup_verb.cleanup(as_id(workflow_id))
-
-
-def check_limit(max_parallelism: object) -> int:
-    """``max_parallelism`` itself; ``InvalidDefinition`` unless it is an int of at least 1."""
-    if isinstance(max_parallelism, bool) or not isinstance(max_parallelism, int) or max_parallelism < 1:
-        raise InvalidDefinition(f"max_parallelism must be an int of at least 1, or None, got {max_parallelism!r}")
-    return max_parallelism
 
 
 def _event_id(event_id: UUID | str | None) -> UUID | None:

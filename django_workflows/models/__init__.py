@@ -2,9 +2,9 @@
 
 from .event import Event
 from .ids import uuid7
-from .pool import Pool
+from .pool import Pool, PoolStart
 from .step import Step
 from .worker import Worker
 from .workflow import Workflow
 
-__all__ = ["Event", "Pool", "Step", "Worker", "Workflow", "uuid7"]
+__all__ = ["Event", "Pool", "PoolStart", "Step", "Worker", "Workflow", "uuid7"]

@@ -82,10 +82,16 @@ class Step(models.Model):
                 condition=Q(state__in=["queued", "running", "waiting"]),
                 name="dwf_step_open",
             ),
+            # Who has a place in a pool, and who comes next.
             models.Index(
-                fields=["pool", "state"],
+                fields=["pool", "state", "due_at"],
                 condition=Q(state__in=["queued", "running"]) & ~Q(pool=""),
                 name="dwf_step_pool",
+            ),
+            models.Index(
+                fields=["pool", "-priority", "queued_at", "id"],
+                condition=Q(state="queued", due_at__isnull=True) & ~Q(pool=""),
+                name="dwf_step_pool_waiting",
             ),
         ]
 

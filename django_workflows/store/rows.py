@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.journal import Failure, StepRecord, WorkflowRecord
-from ..models import Event, Pool, Step, Worker, Workflow
+from ..models import Event, Pool, PoolStart, Step, Worker, Workflow
 from .database import read_duration, read_instant, read_uuid
 
 WORKFLOW = Workflow._meta.db_table
 STEP = Step._meta.db_table
 EVENT = Event._meta.db_table
 POOL = Pool._meta.db_table
+POOL_START = PoolStart._meta.db_table
 WORKER = Worker._meta.db_table
 
 _READERS: dict[str, Any] = {

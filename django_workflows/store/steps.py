@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from ..conf import settings
 from ..core.journal import ClaimedStep
+from ..core.pools import UNKNOWN, PoolLimits
 from ..models import Step
 from .database import (
     Moment,
@@ -27,7 +28,7 @@ from .database import (
     read_uuid,
     skip_locked,
 )
-from .pools import admit
+from .pools import Wake, admit
 from .rows import STEP, WORKFLOW
 from .workflows import levels, live
 
@@ -40,14 +41,17 @@ _CLAIMED = (
 )
 
 
-def claim(queue: str, worker: str, pools: Mapping[str, int] | None = None) -> ClaimedStep | None:
+def claim(
+    queue: str, worker: str, pools: Mapping[str, PoolLimits] | None = None, wake: Wake = lambda *_: None
+) -> ClaimedStep | None:
     """Take a step that is due, for the length of a lease, as a new attempt; ``None`` if none is.
 
     A step whose lease ran out is due as well: its attempt was lost, which ``ClaimedStep.lost`` shows. ``pools`` are the
     limits that the code sets; a step that finds no place in its pool is set aside, and the next one is looked at.
+    ``wake`` is told of those that became due instead.
     """
     for priority in levels.of(STEP, queue):
-        row = _claim_with_place(queue, priority, worker, pools) if pools else _claim_row(queue, priority, worker)
+        row = _claim_with_place(queue, priority, worker, pools, wake) if pools else _claim_row(queue, priority, worker)
         if row is not None:
             return _claimed_step(row)
     return None
@@ -64,11 +68,13 @@ def _claim_row(queue: str, priority: int, worker: str) -> tuple[Any, ...] | None
     )
 
 
-def _claim_with_place(queue: str, priority: int, worker: str, pools: Mapping[str, int]) -> tuple[Any, ...] | None:
+def _claim_with_place(
+    queue: str, priority: int, worker: str, pools: Mapping[str, PoolLimits], wake: Wake
+) -> tuple[Any, ...] | None:
     while True:
         with atomic():
             row = _claim_row(queue, priority, worker)
-            if row is None or not row[12] or admit(row[12], pools.get(row[12], 1), row[13]):
+            if row is None or not row[12] or admit(row[12], pools.get(row[12], UNKNOWN), row[13], wake):
                 return row
 
 

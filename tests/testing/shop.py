@@ -23,6 +23,7 @@ from django_workflows import (
 from tests.app.models import Effect
 
 workflow = WorkflowManager()
+slow = WorkflowManager(rate_limit=(2, 60))
 verified = define_event("verificationEmail", dict[str, bool])
 three_times = RetryPolicy(max_attempts=3, initial_backoff=timedelta(minutes=1), base=2)
 
@@ -139,6 +140,11 @@ async def long_chain(step: WorkflowContext, length: int) -> int:
 @workflow.define
 async def wide(step: WorkflowContext, count: int) -> int:
     return sum(await asyncio.gather(*(step.run_action(add, number, 1) for number in range(count))))
+
+
+@slow.define
+async def paced(step: WorkflowContext, count: int) -> int:
+    return len(await asyncio.gather(*(step.run_action(add, index, 1) for index in range(count))))
 
 
 @workflow.define

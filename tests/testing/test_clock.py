@@ -10,7 +10,17 @@ from django_workflows import Completed, InProgress, InvalidStep
 from django_workflows.models import Step
 from django_workflows.store import database
 from django_workflows.testing import NoRest, WorkflowTester
-from tests.testing.shop import every_minute, long_chain, onboarding, retrying, send_email, two_timers, workflow
+from tests.testing.shop import (
+    add,
+    every_minute,
+    long_chain,
+    onboarding,
+    paced,
+    retrying,
+    send_email,
+    two_timers,
+    workflow,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -113,3 +123,15 @@ def test_an_inner_tester_goes_on_from_the_outer_ones_time(workflows):
         assert inner.now == workflows.now
         inner.advance(1)
     assert workflows.now < datetime.now(UTC) + timedelta(days=100)
+
+
+def test_a_rate_limit_lets_its_steps_begin_as_time_passes(workflows):
+    workflow_id = paced.start(5)
+    workflows.run()
+    assert len(workflows.calls(add)) == 2
+    workflows.advance(timedelta(seconds=59))
+    assert len(workflows.calls(add)) == 2
+    workflows.advance(1)
+    assert len(workflows.calls(add)) == 4
+    workflows.advance(60)
+    assert workflow.status(workflow_id) == Completed(5)
