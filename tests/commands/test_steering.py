@@ -46,11 +46,11 @@ def test_a_finished_workflow_is_restarted_from_a_step(capsys: pytest.CaptureFixt
     workflow_id = sums.start([1, 2, 3])
     finish(workflow_id)
     assert "Restarted" in told(capsys, "restart", workflow_id, "--from", "1")
-    assert list(workflow.steps(workflow_id).values_list("state", flat=True)) == ["completed", "queued"]
+    assert list(workflow.steps(workflow_id).values_list("state", flat=True)) == ["completed"]
     assert refused("restart", workflow_id)[0] == 1
     assert finish(workflow_id) == Completed(6)
     told(capsys, "restart", workflow_id, "--from", "tests.app.steps.add")
-    assert workflow.steps(workflow_id).last().state == "queued"  # type: ignore[union-attr]
+    assert workflow.steps(workflow_id).count() == 2
     finish(workflow_id)
     assert refused("restart", workflow_id, "--from", "nothing.like.it") == (
         2,
