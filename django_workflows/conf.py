@@ -106,7 +106,7 @@ SETTINGS: Mapping[str, Setting] = {
 def user_settings() -> Mapping[str, Any]:
     """The dict as the project wrote it; ``ImproperlyConfigured`` if it is no dict."""
     value = getattr(django_settings, "DJANGO_WORKFLOWS", {})
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise ImproperlyConfigured(f"DJANGO_WORKFLOWS must be a dict, got {type(value).__name__}")
     return value
 
@@ -126,17 +126,28 @@ def problems() -> Iterator[tuple[str, str]]:
 
 
 class Settings:
-    """``settings.LEASE`` and so on: the project's value, or the default."""
+    """``settings.LEASE`` and so on: the project's value, or the default.
+
+    What was read is kept as long as the project's dict has the very same object under that key.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[Any, Any]] = {}
 
     def __getattr__(self, key: str) -> Any:
         setting = SETTINGS.get(key)
         if setting is None:
             raise AttributeError(key)
         value = user_settings().get(key, setting.default)
+        known = self._read.get(key)
+        if known is not None and known[0] is value:
+            return known[1]
         try:
-            return setting.read(value)
+            read = setting.read(value)
         except ValueError as error:
             raise ImproperlyConfigured(f"DJANGO_WORKFLOWS[{key!r}] must be {error}, got {value!r}") from None
+        self._read[key] = value, read
+        return read
 
 
 settings = Settings()

@@ -20,7 +20,9 @@ from .database import (
     put_instant,
     put_uuid,
 )
+from .prepared import in_one_statement
 from .rows import STEP, STEP_COLUMNS, WORKFLOW, dump_failure, step_record
+from .turn_statement import write_turn as write_in_one_statement
 from .workflows import insert_children, levels
 
 
@@ -45,6 +47,18 @@ def write_turn(turn: TurnRecord) -> tuple[datetime, int] | None:
     It is void when the workflow ended, was restarted or canceled, when another turn was taken meanwhile, or when the
     attempt that it ends is no longer this worker's.
     """
+    for step in turn.new_steps:
+        levels.note(STEP, step.queue, step.priority)
+    if in_one_statement():
+        written = write_in_one_statement(turn, _expires_sql(Moment()))
+        if written is not None and turn.children:
+            insert_children(turn.children)
+        return written
+    return _write_turn(turn)
+
+
+def _write_turn(turn: TurnRecord) -> tuple[datetime, int] | None:
+    """The same in the SQL that every database knows, statement by statement."""
     written = _write_workflow(turn)
     if written is None:
         return None
@@ -55,8 +69,6 @@ def write_turn(turn: TurnRecord) -> tuple[datetime, int] | None:
     if turn.dropped:
         drop_steps(turn.workflow_id, turn.dropped, now)
     if turn.new_steps:
-        for step in turn.new_steps:
-            levels.note(STEP, step.queue, step.priority)
         execute_many(_INSERT_STEP, [_step_params(turn, step, now) for step in turn.new_steps])
     if turn.children:
         insert_children(turn.children)

@@ -1,0 +1,1 @@
+"""Benchmarks: what the engine costs, beside the database alone and beside other engines on the same machine."""

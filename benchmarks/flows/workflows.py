@@ -1,0 +1,68 @@
+"""The workloads as workflows."""
+
+from __future__ import annotations
+
+import asyncio
+
+from django_workflows import WorkflowContext, WorkflowManager
+
+from .steps import insert, nothing
+
+workflow = WorkflowManager()
+
+
+@workflow.define
+async def actions(step: WorkflowContext, count: int) -> int:
+    """One action after the other."""
+    total = 0
+    for number in range(count):
+        total += await step.run_action(nothing, number)
+    return total
+
+
+@workflow.define
+async def mutations(step: WorkflowContext, count: int) -> int:
+    """One mutation after the other, each of which inserts a row."""
+    total = 0
+    for number in range(count):
+        total += await step.run_mutation(insert, step.workflow_id, number)
+    return total
+
+
+@workflow.define
+async def inline_mutations(step: WorkflowContext, count: int) -> int:
+    """The same, all in one transaction."""
+    inline = step.with_options(inline=True)
+    total = 0
+    for number in range(count):
+        total += await inline.run_mutation(insert, step.workflow_id, number)
+    return total
+
+
+@workflow.define
+async def naps(step: WorkflowContext, count: int, every: int, seconds: float) -> int:
+    """Actions with a sleep between every so many of them."""
+    total = 0
+    for number in range(count):
+        if number and number % every == 0:
+            await step.sleep(seconds)
+        total += await step.run_action(nothing, number)
+    return total
+
+
+@workflow.define
+async def fan_out(step: WorkflowContext, count: int) -> int:
+    """Actions side by side."""
+    return sum(await asyncio.gather(*(step.run_action(nothing, number) for number in range(count))))
+
+
+@workflow.define
+async def families(step: WorkflowContext, count: int) -> int:
+    """Children side by side, each with one action."""
+    return sum(await asyncio.gather(*(step.run_workflow(actions, 1) for _ in range(count))))
+
+
+@workflow.define
+async def sleeper(step: WorkflowContext, seconds: float) -> None:
+    """One timer."""
+    await step.sleep(seconds)

@@ -1,0 +1,49 @@
+"""The project that is measured. ``DATABASE_URL`` is a PostgreSQL server's; ``BENCHMARK_SQLITE`` is a file."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tests.postgres import connection_settings
+
+SECRET_KEY = "only for benchmarks"  # noqa: S105
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django_q",
+    "django_workflows",
+    "benchmarks.flows",
+]
+
+
+def _database() -> dict[str, Any]:
+    file = os.environ.get("BENCHMARK_SQLITE")
+    if not file:
+        url = os.environ.get("DATABASE_URL", "postgresql:///postgres")
+        return {"ENGINE": "django.db.backends.postgresql", **connection_settings(url)}
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": file,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+
+
+DATABASES = {"default": _database()}
+Q_CLUSTER = {
+    "name": "benchmark",
+    "orm": "default",
+    "broker_class": "django_workflows.q2.JournalBroker",
+    "workers": int(os.environ.get("BENCHMARK_WORKERS", "2")),
+    "timeout": 300,
+    "retry": 360,
+    "catch_up": False,
+}
+DJANGO_WORKFLOWS: dict[str, Any] = {}

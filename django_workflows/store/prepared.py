@@ -1,0 +1,83 @@
+"""Runs the statements that are run all the time: on PostgreSQL prepared, and past Django's cursor.
+
+Django's cursor takes as long for a statement as PostgreSQL does. It is used all the same where somebody watches
+statements through it (``execute_wrapper``, ``DEBUG``), and on every other database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .database import connection
+
+Params = Sequence[Any] | Mapping[str, Any]
+
+#: Whether PostgreSQL writes a step's end as one statement. Cleared by tests only, which then try the other way there.
+one_statement = True
+#: Only statements that ask for it are prepared, at their first run.
+_WHEN_ASKED = 1 << 30
+
+
+def in_one_statement() -> bool:
+    """Whether a change that takes several statements elsewhere is one statement here, and so needs no transaction."""
+    return one_statement and connection().vendor == "postgresql"
+
+
+def run_one(sql: str, params: Params) -> tuple[Any, ...] | None:
+    """The first row that a statement returns; its text is to be the same each time, so that it is prepared once."""
+    conn = connection()
+    cursor = _prepared_cursor(conn)
+    if cursor is None:
+        with conn.cursor() as watched:
+            watched.execute(sql, params)
+            rows = watched.fetchall()
+            return rows[0] if rows else None
+    with conn.wrap_database_errors:
+        cursor.execute(sql, params, prepare=True)
+        return cursor.fetchone()  # type: ignore[no-any-return]
+
+
+def run_all(sql: str, params: Params) -> list[tuple[Any, ...]]:
+    """All rows that a statement returns."""
+    conn = connection()
+    cursor = _prepared_cursor(conn)
+    if cursor is None:
+        with conn.cursor() as watched:
+            watched.execute(sql, params)
+            return list(watched.fetchall())
+    with conn.wrap_database_errors:
+        cursor.execute(sql, params, prepare=True)
+        return cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def _prepared_cursor(conn: BaseDatabaseWrapper) -> Any:
+    """Psycopg's own cursor, kept with its connection; ``None`` where Django's is to be used."""
+    if conn.vendor != "postgresql" or conn.execute_wrappers or conn.needs_rollback or conn.queries_logged:
+        return None
+    raw = conn.connection
+    if raw is None:
+        conn.ensure_connection()
+        raw = conn.connection
+    cursor = getattr(raw, "_django_workflows_cursor", False)
+    return _new_cursor(conn, raw) if cursor is False else cursor
+
+
+def _new_cursor(conn: BaseDatabaseWrapper, raw: Any) -> Any:
+    try:
+        from psycopg import Connection, Cursor
+    except ImportError:
+        return None  # psycopg2
+    if not isinstance(raw, Connection):
+        return None
+    if conn.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        # Django's word for a pooler that hands connections from transaction to transaction: it may not know statements
+        # that were prepared on another one.
+        raw.prepare_threshold = None
+    elif raw.prepare_threshold is None:
+        raw.prepare_threshold = _WHEN_ASKED
+    cursor = Cursor(raw)
+    raw._django_workflows_cursor = cursor  # type: ignore[attr-defined]
+    return cursor
