@@ -13,8 +13,9 @@ from ..core.journal import ClaimedStep, StepState, WorkflowRecord, WorkflowState
 from ..core.registry import registry
 from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload
 from ..store import cancellation, journals, workflows
-from ..store.database import atomic, retrying
+from ..store.database import atomic, clock, retrying
 from . import announce
+from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .complete import complete
 from .continue_as_new import continue_as_new
@@ -41,6 +42,8 @@ def advance(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
         logger.error("Workflow %s %s needs attention: %s", claimed.name, claimed.id, problem, extra=about)
         return None
     try:
+        if claimed.started_at is None and can_stand_alone():
+            return _first_turn(claimed, queue)
         return take_turn(claimed.id, claimed.generation, queue)
     except TurnVoid:
         return None
@@ -55,6 +58,49 @@ def advance(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
         problem = f"{type(error).__name__}: {error}"[:2000]
         retrying(lambda: workflows.park(claimed.id, problem, seconds=delay, deliveries=claimed.deliveries))
     return None
+
+
+def _first_turn(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
+    """The first turn of a workflow, from the row as it was claimed: without a lock, unless the turn needs one."""
+    definition = registry.get(claimed.name)
+    if definition is None or claimed.cancel_requested_at is not None:
+        return take_turn(claimed.id, claimed.generation, queue)
+    live_handlers.drop(claimed.id)
+    at = clock.estimate()
+    live = LiveHandler(new_replay(definition, claimed, at), claimed)
+    turn = Turn(claimed, live, at)
+    try:
+        with closing_on_error(live):
+            with handler_limits(definition):
+                live.replay.catch_up((), fresh=True, reopened=claimed.reopened)
+                turn.absorb()
+            return _write_somehow(turn, queue)
+    except TurnVoid:
+        return take_turn(claimed.id, claimed.generation, queue)
+
+
+def _write_somehow(turn: Turn, queue: str) -> ClaimedStep | None:
+    if stands_alone(turn, queue):
+        return retrying(lambda: write(turn, queue))
+
+    def change() -> ClaimedStep | None:
+        with atomic():
+            return write_in_transaction(turn, queue)
+
+    return retrying(change)
+
+
+def write_in_transaction(turn: Turn, queue: str | None) -> ClaimedStep | None:
+    """Write a turn that was taken without a lock, in the caller's transaction. ``TurnVoid`` if it is repeated."""
+    if turn.tried:
+        raise TurnVoid  # its inline steps cannot be run again, they have been handed over
+    turn.tried = True
+    if turn.needs_database:
+        locked = workflows.lock(turn.workflow.id, turn.workflow.generation)
+        if locked is None or locked[0].delivered != turn.workflow.delivered:
+            raise TurnVoid
+        turn.record.expected_version = locked[0].version
+    return write(turn, queue)
 
 
 def take_turn(
@@ -109,8 +155,9 @@ def locked_turn(
 
 def write(turn: Turn, queue: str | None, *, strict: bool = False) -> ClaimedStep | None:
     """Settle and write a turn, in the caller's transaction. Raises ``TurnVoid``, and then all must be rolled back."""
-    with handler_limits(turn.definition):
-        turn.settle()
+    if turn.needs_database:
+        with handler_limits(turn.definition):
+            turn.settle()
     if strict and turn.continuing is None:
         ending = turn.replay.ending()
         if isinstance(ending, Raised):
@@ -156,7 +203,7 @@ def _remember(turn: Turn, version: int, now: datetime) -> None:
 def cancel_children(turn: Turn) -> None:
     """Ask the children of steps that were given up to cancel; at the workflow's end, all that still run."""
     numbers = None if turn.record.ending is not None else turn.record.dropped
-    if numbers is None or numbers:
+    if numbers or (numbers is None and turn.may_have_children):
         for queue in cancellation.request_for_children(turn.workflow.id, numbers):
             wake(queue)
 

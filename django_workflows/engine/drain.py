@@ -10,7 +10,7 @@ from ..core.registry import registry
 from ..store import steps as step_store
 from ..store import workflows
 from ..store.database import retrying
-from . import announce
+from . import announce, soon
 from .advance import advance
 from .dispatch import wake
 from .run_step import run_step
@@ -40,7 +40,7 @@ def _drain(worker: Worker, over: Callable[[], bool]) -> int:
         # Steps first, so that many of one workflow that end together make one turn; but never only steps.
         count = _run_one_step(worker, over) if done % 4 else 0
         count = count or _advance_one(worker, over) or (0 if done % 4 else _run_one_step(worker, over))
-        if not count:
+        if not count and not soon.wait():
             break
         done += count
     return done

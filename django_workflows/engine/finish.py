@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from django.db import transaction
 
@@ -16,8 +17,10 @@ from ..exceptions import WorkflowError
 from ..store import journals, workflows
 from ..store import steps as step_store
 from ..store.database import alias, atomic, clock, retrying
-from . import announce
-from .advance import locked_turn, write
+from ..store.step_statement import end_apart
+from . import announce, soon
+from .advance import locked_turn, take_turn, write, write_in_transaction
+from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .dispatch import wake
 from .ends import TurnVoid
@@ -38,11 +41,16 @@ def policy_of(step: ClaimedStep) -> RetryPolicy | None:
 
 
 def finish(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
-    """Write the outcome that ``produce`` gives, in one transaction with what ``produce`` writes itself.
+    """Write the outcome that ``produce`` gives, in one transaction with what ``produce`` of a mutation writes itself.
 
     Tried first as the handler's next turn, if the handler is here and waits for this step alone; if somebody else was
     faster, as an entry for another turn.
     """
+    if step.kind != StepKind.MUTATION:
+        outcome = produce()
+        if outcome.error is None and not step.failures and not step.pool and can_stand_alone():
+            return _finish_at_once(step, outcome, queue)
+        produce = partial(_same, outcome)
     live = live_handlers.take_waiting(step)
     if live is not None:
         try:
@@ -52,6 +60,54 @@ def finish(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None)
     with suppress(TurnVoid):
         return _committing(step, lambda: _finish_alone(step, produce, queue))
     return None
+
+
+def _same(outcome: Outcome) -> Outcome:
+    return outcome
+
+
+# -- each in one statement
+
+
+def _finish_at_once(step: ClaimedStep, outcome: Outcome, queue: str | None) -> ClaimedStep | None:
+    live = live_handlers.take_waiting(step)
+    if live is not None:
+        try:
+            return _turn_at_once(step, outcome, live, queue)
+        except (TurnVoid, WorkflowError):
+            live.replay.close()
+    end = step_end(step, outcome, None)
+    here = live_handlers.peek(step.workflow_id) is not None
+    ended = retrying(lambda: end_apart(step, end, here=here))
+    if ended is None:
+        return None
+    announce.step_completed(step, end)
+    if ended.others_open:
+        soon.expect(ended.due_in)
+        return None
+    return _take_turn_here(step, queue) if here else None
+
+
+def _turn_at_once(step: ClaimedStep, outcome: Outcome, live: LiveHandler, queue: str | None) -> ClaimedStep | None:
+    with closing_on_error(live):
+        turn = _led(step, outcome, live)
+        if not stands_alone(turn, queue):
+            return _committing(step, lambda: _write_led(step, turn, queue))
+        mine = retrying(lambda: write(turn, queue))
+    announce.step_completed(step, turn.record.step_ends[0])
+    return mine
+
+
+def _take_turn_here(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
+    """The turn that the last of several steps brings about, if its handler is here."""
+    try:
+        return take_turn(step.workflow_id, step.generation, queue)
+    except (WorkflowError, TurnVoid):
+        workflows.make_due(step.workflow_id)  # the turn that is due says what is wrong
+        return None
+
+
+# -- in a transaction
 
 
 def _committing(step: ClaimedStep, change: Callable[[], ClaimedStep | None]) -> ClaimedStep | None:
@@ -90,17 +146,21 @@ def _finish_with_turn(
         live_handlers.keep(step.workflow_id, live)
         return None
     with closing_on_error(live):
-        if live.replay.open.keys() != {step.number}:
-            raise TurnVoid  # this is a repetition, and the handler has gone on before
-        turn = Turn(live.workflow, live, clock.estimate())
-        with handler_limits(turn.definition):
-            turn.deliver_end(step, outcome)
-        if turn.needs_database:
-            locked = workflows.lock(step.workflow_id, step.generation)
-            if locked is None or locked[0].delivered != live.workflow.delivered:
-                raise TurnVoid
-            turn.record.expected_version = locked[0].version
-        mine = write(turn, queue)
+        return _write_led(step, _led(step, outcome, live), queue)
+
+
+def _led(step: ClaimedStep, outcome: Outcome, live: LiveHandler) -> Turn:
+    """The turn in which the handler is handed this outcome; nothing is written yet."""
+    if live.replay.open.keys() != {step.number}:
+        raise TurnVoid  # this is a repetition, and the handler has gone on before
+    turn = Turn(live.workflow, live, clock.estimate())
+    with handler_limits(turn.definition):
+        turn.deliver_end(step, outcome)
+    return turn
+
+
+def _write_led(step: ClaimedStep, turn: Turn, queue: str | None) -> ClaimedStep | None:
+    mine = write_in_transaction(turn, queue)
     if step.failures:
         step_store.set_failures(step, step.failures)
     announce.step_completed(step, turn.record.step_ends[0])

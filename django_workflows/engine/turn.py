@@ -62,6 +62,10 @@ class Turn:
         )
         #: The arguments with which the handler wants to begin anew.
         self.continuing: str | None = None
+        #: Whether it was tried to write this turn in a transaction, and cannot be again.
+        self.tried = False
+        #: The step that this worker runs next.
+        self.mine: ClaimedStep | None = None
         self._pending: list[Ask] = []
 
     # -- handing outcomes to the handler
@@ -149,12 +153,20 @@ class Turn:
 
         It is stored as running, so nobody else is woken for it.
         """
+        if self.mine is not None:
+            return self.mine
         for new in self.record.new_steps:
             at_once = new.state == StepState.QUEUED and new.delay is None and new.run_at is None
             if at_once and new.queue == queue and not new.pool:
                 new.state, new.lease, new.claimed_by = StepState.RUNNING, settings.LEASE, draining.get()
-                return claimed_step(new, self.workflow, self.at)
+                self.mine = claimed_step(new, self.workflow, self.at)
+                return self.mine
         return None
+
+    @property
+    def may_have_children(self) -> bool:
+        """Whether a child may still run: one that it waits for, or it cannot be told."""
+        return any(kind == StepKind.WORKFLOW for _, kind, _ in self.replay.open.values())
 
     # -- inside
 

@@ -21,9 +21,10 @@ one_statement = True
 _WHEN_ASKED = 1 << 30
 
 
-def in_one_statement() -> bool:
-    """Whether a change that takes several statements elsewhere is one statement here, and so needs no transaction."""
-    return one_statement and connection().vendor == "postgresql"
+def in_one_statement(*, outside: bool = False) -> bool:
+    """Whether a change that takes several statements elsewhere is one here; ``outside``: of any transaction, too."""
+    conn = connection()
+    return one_statement and conn.vendor == "postgresql" and not (outside and conn.in_atomic_block)
 
 
 def run_one(sql: str, params: Params) -> tuple[Any, ...] | None:
