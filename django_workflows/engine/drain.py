@@ -10,10 +10,11 @@ from ..core.registry import registry
 from ..store import steps as step_store
 from ..store import workflows
 from ..store.database import retrying
-from . import announce, soon
+from . import announce
 from .advance import advance
 from .dispatch import wake
 from .run_step import run_step
+from .soon import soon
 from .worker import Worker, draining
 
 

@@ -18,7 +18,7 @@ from ..store import journals, workflows
 from ..store import steps as step_store
 from ..store.database import alias, atomic, clock, retrying
 from ..store.step_statement import end_apart
-from . import announce, soon
+from . import announce
 from .advance import locked_turn, take_turn, write, write_in_transaction
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
@@ -27,6 +27,7 @@ from .ends import TurnVoid
 from .live import LiveHandler, live_handlers
 from .log_fields import of_step
 from .pools import free_place
+from .soon import soon
 from .turn import Turn, step_end
 
 logger = logging.getLogger("django_workflows")

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 
-_expected_at = 0.0
+
+class Soon:
+    """The instant at which something falls due that nobody was told of."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+
+    def expect(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def wait(self) -> bool:
+        """Sleep until what was expected last is due; False, at once, if nothing is expected."""
+        left, self._at = self._at - time.monotonic(), 0.0
+        if left <= 0:
+            return False
+        time.sleep(left)
+        return True
 
 
-def expect(seconds: float) -> None:
-    """Something falls due in that many seconds, of which nobody was told."""
-    global _expected_at
-    _expected_at = time.monotonic() + seconds
-
-
-def wait() -> bool:
-    """Sleep until what was expected last is due; False, at once, if nothing is expected."""
-    global _expected_at
-    left, _expected_at = _expected_at - time.monotonic(), 0.0
-    if left <= 0:
-        return False
-    time.sleep(left)
-    return True
+soon = Soon()

@@ -165,8 +165,8 @@ class Turn:
 
     @property
     def may_have_children(self) -> bool:
-        """Whether a child may still run: one that it waits for, or it cannot be told."""
-        return any(kind == StepKind.WORKFLOW for _, kind, _ in self.replay.open.values())
+        """Whether a child of an open step, or of one that was given up in this turn, may still run."""
+        return bool(self.record.dropped) or any(kind == StepKind.WORKFLOW for _, kind, _ in self.replay.open.values())
 
     # -- inside
 

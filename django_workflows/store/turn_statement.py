@@ -30,6 +30,7 @@ class Shape(NamedTuple):
     first: bool
     cancels: bool
     told: bool
+    forced: bool
     due: str
     ending: bool
     ends: bool
@@ -64,6 +65,7 @@ def write_turn(turn: TurnRecord, expires: str) -> tuple[datetime, int] | None:
         first=turn.first,
         cancels=turn.canceled_at_delivery is not None,
         told=turn.forced or turn.canceled_at_delivery is not None,
+        forced=turn.forced,
         due=due,
         ending=turn.ending is not None,
         ends=bool(ends),
@@ -231,8 +233,10 @@ def _sql(shape: Shape) -> str:
 def _turn(shape: Shape) -> str:
     sets = (
         "version = version + 1, delivered = %(delivered)s, deliveries = 0, claimed_by = '', problem = '', "
-        "reopened = FALSE, journal_bytes = journal_bytes + %(grown)s"
+        "journal_bytes = journal_bytes + %(grown)s"
     )
+    if not shape.forced:
+        sets += ", reopened = FALSE"
     if shape.first:
         sets += ", started_at = %(at)s"
     if shape.cancels:
