@@ -95,7 +95,8 @@ def test_each_step_costs_as_many_statements_however_long_the_journal_and_a_singl
             statements = []
 
             def count_statement(execute, sql, params, many, context, statements=statements):
-                statements.append(sql)
+                if "RECURSIVE" not in sql:  # priorities in use are looked up once a second
+                    statements.append(sql)
                 return execute(sql, params, many, context)
 
             with connection.execute_wrapper(count_statement):
