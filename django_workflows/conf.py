@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -60,6 +61,36 @@ def _mismatch(value: Any) -> str:
     return str(value)
 
 
+def _paths(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(map(_is_reference, value)):
+        raise ValueError("a list of dotted paths")
+    return tuple(value)
+
+
+def _optional_path(value: Any) -> Any:
+    if value is not None and not _is_reference(value):
+        raise ValueError("a dotted path, or None")
+    return value
+
+
+def _is_reference(value: Any) -> bool:
+    return callable(value) or (isinstance(value, str) and "." in value)
+
+
+def _rates(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ValueError('a dict of rates by scope, as {"start": "10/minute"}')
+    for scope, rate in value.items():
+        if scope not in THROTTLE_SCOPES or not isinstance(rate, str) or not _RATE.fullmatch(rate):
+            raise ValueError(f'rates as "10/minute" for the scopes {", ".join(THROTTLE_SCOPES)}')
+    return dict(value)
+
+
+#: What the REST API counts requests of a client under.
+THROTTLE_SCOPES = ("read", "wait", "start", "act")
+_RATE = re.compile(r"\d{1,9}/(s|sec|second|m|min|minute|h|hour|d|day)")
+
+
 @dataclass(frozen=True)
 class Setting:
     """One key: its default, what reads a user's value (``ValueError`` says what was expected), what it means."""
@@ -99,6 +130,30 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "LIVE_HANDLERS": Setting(
         200, _count, "How many waiting handlers a worker keeps in memory, to go on without replay."
+    ),
+    "API_PERMISSION_CLASSES": Setting(
+        ("rest_framework.permissions.IsAuthenticated", "django_workflows.api.permissions.WorkflowPermissions"),
+        _paths,
+        "REST framework permission classes of every API view.",
+    ),
+    "API_VISIBLE": Setting(
+        None,
+        _optional_path,
+        "Function of a request and a queryset of workflows; returns those that exist for its user. None: all of them.",
+    ),
+    "API_PAGE_SIZE": Setting(50, _count, "How many rows a page of the API has when the client does not say."),
+    "API_MAX_PAGE_SIZE": Setting(500, _count, "How many rows of a page a client may ask for."),
+    "API_MAX_BODY_BYTES": Setting(2 * 1024 * 1024, _count, "Largest body of an API request; a larger one is a 413."),
+    "API_MAX_WAIT": Setting(30, _seconds, "How long a long poll (`?wait=`) waits at the most."),
+    "API_MAX_WAITING": Setting(
+        20, _count, "How many long polls of one process wait at a time; others are answered at once."
+    ),
+    "API_MAX_STREAMS": Setting(100, _count, "How many event streams one process keeps open; others are a 503."),
+    "API_STREAM_SECONDS": Setting(
+        600, _seconds, "How long an event stream stays open; clients come again, and are asked for permission again."
+    ),
+    "API_THROTTLE_RATES": Setting(
+        {}, _rates, 'Rates by scope (`read`, `wait`, `start`, `act`), as {"start": "10/minute"}.'
     ),
 }
 

@@ -12,6 +12,7 @@ from ..core.events import EventDefinition, known_events
 from ..core.journal import Failure, StepState
 from ..core.outcomes import MESSAGE_LIMIT
 from ..core.payloads import codec_for, sanitize_text
+from ..core.unfit import Unfit
 from ..exceptions import (
     EventAlreadySent,
     EventFailed,
@@ -112,18 +113,23 @@ def _encode(event: Any, name: str, value: Any, from_outside: bool) -> str:
     """The text of a value that fits the event, or one of those defined under its name."""
     definitions = [event] if isinstance(event, EventDefinition) else known_events(name)
     codecs = [definition.codec for definition in definitions] or [codec_for(Any)]
-    problem: InvalidPayload | None = None
+    what, refused = f"value of event {name!r}", None
     for codec in codecs:
         try:
-            if from_outside:
-                value = codec.from_outside(value)
-            what = f"value of event {name!r}"
-            return codec.encode_checked(value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)[0]
-        except InvalidPayload as error:
-            problem = problem or error
+            given = codec.from_outside(value) if from_outside else value
+            return codec.encode_checked(given, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)[0]
         except Exception as error:  # noqa: BLE001 - validators are users' code
-            problem = problem or InvalidPayload(f"value of event {name!r}: {error}")
-    raise InvalidArguments(str(problem)) from problem
+            refused = refused or _refusal(what, error)
+    assert refused is not None
+    raise refused
+
+
+def _refusal(what: str, error: Exception) -> InvalidArguments:
+    if not isinstance(error, InvalidPayload):
+        unfit = Unfit.of(error)
+        return InvalidArguments(f"{what}: {unfit}", unfit.problems)
+    cause = error.__cause__
+    return InvalidArguments(str(error), Unfit.of(cause).problems if isinstance(cause, Exception) else ())
 
 
 def _not_running(workflow_id: UUID) -> WorkflowNotRunning:

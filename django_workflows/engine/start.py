@@ -89,10 +89,16 @@ def start(definition: Definition[Any, Any], args: str, options: StartOptions) ->
     ``args`` is the JSON text of valid arguments. Workers begin with it after the commit. With ``start_async=False`` the
     handler runs to its first wait before this returns, and what it raises is raised here and leaves nothing behind.
     """
+    return start_or_find(definition, args, options)[0]
+
+
+def start_or_find(definition: Definition[Any, Any], args: str, options: StartOptions) -> tuple[UUID, bool]:
+    """As ``start``; also whether it is a new one, and not the workflow that has its key already."""
     with tracing.starting(definition.name) as started:
-        workflow_id = _start(_new_workflow(definition, args, options, started.context), options)
+        new = _new_workflow(definition, args, options, started.context)
+        workflow_id = _start(new, options)
         started.made(workflow_id)
-    return workflow_id
+    return workflow_id, workflow_id == new.id
 
 
 def _start(new: NewWorkflow, options: StartOptions) -> UUID:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from ..core.journal import Failure
-from .database import execute, fetch_one, put_instant, put_uuid, read_uuid
+from ..models import Event
+from .database import alias, execute, fetch_one, put_instant, put_uuid, read_uuid
 from .rows import EVENT, STEP, dump_failure
 
 
@@ -114,3 +117,8 @@ def take(
     if row is None:
         return None
     return row[0], None if row[1] is None else Failure.load(row[1])
+
+
+def queryset(workflow_id: UUID) -> QuerySet[Event]:
+    """The events of a workflow, in the order in which they were made."""
+    return Event.objects.using(alias()).filter(workflow_id=workflow_id).order_by("id")

@@ -185,6 +185,11 @@ def queryset(workflow_id: UUID) -> QuerySet[Step]:
     return Step.objects.using(alias()).filter(workflow_id=workflow_id).order_by("number")
 
 
+def everything() -> QuerySet[Step]:
+    """The steps of all workflows."""
+    return Step.objects.using(alias()).all()
+
+
 def attempt_json(
     step: ClaimedStep, attempt: int, error: dict[str, Any], finished_at: datetime | None, started_at: datetime | None
 ) -> dict[str, Any]:

@@ -1,0 +1,178 @@
+"""What a client sees of workflows, steps and events: plain values, with payloads only for those who may see them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+from ..conf import settings
+from ..core.attempts import HISTORY_COLUMNS, Attempt, StepHistory, read_failure
+from ..core.journal import Failure, WorkflowState
+from ..core.masking import masking_of
+from ..core.waiting import Wait
+from ..models import Event, Workflow
+
+#: The columns of a step's row that ``step_document`` reads.
+STEP_COLUMNS = (*HISTORY_COLUMNS, "function", "args", "result")
+#: So many open steps are named, and looked at for what they wait for.
+OPEN_LIMIT = 200
+#: What stands for a problem whose text quotes payloads, where these are not shown.
+HIDDEN_PROBLEM = "It cannot go on by itself."
+
+
+@dataclass(frozen=True)
+class View:
+    """Who looks: ``payloads`` says whether they may see arguments, results, and the messages of errors."""
+
+    payloads: bool
+
+    def payload(self, text: str | None) -> Any:
+        """The value of a stored JSON text, with the values of secret keys masked; ``None`` if it is not shown."""
+        return masking_of(settings.MASKED_KEYS).value(loaded(text)) if self.payloads else None
+
+    def text(self, text: str) -> str | None:
+        """A message that may quote payloads, without what looks like a secret; ``None`` if it is not shown."""
+        return masking_of(settings.MASKED_KEYS).text(text) if self.payloads else None
+
+    def error(self, failure: Failure | None) -> dict[str, Any] | None:
+        """An error: its type is shown to all, its message only beside other payloads. Tracebacks never are."""
+        if failure is None:
+            return None
+        return {"type": failure.type, "message": self.text(failure.message)}
+
+
+def workflow_document(workflow: Workflow, view: View, links: Mapping[str, str]) -> dict[str, Any]:
+    """One row of the list: all that is known without looking at steps."""
+    return {
+        "id": str(workflow.id),
+        "name": workflow.name,
+        "state": workflow.state,
+        "version": workflow.version,
+        "generation": workflow.generation,
+        "created_at": iso(workflow.created_at),
+        "started_at": iso(workflow.started_at),
+        "finished_at": iso(workflow.finished_at),
+        "due_at": iso(workflow.due_at),
+        "cancel_requested_at": iso(workflow.cancel_requested_at),
+        "problem": (view.text(workflow.problem) or HIDDEN_PROBLEM) if workflow.problem else None,
+        "parent": None if workflow.parent_id is None else str(workflow.parent_id),
+        "parent_step": workflow.parent_step,
+        "idempotency_key": workflow.idempotency_key,
+        "error": view.error(read_failure(workflow.error)),
+        "links": dict(links),
+    }
+
+
+def status_document(
+    workflow: Workflow, steps: Iterable[StepHistory], waits: Iterable[Wait], view: View, links: Mapping[str, str]
+) -> dict[str, Any]:
+    """Everything about one workflow, of which the open ``steps`` are given, but for its journal."""
+    return {
+        **workflow_document(workflow, view, links),
+        "status": _status(workflow, steps, view),
+        "progress": {step.name: _progress(step, view) for step in steps if step.progress is not None},
+        "waiting_for": [_wait_document(wait, view) for wait in waits],
+        "args": view.payload(workflow.args),
+        "context": view.payload(workflow.context),
+        "result": view.payload(workflow.result),
+        "on_complete_error": view.error(read_failure(workflow.on_complete_error)),
+    }
+
+
+def _status(workflow: Workflow, steps: Iterable[StepHistory], view: View) -> dict[str, Any]:
+    """The four shapes of ``WorkflowManager.status()``."""
+    if workflow.state == WorkflowState.IN_PROGRESS:
+        return {"type": "in_progress", "running": [step.name for step in steps]}
+    if workflow.state == WorkflowState.COMPLETED:
+        return {"type": "completed", "result": view.payload(workflow.result)}
+    if workflow.state == WorkflowState.FAILED:
+        failure = read_failure(workflow.error)
+        message = None if failure is None else view.text(failure.message)
+        return {"type": "failed", "error": message, "error_type": failure.type if failure else ""}
+    return {"type": "canceled"}
+
+
+def _progress(step: StepHistory, view: View) -> dict[str, Any]:
+    assert step.progress is not None
+    done, total, message = step.progress
+    return {"done": done, "total": total, "message": view.text(message) or ""}
+
+
+def _wait_document(wait: Wait, view: View) -> dict[str, Any]:
+    return {
+        "kind": wait.kind.value,
+        "step": wait.number,
+        "name": wait.name if wait.number is not None or not wait.name else view.text(wait.name) or HIDDEN_PROBLEM,
+        "count": wait.count,
+        "until": iso(wait.until),
+        "attempt": wait.attempt or None,
+        "max_attempts": wait.max_attempts,
+        "queue": wait.queue,
+    }
+
+
+def step_document(row: Mapping[str, Any], view: View, child: Any = None) -> dict[str, Any]:
+    """One entry of the journal, with its attempts. ``child`` is the id of the workflow that it runs, if it does."""
+    step = StepHistory.of(row)
+    return {
+        "number": step.number,
+        "kind": step.kind,
+        "name": step.name,
+        "function": row["function"],
+        "state": step.state,
+        "created_at": iso(step.created_at),
+        "started_at": iso(step.started_at),
+        "finished_at": iso(step.finished_at),
+        "due_at": iso(step.due_at),
+        "attempts": [_attempt_document(attempt, view) for attempt in step.attempts],
+        "max_attempts": step.max_attempts,
+        "progress": None if step.progress is None else _progress(step, view),
+        "child": None if child is None else str(child),
+        "args": view.payload(row["args"]),
+        "result": view.payload(row["result"]),
+        "error": view.error(step.error),
+    }
+
+
+def _attempt_document(attempt: Attempt, view: View) -> dict[str, Any]:
+    return {
+        "attempt": attempt.number,
+        "state": attempt.state.value,
+        "queued_at": iso(attempt.queued_at),
+        "started_at": iso(attempt.started_at),
+        "finished_at": iso(attempt.finished_at),
+        "error": view.error(attempt.error),
+    }
+
+
+def event_document(event: Event, view: View) -> dict[str, Any]:
+    """One event that was made or sent."""
+    return {
+        "id": str(event.id),
+        "name": event.name,
+        "state": event.state,
+        "step": event.step,
+        "created_at": iso(event.created_at),
+        "sent_at": iso(event.sent_at),
+        "value": view.payload(event.value),
+        "error": view.error(read_failure(event.error)),
+    }
+
+
+def loaded(text: str | None) -> Any:
+    """The value of a payload; the text itself where somebody damaged it."""
+    try:
+        return None if text is None else json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat().replace("+00:00", "Z")

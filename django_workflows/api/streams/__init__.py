@@ -1,0 +1,1 @@
+"""Server-sent events: one thread of each process watches all the workflows that somebody there follows."""
