@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .engine.current import current_step, report_progress
     from .exceptions import (
         AttemptLost,
+        CallbackRefused,
         ChildWorkflowCanceled,
         ChildWorkflowFailed,
         DefinitionNotFound,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         EventAlreadySent,
         EventFailed,
         EventNotFound,
+        EventTokenInvalid,
         HandlerStuck,
         InvalidArguments,
         InvalidDefinition,
@@ -75,6 +77,7 @@ _HOMES = {
     "engine.current": ("current_step", "report_progress"),
     "exceptions": (
         "AttemptLost",
+        "CallbackRefused",
         "ChildWorkflowCanceled",
         "ChildWorkflowFailed",
         "DefinitionNotFound",
@@ -83,6 +86,7 @@ _HOMES = {
         "EventAlreadySent",
         "EventFailed",
         "EventNotFound",
+        "EventTokenInvalid",
         "HandlerStuck",
         "InvalidArguments",
         "InvalidDefinition",
@@ -124,6 +128,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AttemptLost",
+    "CallbackRefused",
     "Canceled",
     "CanceledResult",
     "ChildWorkflowCanceled",
@@ -136,6 +141,7 @@ __all__ = [
     "EventAlreadySent",
     "EventFailed",
     "EventNotFound",
+    "EventTokenInvalid",
     "Failed",
     "HandlerStuck",
     "InProgress",

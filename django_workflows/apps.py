@@ -17,10 +17,12 @@ class DjangoWorkflowsConfig(AppConfig):
     def ready(self) -> None:
         from . import checks  # noqa: F401 - registers itself
         from .engine.instances import register_model_codec
+        from .engine.logs import make_logs_safe
         from .engine.pools import limits_changed
         from .q2 import connect
 
         register_model_codec()
+        make_logs_safe()
         post_save.connect(limits_changed, sender="django_workflows.Pool", dispatch_uid="django_workflows.pools")
         connect()
         autodiscover_modules("workflows")

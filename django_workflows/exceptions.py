@@ -80,6 +80,14 @@ class EventAlreadySent(WorkflowError):
     """The event of that id has been sent before."""
 
 
+class EventTokenInvalid(WorkflowError):
+    """A token that sends no event: malformed, unknown, replaced, used or expired. Which of these is not told."""
+
+
+class CallbackRefused(WorkflowError):
+    """An ``on_complete`` that is in the database, but which no code asked for."""
+
+
 class WorkflowFailed(WorkflowError):
     """``result()`` of a workflow that failed; ``error_type`` is the dotted path of what it raised."""
 

@@ -200,7 +200,7 @@ class WorkflowContext:
 
     def _call(self, kind: StepKind, fn: Any, args: Any, kwargs: Any) -> asyncio.Future[Any]:
         path = step_function_path(fn)
-        registry.functions.setdefault(path, fn)
+        registry.functions.setdefault((self._replay.definition.name, path), fn)
         signature = Signature.of(fn)
         name = self._options.name or path
         text = signature.encode_arguments(

@@ -21,6 +21,7 @@ class NewWorkflow:
     key: str | None = None
     idempotency_key: str | None = None
     on_complete: str = ""
+    on_complete_seal: str = ""
     context: str | None = None
     parent: UUID | None = None
     parent_step: int | None = None

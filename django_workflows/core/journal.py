@@ -142,6 +142,7 @@ class WorkflowRecord:
     queue: str
     priority: int
     on_complete: str
+    on_complete_seal: str
     context: str | None
     parent: UUID | None
     parent_step: int | None
@@ -161,7 +162,8 @@ class WorkflowRecord:
 class ClaimedStep:
     """A step that this worker may run, until ``lease_ends_at`` or as long as it renews the lease.
 
-    ``lost`` counts earlier attempts whose worker went away without a word.
+    ``lost`` counts earlier attempts whose worker went away without a word. ``damage`` says what is wrong with its row,
+    if that cannot be what was once written.
     """
 
     workflow_id: UUID
@@ -181,6 +183,7 @@ class ClaimedStep:
     pool: str = ""
     continuations: int = 0
     trace: str = ""
+    damage: str = ""
 
     @property
     def idempotency_key(self) -> str:

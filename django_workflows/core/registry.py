@@ -19,11 +19,14 @@ def _place(definition: Definition[Any, Any]) -> tuple[str, int]:
 
 
 class Registry:
-    """Definitions by name, and the step functions that their handlers have asked for, by dotted path."""
+    """Definitions by name, the step functions that their handlers have asked for, and callbacks by dotted path."""
 
     def __init__(self) -> None:
         self._definitions: dict[str, Definition[Any, Any]] = {}
-        self.functions: dict[str, Callable[..., Any]] = {}
+        #: Functions that may be an ``on_complete`` whoever wrote the row, by dotted path.
+        self.callbacks: dict[str, Callable[..., Any]] = {}
+        #: Step functions by the definition whose code asked for them, and dotted path.
+        self.functions: dict[tuple[str, str], Callable[..., Any]] = {}
         #: What limits each pool, as the code says.
         self.pools: dict[str, PoolLimits] = {}
         self._managers: dict[str, int] = {}

@@ -8,8 +8,6 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from django.utils.module_loading import import_string
-
 from ..core.entries import StepEnd, WorkflowEnd
 from ..core.journal import Failure, StepState, WorkflowRecord, WorkflowState
 from ..core.outcomes import CANCELED_TYPE, failure_of
@@ -18,6 +16,7 @@ from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
 from ..store import continuations, journals, workflows
 from ..store.database import passes
 from . import announce, tracing
+from .callbacks import find_callback
 from .dispatch import interrupts, wake
 from .invoke import call, users_savepoint
 from .log_fields import of_workflow
@@ -39,7 +38,7 @@ def run_on_complete(workflow: WorkflowRecord, ending: WorkflowEnd) -> bool:
     """Call ``on_complete`` in a savepoint. An error in it is stored and logged, and changes nothing else."""
     try:
         with tracing.calling_back(workflow), users_savepoint():
-            callback = import_string(workflow.on_complete)
+            callback = find_callback(workflow.id, workflow.on_complete, workflow.on_complete_seal)
             context = None if workflow.context is None else json.loads(workflow.context)
             call(callback, (workflow.id, run_result(workflow, ending), context), {})
     except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError) as error:

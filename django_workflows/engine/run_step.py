@@ -39,6 +39,9 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
     its drain since the database is away.
     """
     try:
+        if step.damage:
+            _park(step, f"step {step.number}: {step.damage}")
+            return None
         lost = _lost_attempt(step)
         if lost is not None:
             return finish(step, lambda: Outcome(step.number, error=lost), queue)
@@ -108,7 +111,7 @@ def _function(step: ClaimedStep) -> Callable[..., Any] | None:
 
     Found by leading the handler through its journal, never by importing what a row says.
     """
-    fn = registry.functions.get(step.function)
+    fn = registry.functions.get((step.workflow_name, step.function))
     if fn is not None:
         return fn
     problem = f"step {step.number}: the code no longer asks for {step.function}"
@@ -116,16 +119,21 @@ def _function(step: ClaimedStep) -> Callable[..., Any] | None:
         _replay_in_vain(step)
     except WorkflowError as error:
         problem = str(error)
-    fn = registry.functions.get(step.function)
+    fn = registry.functions.get((step.workflow_name, step.function))
     if fn is None:
-        about = of_step(step)
-        logger.error("Workflow %s %s is parked: %s", step.workflow_name, step.workflow_id, problem, extra=about)
-        with atomic():
-            if workflows.lock(step.workflow_id, step.generation) is not None:
-                workflows.park(step.workflow_id, problem, seconds=PARKED_SECONDS)
-                step_store.release(step, PARKED_SECONDS)
-                free_place(step.pool)
+        _park(step, problem)
     return fn
+
+
+def _park(step: ClaimedStep, problem: str) -> None:
+    """Leave the step to be tried later, and say of its workflow why."""
+    about = of_step(step)
+    logger.error("Workflow %s %s is parked: %s", step.workflow_name, step.workflow_id, problem, extra=about)
+    with atomic():
+        if workflows.lock(step.workflow_id, step.generation) is not None:
+            workflows.park(step.workflow_id, problem, seconds=PARKED_SECONDS)
+            step_store.release(step, PARKED_SECONDS)
+            free_place(step.pool)
 
 
 def _replay_in_vain(step: ClaimedStep) -> None:

@@ -8,11 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.utils.module_loading import import_string
-
 from ..conf import settings
 from ..core.commands import check_name, check_priority
-from ..core.definitions import Definition, step_function_path
+from ..core.definitions import Definition
 from ..core.durations import Duration, aware, to_seconds
 from ..core.entries import NewWorkflow
 from ..core.payloads import codec_for
@@ -22,6 +20,7 @@ from ..store import workflows
 from ..store.database import atomic, clock, retrying
 from . import announce, tracing
 from .advance import take_turn
+from .callbacks import callback_path, seal
 from .dispatch import queue_name, wake
 
 
@@ -142,39 +141,23 @@ def _new_workflow(definition: Definition[Any, Any], args: str, options: StartOpt
         context = codec_for(Any).encode(
             options.context, what=f"context of {definition.name}", max_bytes=settings.MAX_PAYLOAD_BYTES
         )
+    path, workflow_id = callback_path(options.on_complete), uuid7()
     return NewWorkflow(
-        id=uuid7(),
+        id=workflow_id,
         name=definition.name,
         args=args,
         queue=queue_name(definition.queue if options.queue is None else options.queue),
         priority=definition.priority if options.priority is None else options.priority,
         idempotency_key=options.idempotency_key,
         key=options.key,
-        on_complete=_callback_path(options.on_complete),
+        on_complete=path,
+        on_complete_seal=seal(workflow_id, path),
         context=context,
         delay=None if options.run_after is None else to_seconds(options.run_after, what="run_after"),
         run_at=options.run_at,
         retain_for=None if retain is None else timedelta(seconds=retain),
         trace=trace,
     )
-
-
-def _callback_path(callback: str | Callable[..., Any] | None) -> str:
-    """The dotted path of an ``on_complete``; ``InvalidArguments`` unless it can be imported and called."""
-    if callback is None:
-        return ""
-    if not isinstance(callback, str):
-        try:
-            return step_function_path(callback)
-        except InvalidStep as error:
-            raise InvalidArguments(f"on_complete: {error}") from None
-    try:
-        found = import_string(callback)
-    except ImportError as error:
-        raise InvalidArguments(f"on_complete: {callback!r} cannot be imported: {error}") from error
-    if not callable(found):
-        raise InvalidArguments(f"on_complete: {callback!r} is not a function")
-    return callback
 
 
 def _seconds(options: StartOptions) -> float:

@@ -16,7 +16,8 @@ from ..core.status import WorkflowStatus
 from ..engine import observe
 from ..engine.restart import FromStep
 from .definition import BoundDefinition, WorkflowDefinition
-from .sync import SyncManager, as_id
+from .ids import as_id
+from .sync import SyncManager
 
 __all__ = ["BoundDefinition", "WorkflowDefinition", "WorkflowManager", "as_id"]
 
@@ -78,6 +79,14 @@ class WorkflowManager(SyncManager):
     ) -> UUID:
         """``send_event``, for async code."""
         return await sync_to_async(self.send_event)(workflow_id, event, value, error=error, event_id=event_id)
+
+    async def acreate_event_token(self, event_id: UUID | str, *, expires_in: Duration) -> str:
+        """``create_event_token``, for async code."""
+        return await sync_to_async(self.create_event_token)(event_id, expires_in=expires_in)
+
+    async def asend_event_by_token(self, token: str, value: Any = None, *, error: str | None = None) -> UUID:
+        """``send_event_by_token``, for async code."""
+        return await sync_to_async(self.send_event_by_token)(token, value, error=error)
 
     async def acleanup(self, workflow_id: UUID | str) -> bool:
         """``cleanup``, for async code."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -14,7 +15,6 @@ from ..conf import settings
 from ..core.context import WorkflowContext
 from ..core.definitions import Definition
 from ..core.durations import Duration, to_seconds
-from ..core.events import EventDefinition
 from ..core.pools import PoolLimits
 from ..core.registry import registry
 from ..core.retry import RetryPolicy, dotted_path
@@ -24,21 +24,23 @@ from ..engine import observe
 from ..engine.cancel import cancel
 from ..engine.restart import FromStep, restart
 from ..engine.retry_now import retry_now
-from ..engine.send_event import create_event, send_event
 from ..engine.start import StartOptions, start
-from ..exceptions import EventNotFound, InvalidArguments, InvalidDefinition, WorkflowNotFound
+from ..exceptions import InvalidArguments, InvalidDefinition
 from ..models import Step, Workflow
 from ..store import steps as step_store
 from ..store import workflows
 from .definition import WorkflowDefinition
+from .ids import as_id
+from .messages import Messages
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 Handler = Callable[Concatenate[WorkflowContext, P], Coroutine[Any, Any, R]]
 
 
-class SyncManager:
+class SyncManager(Messages):
     """The blocking half of ``WorkflowManager``, which says what its options mean."""
 
     def __init__(
@@ -122,6 +124,19 @@ class SyncManager:
         registry.pools[pool] = limits
         return pool
 
+    def callback(self, function: F) -> F:
+        """Register a module-level function as an ``on_complete``: ``@workflow.callback``. Returns it as it is.
+
+        It need not be: an ``on_complete`` is sealed with ``SECRET_KEY`` when its workflow is started. One that is
+        registered goes on working after that key was changed. Raises ``InvalidArguments`` where it is no function at
+        the top level of a module.
+        """
+        # Its module is not whole yet, so only what it says of itself can be checked.
+        if not inspect.isfunction(function) or not function.__qualname__.isidentifier():
+            raise InvalidArguments(f"@workflow.callback takes a module-level function, got {function!r:.120}")
+        registry.callbacks[dotted_path(function)] = function
+        return function
+
     # -- starting
 
     def start(
@@ -192,47 +207,6 @@ class SyncManager:
         """
         retry_now(as_id(workflow_id))
 
-    def create_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str) -> UUID:
-        """Make an event for a running workflow ahead of time; returns the id by which it is sent and awaited."""
-        return create_event(as_id(workflow_id), event.name if isinstance(event, EventDefinition) else event)
-
-    def send_event(
-        self,
-        workflow_id: UUID | str | None = None,
-        event: EventDefinition[Any] | str | None = None,
-        value: Any = None,
-        *,
-        error: str | None = None,
-        event_id: UUID | str | None = None,
-    ) -> UUID:
-        """Send an event to a workflow, by definition or name, or by the id of one that was made ahead; returns its id.
-
-        ``error`` raises ``EventFailed`` where it is awaited. The value is validated now. Raises ``InvalidArguments``,
-        ``EventNotFound``, ``EventAlreadySent``, ``WorkflowNotFound`` or ``WorkflowNotRunning``, and then changes
-        nothing.
-        """
-        target = None if workflow_id is None else as_id(workflow_id)
-        return send_event(target, event, value, error=error, event_id=_event_id(event_id))
-
     def cleanup(self, workflow_id: UUID | str) -> bool:
         """Delete a finished workflow with its steps, events and children; False when unknown or still running."""
         return cleanup_verb.cleanup(as_id(workflow_id))
-
-
-def _event_id(event_id: UUID | str | None) -> UUID | None:
-    if event_id is None or isinstance(event_id, UUID):
-        return event_id
-    try:
-        return UUID(event_id)
-    except (ValueError, AttributeError, TypeError):
-        raise EventNotFound(f"{event_id!r:.100} is not the id of an event") from None
-
-
-def as_id(workflow_id: UUID | str) -> UUID:
-    """An id from a UUID or its text; ``WorkflowNotFound`` if it is neither, for then there is no such workflow."""
-    if isinstance(workflow_id, UUID):
-        return workflow_id
-    try:
-        return UUID(workflow_id)
-    except (ValueError, AttributeError, TypeError):
-        raise WorkflowNotFound(f"{workflow_id!r:.100} is not the id of a workflow") from None

@@ -30,6 +30,10 @@ class Event(models.Model):
     step = models.PositiveIntegerField(_("step"), null=True)
     created_at = models.DateTimeField(_("created at"))
     sent_at = models.DateTimeField(_("sent at"), null=True)
+    token_hash = models.CharField(
+        _("hash of its token"), max_length=64, default="", db_default="", blank=True, editable=False
+    )
+    token_expires_at = models.DateTimeField(_("token expires at"), null=True, editable=False)
     sequence = models.PositiveBigIntegerField(_("sequence"), default=0)
 
     class Meta:

@@ -46,6 +46,9 @@ class Workflow(models.Model):
     idempotency_key = models.CharField(_("idempotency key"), max_length=200, null=True)
 
     on_complete = models.CharField(_("on complete"), max_length=500, default="", blank=True)
+    on_complete_seal = models.CharField(
+        _("seal of on complete"), max_length=64, default="", db_default="", blank=True, editable=False
+    )
     context = models.TextField(_("context"), null=True)
     on_complete_error = models.TextField(_("error of on complete"), null=True)
 

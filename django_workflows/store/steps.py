@@ -11,8 +11,10 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from ..conf import settings
-from ..core.journal import ClaimedStep
+from ..core.journal import FUNCTION_KINDS, ClaimedStep
 from ..core.pools import UNKNOWN, PoolLimits
+from ..core.retry import RetryPolicy
+from ..exceptions import InvalidStep
 from ..models import Step
 from .database import (
     Moment,
@@ -81,6 +83,7 @@ def _claim_with_place(
 def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep:
     workflow_id, queued_at, started_at = read_uuid(row[0]), read_instant(row[9]), read_instant(row[10])
     assert workflow_id is not None and queued_at is not None and started_at is not None
+    options, failures, damage = _read(row[2], row[6], row[8])
     return ClaimedStep(
         workflow_id=workflow_id,
         generation=row[14],
@@ -90,16 +93,30 @@ def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep:
         name=row[3],
         function=row[4],
         args=row[5],
-        options=json.loads(row[6]),
+        options=options,
         attempt=row[7],
-        failures=json.loads(row[8]),
+        failures=failures,
         queued_at=queued_at,
         started_at=started_at,
         queue=row[11],
         pool=row[12],
         continuations=row[16],
         trace=row[17],
+        damage=damage,
     )
+
+
+def _read(kind: str, options: str, failures: str) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+    """Options and failures of a row, and what is wrong with the row, if somebody else than this package wrote it."""
+    try:
+        read = json.loads(options), json.loads(failures)
+        if kind in FUNCTION_KINDS and isinstance(read[0], dict) and isinstance(read[1], list):
+            if "retry" in read[0]:
+                RetryPolicy.from_json(read[0]["retry"])
+            return *read, ""
+    except (ValueError, TypeError, RecursionError, InvalidStep):
+        pass
+    return {}, [], "its row is damaged: kind, options or failures are none that this package writes"
 
 
 def renew(workflow_id: UUID, number: int, attempt: int) -> bool:

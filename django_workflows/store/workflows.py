@@ -34,10 +34,10 @@ from .database import (
 from .rows import STEP, WORKFLOW, WORKFLOW_COLUMNS, workflow_record
 
 _INSERT = f"""
-INSERT INTO {WORKFLOW} (id, name, state, args, queue, priority, key, idempotency_key, on_complete, context,
-    parent_id, parent_step, depth, retain_for, trace, problem, generation, version, delivered, journal_bytes,
-    deliveries, claimed_by, continuations, reopened, created_at, due_at)
-VALUES (%s, %s, 'in_progress', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 1, 1, 0, %s,
+INSERT INTO {WORKFLOW} (id, name, state, args, queue, priority, key, idempotency_key, on_complete, on_complete_seal,
+    context, parent_id, parent_step, depth, retain_for, trace, problem, generation, version, delivered,
+    journal_bytes, deliveries, claimed_by, continuations, reopened, created_at, due_at)
+VALUES (%s, %s, 'in_progress', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 1, 1, 0, %s,
     0, '', 0, {{false}}, {{now}}, {{due}})
 """
 
@@ -77,6 +77,7 @@ def _insert_params(new: NewWorkflow) -> tuple[object, ...]:
         new.key,
         new.idempotency_key,
         new.on_complete,
+        new.on_complete_seal,
         new.context,
         put_uuid(new.parent),
         new.parent_step,

@@ -371,3 +371,13 @@ async def parent_of_a_failing_step(step: WorkflowContext) -> str:
     except ChildWorkflowFailed as error:
         return f"{error.error_type}|{error.caused_by(steps.CardDeclined)}|{error.caused_by(StepFailed)}"
     return ""
+
+
+@workflow.define
+async def tampered(step: WorkflowContext, key: str) -> list[Any]:
+    """Has a journal with one of each, for tests that change its rows."""
+    first = await step.with_options(retry=quick).run_action(steps.add, 1, 2)
+    waits = step.await_event(approval, timeout=3600)
+    found = step.run_workflow(asks_approval, 10)
+    second = await step.with_options(run_after=30).run_mutation(steps.insert_effect_then, key)
+    return [first, second, await waits, await found]

@@ -671,4 +671,4 @@ def test_functions_that_were_asked_for_are_known_to_whoever_runs_them() -> None:
     from django_workflows.core.registry import registry
 
     only_ask(lambda step: step.run_action(steps.fetch, "x"))
-    assert registry.functions["tests.core.steps.fetch"] is fetch
+    assert fetch in [fn for (_, path), fn in registry.functions.items() if path == "tests.core.steps.fetch"]

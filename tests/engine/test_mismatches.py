@@ -114,7 +114,8 @@ def test_a_journal_that_does_not_match_is_parked_and_goes_on_with_matching_code(
 @pytest.mark.parametrize(("handler", "shown"), CHANGES, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_journal_that_does_not_match_fails_where_the_project_wants_it(asleep, handler, shown, settings):
     settings.DJANGO_WORKFLOWS = {"ON_MISMATCH": "fail"}
-    Workflow.objects.filter(id=asleep).update(on_complete="tests.app.callbacks.remember")
+    path = "tests.app.callbacks.remember"
+    Workflow.objects.filter(id=asleep).update(on_complete=path, on_complete_seal=seal(asleep, path))
     advance(100)
     with deployed(handler):
         run()

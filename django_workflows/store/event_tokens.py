@@ -1,0 +1,34 @@
+"""Hashes of tokens for events, on the rows of the events."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from .database import execute, fetch_one, now_sql, put_uuid
+from .rows import EVENT
+
+
+def put(event_id: UUID, token_hash: str, seconds: float) -> bool:
+    """Let an event that was not sent yet have this token for ``seconds``; False if there is no such event."""
+    return (
+        execute(
+            f"UPDATE {EVENT} SET token_hash = %s, token_expires_at = {now_sql(seconds)} "
+            "WHERE id = %s AND state = 'created'",
+            [token_hash, put_uuid(event_id)],
+        )
+        == 1
+    )
+
+
+def valid_hash(event_id: UUID) -> str | None:
+    """The hash of the token with which this event can be sent now."""
+    row = fetch_one(
+        f"SELECT token_hash FROM {EVENT} WHERE id = %s AND state = 'created' AND token_hash <> '' "
+        f"AND token_expires_at > {now_sql()}",
+        [put_uuid(event_id)],
+    )
+    return None if row is None else str(row[0])
+
+
+def exists(event_id: UUID) -> bool:
+    return fetch_one(f"SELECT 1 FROM {EVENT} WHERE id = %s", [put_uuid(event_id)]) is not None
