@@ -7,6 +7,7 @@ import pytest
 
 from django_workflows import Completed, WorkflowContext
 from django_workflows.core.registry import registry
+from django_workflows.engine.callbacks import seal
 from django_workflows.models import Workflow
 from tests.app import steps
 from tests.app import workflows as flows
