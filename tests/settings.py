@@ -12,9 +12,14 @@ The environment chooses what differs between them:
 
 import json
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from tests.postgres import connection_settings
+
+# The shop of the documentation's examples, which they import as `shop`.
+sys.path.append(str(Path(__file__).parent / "docs" / "project"))
 
 SECRET_KEY = "only for tests, and the same in every process of a test"
 ALLOWED_HOSTS = ["*"]
@@ -45,8 +50,9 @@ INSTALLED_APPS = [
     "example_project.countries",
     "example_project.jobs",
     "tests.app",
+    "shop",
 ]
-MIGRATION_MODULES = {"tests_app": None}
+MIGRATION_MODULES = {"tests_app": None, "shop": None}
 MIDDLEWARE = [
     "example_project.csp.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
