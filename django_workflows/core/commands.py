@@ -66,6 +66,8 @@ class StepOptions:
             raise InvalidStep("timeout must be longer than 0 seconds")
         if self.inline and (self.run_after is not None or self.run_at is not None):
             raise InvalidStep("inline steps run in the turn itself, so they take neither run_after nor run_at")
+        if self.inline and self.retry:
+            raise InvalidStep("inline steps run in the turn itself, which cannot wait to try them again: no retry")
 
 
 def check_priority(priority: object) -> None:

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeAlias, TypeVar, overload
 from uuid import UUID
 
 from ..exceptions import ContinueAsNew, InvalidStep
 from .commands import Ask, StepOptions, check_name
+from .composed import await_later, rolling_map
 from .definitions import Definition, step_function_path
 from .durations import Duration, aware, to_seconds
 from .events import EventDefinition, event_name_or_id
 from .journal import StepKind
+from .options import check_options
 from .registry import registry
 from .signatures import Signature
 from .sources import Sources
@@ -76,10 +78,6 @@ class WorkflowContext:
     def run_action(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
     def run_action(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """Do anything: at least once with retry, at most once without."""
-        if self._options.inline:
-            raise InvalidStep(
-                "inline: an action cannot run inside the turn's transaction; only queries and mutations can"
-            )
         return self._call(StepKind.ACTION, fn, args, kwargs)
 
     def run_workflow(self, definition: Definition[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]:
@@ -89,8 +87,7 @@ class WorkflowContext:
         """
         if not isinstance(definition, Definition):
             raise InvalidStep(f"run_workflow needs a workflow definition (@workflow.define), got {definition!r:.120}")
-        if self._options.inline:
-            raise InvalidStep("inline: a child workflow has turns of its own; only queries and mutations can be inline")
+        check_options(self._options, StepKind.WORKFLOW)
         signature = definition.signature
         name = self._options.name or definition.name
         text = signature.encode_arguments(
@@ -105,10 +102,15 @@ class WorkflowContext:
     def await_event(self, event: Any, timeout: Duration | None = None) -> asyncio.Future[Any]:
         """Wait for an event by definition, name or id; first sent, first taken.
 
-        Raises ``EventFailed`` when it was sent with an error, ``TimeoutError`` after ``timeout``.
+        Raises ``EventFailed`` when it was sent with an error, ``TimeoutError`` after ``timeout``. With ``run_after`` or
+        ``run_at`` it is two steps: a timer under the event's name, and then the wait.
         """
+        check_options(self._options, StepKind.EVENT)
         event_name, event_id = event_name_or_id(event)
         name = self._options.name or event_name or str(event_id)
+        if self._options.run_after is not None or self._options.run_at is not None:
+            return asyncio.ensure_future(await_later(self, event, timeout, name))
+        timeout = self._options.timeout if timeout is None else timeout
         decode = event.codec.decode if isinstance(event, EventDefinition) else None
         delay = None if timeout is None else to_seconds(timeout, what="await_event: timeout")
         shown = "null" if delay is None else repr(delay)
@@ -121,18 +123,29 @@ class WorkflowContext:
         """Make an event by definition or name ahead of time; its id can be handed out and awaited later."""
         name = event.name if isinstance(event, EventDefinition) else event
         check_name(name, what="the name of an event")
+        check_options(self._options, StepKind.CREATE_EVENT)
         ask = Ask(0, StepKind.CREATE_EVENT, name, "{}", name, StepOptions(name=name))
         return self._replay.ask(ask, _decode_uuid)
 
     def sleep(self, duration: Duration, name: str | None = None) -> asyncio.Future[None]:
-        """Wait that long (seconds or timedelta), for months if need be, without holding a worker."""
+        """Wait that long (seconds or timedelta), for months if need be, without holding a worker.
+
+        With ``run_after`` or ``run_at`` the time begins to count then.
+        """
         seconds = to_seconds(duration, what="sleep")
-        return self._sleep(f'{{"seconds":{seconds!r}}}', name, delay=seconds)
+        args, options = f'{{"seconds":{seconds!r}}}', self._options
+        if options.run_at is not None:
+            return self._sleep(args, name, run_at=options.run_at + timedelta(seconds=seconds))
+        delay = 0.0 if options.run_after is None else to_seconds(options.run_after, what="run_after")
+        return self._sleep(args, name, delay=delay + seconds)
 
     def sleep_until(self, instant: datetime, name: str | None = None) -> asyncio.Future[None]:
-        """Wait until an aware datetime."""
+        """Wait until an aware datetime; with ``run_after`` or ``run_at`` until then, should that be later."""
         aware(instant, what="sleep_until")
-        return self._sleep(f'{{"until":"{instant.isoformat()}"}}', name, run_at=instant)
+        args, begin = f'{{"until":"{instant.isoformat()}"}}', self._options.run_at
+        if self._options.run_after is not None:
+            begin = self.now() + timedelta(seconds=to_seconds(self._options.run_after, what="run_after"))
+        return self._sleep(args, name, run_at=instant if begin is None else max(instant, begin))
 
     @overload
     def map(self, fn: Callable[[T], Awaitable[R]], items: Iterable[T], *, limit: int = ...) -> _Results[R]: ...
@@ -145,7 +158,7 @@ class WorkflowContext:
         """
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise InvalidStep(f"map: limit must be an int of at least 1, got {limit!r}")
-        return asyncio.ensure_future(_map(self, fn, list(items), limit))
+        return asyncio.ensure_future(rolling_map(self, fn, list(items), limit))
 
     def continue_as_new(self, *args: Any, **kwargs: Any) -> NoReturn:
         """End this run and begin the handler anew with these arguments: same id, same key, empty journal.
@@ -199,6 +212,7 @@ class WorkflowContext:
         return f"arguments of step {self._replay.next_number} ({name})"
 
     def _call(self, kind: StepKind, fn: Any, args: Any, kwargs: Any) -> asyncio.Future[Any]:
+        check_options(self._options, kind)
         path = step_function_path(fn)
         registry.functions.setdefault((self._replay.definition.name, path), fn)
         signature = Signature.of(fn)
@@ -216,25 +230,9 @@ class WorkflowContext:
     def _sleep(
         self, args: str, name: str | None, delay: float | None = None, run_at: datetime | None = None
     ) -> asyncio.Future[None]:
+        check_options(self._options, StepKind.SLEEP)
         label = check_name(name, what="name") if name is not None else self._options.name or "sleep"
         return self._replay.ask(Ask(0, StepKind.SLEEP, label, args, None, self._options, delay, run_at))
-
-
-async def _map(step: WorkflowContext, fn: Callable[..., Any], items: list[Any], limit: int) -> list[Any]:
-    results: list[Any] = [None] * len(items)
-    left = iter(enumerate(items))
-
-    async def take_next() -> None:
-        for index, item in left:
-            results[index] = await step.run_action(fn, item)
-
-    takers = [asyncio.ensure_future(take_next()) for _ in range(min(limit, len(items)))]
-    try:
-        await asyncio.gather(*takers)
-    finally:
-        for taker in takers:
-            taker.cancel()
-    return results
 
 
 def _decode_uuid(text: str) -> UUID:

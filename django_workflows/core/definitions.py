@@ -55,9 +55,9 @@ class Definition(Generic[P, R]):
         """The types of the handler's arguments, without the context, and of its result."""
         return Signature.of(self.handler, skip=1)
 
-    def retry_policy(self, options: StepOptions) -> RetryPolicy | None:
-        """How an action with these options is tried again; ``None``: not at all."""
-        wanted = self.retry_actions if options.retry is None else options.retry
+    def retry_policy(self, options: StepOptions, *, action: bool) -> RetryPolicy | None:
+        """How a step with these options is tried again; ``None``: not at all. Only actions have a default."""
+        wanted = (action and self.retry_actions) if options.retry is None else options.retry
         if isinstance(wanted, RetryPolicy):
             return wanted
         return self.retry if wanted else None

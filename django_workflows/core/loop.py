@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from .as_completed import given_to_as_completed, in_order
 from .durations import to_seconds
+from .gathered import order_by_parts
 from .refusals import refuse_the_rest
 
 #: How often a coroutine that is set aside may await something in its ``finally`` blocks before it is given up.
@@ -73,8 +74,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         self._ready: deque[asyncio.Handle] = deque()
         self._seed = self._order = seed
         self._stopped = False
-        self._tasks: list[ReplayTask] = []
-        self._tidy_at = _TASKS_BEFORE_TIDYING
+        self._tasks, self._tidy_at = list[ReplayTask](), _TASKS_BEFORE_TIDYING
         self._early: dict[Coroutine[Any, Any, Any], asyncio.Task[Any]] = {}
 
     # -- what runs
@@ -247,3 +247,4 @@ def _close(coroutine: Any) -> None:
 
 
 refuse_the_rest(ReplayLoop)
+order_by_parts(ReplayLoop)

@@ -8,7 +8,14 @@ import json
 import traceback as tracebacks
 from typing import Any
 
-from ..exceptions import ChildWorkflowCanceled, ChildWorkflowFailed, EventFailed, InvalidPayload, StepFailed
+from ..exceptions import (
+    ChildWorkflowCanceled,
+    ChildWorkflowFailed,
+    ContinueAsNew,
+    EventFailed,
+    InvalidPayload,
+    StepFailed,
+)
 from .commands import Decode, Outcome
 from .journal import Failure, StepKind
 from .payloads import sanitize_text
@@ -45,6 +52,14 @@ def message_of(error: BaseException) -> str:
         return str(error) or type(error).__name__
     except Exception:  # noqa: BLE001 - a user's __str__ may do anything
         return f"{type(error).__name__} (its text cannot be read)"
+
+
+def meant(error: BaseException) -> BaseException:
+    """A ``continue_as_new`` that came out of a ``TaskGroup``, and so in a group, if there is nothing else in there."""
+    if isinstance(error, BaseExceptionGroup) and error.split(ContinueAsNew)[1] is None:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+    return error
 
 
 def exception_of(kind: str, failure: Failure) -> Exception:

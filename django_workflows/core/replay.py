@@ -18,7 +18,7 @@ from .definitions import Definition
 from .journal import StepKind, StepRecord
 from .limits import Limits, raise_interrupt
 from .loop import DurableTimer, ReplayLoop
-from .outcomes import settle
+from .outcomes import meant, settle
 from .script import Script
 from .step_future import StepFuture
 
@@ -128,7 +128,7 @@ class Replay:
         if self._main.cancelled():
             return Withdrawn()
         error = self._main.exception()
-        return Succeeded(self._main.result()) if error is None else Raised(error)
+        return Succeeded(self._main.result()) if error is None else Raised(meant(error))
 
     def close(self) -> None:
         """Set the handler aside. Its ``finally`` blocks run, and nothing that they ask for is heard."""

@@ -51,7 +51,7 @@ def _stored_options(ask: Ask, definition: Definition[Any, Any]) -> dict[str, Any
     """What whoever runs the step must know of its options."""
     options = ask.options
     stored: dict[str, Any] = {}
-    policy = definition.retry_policy(options) if ask.kind == StepKind.ACTION else None
+    policy = definition.retry_policy(options, action=ask.kind == StepKind.ACTION)
     if policy is not None:
         stored["retry"] = policy.to_json()
     if options.timeout is not None:

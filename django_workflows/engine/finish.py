@@ -11,7 +11,7 @@ from functools import partial
 from django.db import transaction
 
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, StepKind
+from ..core.journal import ClaimedStep
 from ..core.retry import RetryPolicy
 from ..exceptions import WorkflowError
 from ..store import journals, workflows
@@ -202,7 +202,7 @@ def _finish_alone(step: ClaimedStep, produce: Callable[[], Outcome], queue: str 
 def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
     """Queue another attempt, if the attempt failed and the policy has one left; True if it does not end here."""
     failure, policy = outcome.error, policy_of(step)
-    if failure is None or policy is None or step.kind != StepKind.ACTION:
+    if failure is None or policy is None:
         return False
     if not policy.covers((failure.type, *failure.bases)):
         return False

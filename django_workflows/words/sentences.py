@@ -157,7 +157,7 @@ _WORDS: dict[WaitKind, Any] = {
     WaitKind.PROBLEM: gettext_lazy("somebody to help: %(name)s"),
     WaitKind.START: gettext_lazy("its start %(when)s"),
     WaitKind.WORKER: gettext_lazy("a worker for %(name)s"),
-    WaitKind.PLACE: gettext_lazy("a place for %(name)s: as many steps as max_parallelism allows are running"),
+    WaitKind.PLACE: gettext_lazy("a place for %(name)s: the limits of its pool let no more steps begin now"),
     WaitKind.STEP: gettext_lazy("%(name)s%(attempt)s, which is running"),
     WaitKind.SILENT: gettext_lazy("%(name)s%(attempt)s, whose worker went silent: another one will take it"),
     WaitKind.RETRY: gettext_lazy("%(name)s%(attempt)s, %(when)s"),

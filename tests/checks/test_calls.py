@@ -58,6 +58,7 @@ CALLS = [
     ("from django.core.management import call_command", "call_command('check')", "W012"),
     ("from asgiref.sync import sync_to_async", "await sync_to_async(len)('x')", "W014"),
     ("import asyncio", "await asyncio.to_thread(len, 'x')", "W014"),
+    ("import asyncio", "asyncio.Future()", "W015"),
     ("from asyncio import to_thread", "await to_thread(len, 'x')", "W014"),
     ("import threading", "threading.Thread(target=len).start()", "W014"),
     ("from concurrent.futures import ThreadPoolExecutor", "ThreadPoolExecutor()", "W014"),

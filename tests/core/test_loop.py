@@ -760,8 +760,11 @@ def test_sets_of_futures_and_tasks_iterate_the_same_on_every_replay() -> None:
                 asyncio.get_running_loop().create_future,
                 lambda number=number: step.run_action(echo, number),
                 lambda: asyncio.shield(asyncio.get_running_loop().create_future()),
+                lambda: asyncio.gather(asyncio.create_task(idle()), asyncio.create_task(idle())),
+                lambda number=number: asyncio.gather(step.run_action(echo, -number)),
+                asyncio.gather,
             ]
-            things[makers[number % 4]()] = number
+            things[makers[number % 7]()] = number
             del junk
         note([things[each] for each in set(things)])
         note([things[each] for each in frozenset(list(things)[10:30])])
@@ -774,6 +777,16 @@ def test_sets_of_futures_and_tasks_iterate_the_same_on_every_replay() -> None:
         orders.add(repr(world.trace))
         world.crash()
     assert len(orders) == 1
+
+
+def test_gathers_of_other_loops_are_as_they_were() -> None:
+    async def main() -> None:
+        one, two = asyncio.gather(asyncio.sleep(0)), asyncio.gather(asyncio.sleep(0))
+        assert hash(one) == object.__hash__(one)
+        assert {one, two} == {two, one}
+        await asyncio.wait({one, two})
+
+    asyncio.run(main())
 
 
 # -- async generators and context managers

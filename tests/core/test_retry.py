@@ -192,5 +192,7 @@ def test_a_step_says_whether_it_is_tried_again_or_else_its_workflow_does(
     by_default: bool, wanted: bool | RetryPolicy | None, attempts: int | None
 ) -> None:
     definition = Definition(name="flow", handler=handler, retry_actions=by_default, retry=RetryPolicy(max_attempts=7))
-    policy = definition.retry_policy(StepOptions(retry=wanted))
+    policy = definition.retry_policy(StepOptions(retry=wanted), action=True)
     assert (policy and policy.max_attempts) == attempts
+    other = definition.retry_policy(StepOptions(retry=wanted), action=False)
+    assert other == (policy if wanted else None), "the default is that of actions"

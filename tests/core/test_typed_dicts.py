@@ -1,6 +1,7 @@
 """``typing.TypedDict`` as users write it, also where pydantic by itself would refuse it."""
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 import pytest
 from annotated_types import Gt
@@ -48,3 +49,31 @@ def test_a_typed_dict_comes_back_as_it_was(annotation: Any, value: Any) -> None:
 def test_what_does_not_fit_a_typed_dict_is_refused(value: Any) -> None:
     with pytest.raises(InvalidPayload, match=r"^value"):
         codec_for(Order).encode_checked(value, what="value", max_bytes=10_000)
+
+
+@dataclass
+class Shipment:
+    order: Order
+    others: list[Inner]
+    parent: "Shipment | None" = None
+
+
+class Box(NamedTuple):
+    inner: Inner
+
+
+SHIPMENT = Shipment(ORDER, [{"amount": 3}], Shipment(ORDER, []))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (Shipment, SHIPMENT),
+        (list[Shipment | None], [SHIPMENT, None]),
+        (Box, Box({"amount": 4})),
+    ],
+)
+def test_a_typed_dict_in_a_field_comes_back_as_it_was(annotation: Any, value: Any) -> None:
+    text, decoded = codec_for(annotation).encode_checked(value, what="value", max_bytes=10_000)
+    assert decoded == value
+    assert codec_for(annotation).decode(text) == value

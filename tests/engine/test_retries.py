@@ -132,10 +132,11 @@ def test_the_step_decides_before_the_workflow_and_that_before_the_manager(manage
 
 
 @pytest.mark.parametrize("kind", ["query", "mutation"])
-def test_queries_and_mutations_are_never_tried_again(kind):
-    workflow_id = flows.call.start(kind, "fail_with", {"kind": "unreachable", "name": "n"}, {"retry": "quick"})
+@pytest.mark.parametrize(("options", "calls"), [({}, 1), ({"retry": "quick"}, 3)])
+def test_queries_and_mutations_are_tried_again_only_where_a_step_says_so(kind, options, calls):
+    workflow_id = flows.call.start(kind, "fail_with", {"kind": "unreachable", "name": "n"}, options)
     assert finish(workflow_id) == Failed("n")
-    assert len(steps.calls) == 1
+    assert len(steps.calls) == calls
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,11 @@ ENGINE = Rule(
     "calls the workflow engine past the journal",
     "Run a child with await step.run_workflow(definition, ...); anything else in a function run by step.run_mutation.",
 )
+FUTURE = Rule(
+    "W015",
+    "makes a future that sets order by its address",
+    "Use asyncio.get_running_loop().create_future(), which sets order the same on every replay.",
+)
 QUEUE = Rule(
     "W018", "uses django-q2 past the journal", "Move it into a function, and await step.run_mutation(fn, ...)."
 )
@@ -107,6 +112,7 @@ _EXACT: tuple[tuple[Rule | None, str], ...] = (
     (THREAD, "asgiref.sync: sync_to_async async_to_sync SyncToAsync AsyncToSync"),
     (THREAD, "asyncio: to_thread run"),
     (THREAD, "asyncio.Runner: run"),
+    (FUTURE, "asyncio: Future"),
     (ENVIRONMENT, "os: getenv getpid getppid getcwd getlogin uname cpu_count"),
     (ENVIRONMENT, "getpass: getuser"),
     (ENVIRONMENT, "platform: node"),
