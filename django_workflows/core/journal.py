@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 
@@ -158,6 +158,15 @@ class WorkflowRecord:
     trace: str
 
 
+class AttemptId(NamedTuple):
+    """One attempt, once and for all: a restart, which counts ``generation`` up, numbers steps and attempts anew."""
+
+    workflow_id: UUID
+    generation: int
+    number: int
+    attempt: int
+
+
 @dataclass(slots=True)
 class ClaimedStep:
     """A step that this worker may run, until ``lease_ends_at`` or as long as it renews the lease.
@@ -184,6 +193,10 @@ class ClaimedStep:
     continuations: int = 0
     trace: str = ""
     damage: str = ""
+
+    @property
+    def attempt_id(self) -> AttemptId:
+        return AttemptId(self.workflow_id, self.generation, self.number, self.attempt)
 
     @property
     def idempotency_key(self) -> str:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from asgiref.sync import AsyncToSync
 
+from ..core.journal import AttemptId
 from ..core.payloads import sanitize_text
 from ..exceptions import WorkflowError
 from ..store import steps as step_store
@@ -33,10 +34,8 @@ class CurrentStep:
     it to whoever must not do a thing twice, a payment provider for example.
     """
 
-    workflow_id: UUID
-    number: int
+    attempt_id: AttemptId = field(repr=False)
     name: str
-    attempt: int
     idempotency_key: str
     workflow_name: str = ""
     in_transaction: bool = False
@@ -44,12 +43,24 @@ class CurrentStep:
     _wanted: bool = field(default=True, repr=False)
     _reported_at: float = field(default=-math.inf, repr=False)
 
+    @property
+    def workflow_id(self) -> UUID:
+        return self.attempt_id.workflow_id
+
+    @property
+    def number(self) -> int:
+        return self.attempt_id.number
+
+    @property
+    def attempt(self) -> int:
+        return self.attempt_id.attempt
+
     def canceled(self) -> bool:
         """Whether nobody wants this attempt any more; for long loops, cheap to ask often."""
         if self._wanted and time.monotonic() - self._asked_at >= _PAUSE:
             self._asked_at = time.monotonic()
             self._wanted = self.in_transaction or _with_the_steps_connection(
-                lambda: step_store.is_running(self.workflow_id, self.number, self.attempt)
+                lambda: step_store.is_running(self.attempt_id)
             )
         return not self._wanted
 
@@ -59,9 +70,7 @@ class CurrentStep:
             return
         self._reported_at = time.monotonic()
         progress = json.dumps([done, total, sanitize_text(message, 500)])
-        _with_the_steps_connection(
-            lambda: step_store.set_progress(self.workflow_id, self.number, self.attempt, progress)
-        )
+        _with_the_steps_connection(lambda: step_store.set_progress(self.attempt_id, progress))
 
 
 def _with_the_steps_connection(change: Callable[[], T]) -> T:

@@ -11,7 +11,7 @@ from functools import partial
 from django.db import transaction
 
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep
+from ..core.journal import ClaimedStep, StepKind
 from ..core.retry import RetryPolicy
 from ..exceptions import WorkflowError
 from ..store import journals, workflows

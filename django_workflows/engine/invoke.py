@@ -52,15 +52,7 @@ def attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
 
 def _guarded(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     in_transaction = step.kind != StepKind.ACTION
-    current = CurrentStep(
-        step.workflow_id,
-        step.number,
-        step.name,
-        step.attempt,
-        step.idempotency_key,
-        step.workflow_name,
-        in_transaction,
-    )
+    current = CurrentStep(step.attempt_id, step.name, step.idempotency_key, step.workflow_name, in_transaction)
     token = _current.set(current)
     try:
         return _attempt(step, fn)

@@ -70,7 +70,7 @@ class Worker:
         workers.beat(self.id, self.host, self.pid, self.role, self.queue, doing, worked=worked, done=self.done)
         self.known = True
         if step is not None and time.monotonic() - self.doing_since > settings.LEASE / 4:
-            step_store.renew(step.workflow_id, step.number, step.attempt)
+            step_store.renew(step.attempt_id)
 
     def abandon(self) -> None:
         """Go on under another id: a drain ended early, and the heartbeat is to give back what it had claimed."""

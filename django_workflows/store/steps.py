@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from ..conf import settings
-from ..core.journal import FUNCTION_KINDS, ClaimedStep
+from ..core.journal import FUNCTION_KINDS, AttemptId, ClaimedStep
 from ..core.pools import UNKNOWN, PoolLimits
 from ..core.retry import RetryPolicy
 from ..exceptions import InvalidStep
@@ -119,36 +119,41 @@ def _read(kind: str, options: str, failures: str) -> tuple[dict[str, Any], list[
     return {}, [], "its row is damaged: kind, options or failures are none that this package writes"
 
 
-def renew(workflow_id: UUID, number: int, attempt: int) -> bool:
+_ITS_ATTEMPT = (
+    f"workflow_id = %s AND (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id) = %s "
+    "AND number = %s AND attempt = %s AND state = 'running'"
+)
+
+
+def _attempt_params(attempt: AttemptId) -> list[object]:
+    return [put_uuid(attempt.workflow_id), *attempt[1:]]
+
+
+def renew(attempt: AttemptId) -> bool:
     """Extend the lease of a running attempt; False if it is no longer this one's, and its outcome will be ignored."""
     return (
-        execute(
-            f"UPDATE {STEP} SET due_at = {now_sql(settings.LEASE)} "
-            "WHERE workflow_id = %s AND number = %s AND attempt = %s AND state = 'running'",
-            [put_uuid(workflow_id), number, attempt],
-        )
+        execute(f"UPDATE {STEP} SET due_at = {now_sql(settings.LEASE)} WHERE {_ITS_ATTEMPT}", _attempt_params(attempt))
         == 1
     )
 
 
-def is_running(workflow_id: UUID, number: int, attempt: int) -> bool:
+def is_running(attempt: AttemptId) -> bool:
     """Whether that attempt is still wanted: neither dropped, nor canceled, nor given to another worker."""
     row = fetch_one(
         f"SELECT 1 FROM {STEP} AS step JOIN {WORKFLOW} AS workflow ON workflow.id = step.workflow_id "
-        "WHERE step.workflow_id = %s AND number = %s AND attempt = %s AND step.state = 'running' "
-        "AND workflow.state = 'in_progress' AND workflow.cancel_requested_at IS NULL",
-        [put_uuid(workflow_id), number, attempt],
+        "WHERE step.workflow_id = %s AND workflow.generation = %s AND number = %s AND attempt = %s "
+        "AND step.state = 'running' AND workflow.state = 'in_progress' AND workflow.cancel_requested_at IS NULL",
+        _attempt_params(attempt),
     )
     return row is not None
 
 
-def set_progress(workflow_id: UUID, number: int, attempt: int, progress: str) -> bool:
+def set_progress(attempt: AttemptId, progress: str) -> bool:
     """Show how far a running attempt is, and renew its lease."""
     return (
         execute(
-            f"UPDATE {STEP} SET progress = %s, due_at = {now_sql(settings.LEASE)} "
-            "WHERE workflow_id = %s AND number = %s AND attempt = %s AND state = 'running'",
-            [progress, put_uuid(workflow_id), number, attempt],
+            f"UPDATE {STEP} SET progress = %s, due_at = {now_sql(settings.LEASE)} WHERE {_ITS_ATTEMPT}",
+            [progress, *_attempt_params(attempt)],
         )
         == 1
     )

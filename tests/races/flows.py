@@ -37,7 +37,7 @@ def read_effects() -> bool:
 
 def act() -> int:
     step = current_step()
-    acted.append((str(step.workflow_id), _generation(step.workflow_id), step.number, step.attempt))
+    acted.append((str(step.workflow_id), step.attempt_id.generation, step.number, step.attempt))
     return step.attempt
 
 
