@@ -12,7 +12,8 @@ from ..store.glances import Glance
 from .problems import BadInput, PreconditionFailed, parameter_error
 
 # The tags of a list; what is quoted may hold anything but quotes.
-_TAG = re.compile(r'\s*(?P<weak>W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
+_TAG = re.compile(r'(?P<weak>W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff]*)"')
+_LIST = re.compile(rf"[\s,]*(?:{_TAG.pattern}\s*(?:,[\s,]*|$))+".replace("?P<weak>", "?:").replace("?P<tag>", "?:"))
 
 
 def etag(version: int, *details: Any) -> str:
@@ -60,4 +61,6 @@ def check_version(version: int | None, versions: set[int] | None) -> None:
 
 
 def _tags(header: str, *, weak: bool) -> set[str]:
+    if not _LIST.fullmatch(header):
+        return set()
     return {found["tag"] for found in _TAG.finditer(header) if weak or not found["weak"]}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
+from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +39,20 @@ class InstantFilter(django_filters.IsoDateTimeFilter):
     field_class = InstantField
 
 
+class BooleanField(forms.Field):
+    """`true` or `false`; Django's own takes anything else for neither."""
+
+    def to_python(self, value: Any) -> bool | None:
+        try:
+            return {"true": True, "1": True, "false": False, "0": False}[value.lower()] if value else None
+        except KeyError:
+            raise ValidationError(_("true or false is needed."), code="invalid") from None
+
+
+class BooleanFilter(django_filters.BooleanFilter):
+    field_class = BooleanField
+
+
 class WorkflowFilter(django_filters.FilterSet):
     """What ``GET workflows/`` can be narrowed down by; several of them must all hold."""
 
@@ -46,7 +61,7 @@ class WorkflowFilter(django_filters.FilterSet):
     )
     name = django_filters.CharFilter(max_length=200, help_text=_("Of the definition of this name."))
     parent = django_filters.UUIDFilter(field_name="parent_id", help_text=_("Children of this workflow."))
-    top_level = django_filters.BooleanFilter(
+    top_level = BooleanFilter(
         field_name="parent_id", lookup_expr="isnull", help_text=_("Without children (true), or children only (false).")
     )
     created_before = InstantFilter(field_name="created_at", lookup_expr="lt")
@@ -62,7 +77,7 @@ class WorkflowFilter(django_filters.FilterSet):
             "With an open step of this name (an event's, a timer's, a child's, a function's), or of this kind."
         ),
     )
-    has_errors = django_filters.BooleanFilter(
+    has_errors = BooleanFilter(
         method="filter_has_errors",
         help_text=_("Failed, parked, with a failed `on_complete`, or with a failed attempt of a step."),
     )

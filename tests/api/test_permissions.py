@@ -1,0 +1,226 @@
+"""Who may do what: a matrix over every address of the router, the hook that hides workflows, and hidden payloads."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+from django.urls import URLPattern
+from rest_framework.request import Request
+from rest_framework.test import APIClient
+
+from django_workflows.api.urls import urlpatterns
+from django_workflows.models import Workflow
+from tests.api.conftest import ALL, Clients
+from tests.app.api_workflows import echo, order, payment, workflow
+from tests.app.workflows import fails, sums
+from tests.engine.driver import finish, run
+
+LOOKS, STARTS = {"view_workflow"}, {"start_workflow"}
+#: What every action needs; one of them is enough. An action that is not here fails the test below.
+NEEDED = {
+    ("definition", "list"): LOOKS | STARTS,
+    ("definition", "retrieve"): LOOKS | STARTS,
+    ("health", "list"): LOOKS,
+    ("workflow", "list"): LOOKS,
+    ("workflow", "retrieve"): LOOKS,
+    ("workflow", "steps"): LOOKS,
+    ("workflow", "events"): LOOKS,
+    ("workflow", "timeline"): LOOKS,
+    ("workflow", "stream"): LOOKS,
+    ("workflow", "counts"): LOOKS,
+    ("workflow", "create"): STARTS,
+    ("workflow", "cancel"): {"cancel_workflow"},
+    ("workflow", "restart"): {"restart_workflow"},
+    ("workflow", "send"): {"send_event"},
+    ("workflow", "destroy"): {"cleanup_workflow"},
+    ("", "root"): LOOKS | STARTS,
+    ("", "schema_document"): LOOKS | STARTS,
+}
+
+
+#: The id of no workflow.
+NOBODY = "019aa000-0000-7000-8000-000000000000"
+
+
+def routes() -> list[tuple[str, str, str, str]]:
+    """Address, method, basename and action of everything that is mounted."""
+    found = []
+    for pattern in urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        basename = str((pattern.callback.initkwargs or {}).get("basename") or "")  # type: ignore[attr-defined]
+        path = str(pattern.pattern)
+        for source, value in (("(?P<pk>[^/.]+)", NOBODY), ("(?P<name>[^/]+)", "tests.app.api_workflows.order")):
+            path = path.replace(source, value)
+        address = "/api/" + path.replace("^", "").replace(r"\.", ".").replace("\\Z", "").rstrip("$")
+        for method, action in pattern.callback.actions.items():  # type: ignore[attr-defined]
+            if method != "head":
+                found.append((address, method, basename, action))
+    return found
+
+
+ROUTES = routes()
+
+
+def test_the_matrix_knows_every_route() -> None:
+    assert {(basename, action) for _, _, basename, action in ROUTES} == set(NEEDED)
+    assert len(ROUTES) == len(NEEDED)
+
+
+@pytest.mark.parametrize(("address", "method", "basename", "action"), ROUTES)
+def test_each_route_wants_its_permission(
+    client_of: Clients, address: str, method: str, basename: str, action: str
+) -> None:
+    def code(client: APIClient) -> int:
+        return int(getattr(client, method)(address, {}, format="json").status_code)
+
+    needed = NEEDED[basename, action]
+    assert code(APIClient()) in (401, 403)
+    assert code(client_of()) == 403
+    assert code(client_of(is_staff=True)) == 403
+    assert code(client_of(*(set(ALL) - needed))) == 403
+    assert code(client_of(*ALL, is_active=False)) == 403
+    for permission in needed:
+        assert code(client_of(permission)) not in (401, 403)
+    assert code(client_of(is_superuser=True)) not in (401, 403)
+
+
+def test_metadata_is_closed_too(client_of: Clients) -> None:
+    for address, _, _, _ in ROUTES:
+        assert APIClient().options(address).status_code in (401, 403)
+        assert client_of().options(address).status_code == 403
+        assert client_of(*ALL).options(address).status_code == 200
+
+
+def test_a_session_needs_its_csrf_token(client_of: Clients) -> None:
+    from tests.api.conftest import make_user
+
+    user = make_user(*ALL)
+    client = APIClient(enforce_csrf_checks=True)
+    assert client.login(username=user.username, password="x")
+    answer = client.post("/api/workflows/", {"name": "tests.app.api_workflows.quick"}, format="json")
+    assert answer.status_code == 403
+    assert "CSRF" in answer.json()["detail"]
+    assert client.get("/api/workflows/").status_code == 200
+
+
+# -- which workflows there are
+
+
+def only_quick(request: Request, queryset: QuerySet[Workflow]) -> QuerySet[Workflow]:
+    assert not isinstance(request.user, AnonymousUser)
+    return queryset.filter(name=echo.name)
+
+
+def test_the_hook_makes_others_not_exist(client_of: Clients, settings: Any) -> None:
+    hidden, shown = sums.start([1]), echo.start("x")
+    finish(hidden)
+    finish(shown)
+    settings.DJANGO_WORKFLOWS = {"API_VISIBLE": "tests.api.test_permissions.only_quick"}
+    client = client_of(*ALL)
+    for address, method, _, action in ROUTES:
+        if action in ("create", "list", "counts", "root", "schema_document") or "definitions" in address:
+            continue
+        parts = address.split("/")
+        parts[3] = str(hidden)
+        answer = getattr(client, method)("/".join(parts), {}, format="json")
+        assert answer.status_code == 404, (address, method)
+        assert answer.json() == {
+            "type": "about:blank",
+            "title": "Not Found",
+            "status": 404,
+            "detail": f"there is no workflow {hidden} (never started, rolled back, or cleaned up)",
+            "code": "WorkflowNotFound",
+        }
+    assert [row["id"] for row in client.get("/api/workflows/").json()["results"]] == [str(shown)]
+    assert client.get("/api/workflows/counts/").json()["total"] == 1
+    assert client.get(f"/api/workflows/{shown}/").status_code == 200
+    assert Workflow.objects.filter(pk=hidden).exists()
+
+
+def test_a_key_of_somebody_else_is_taken(client_of: Clients, settings: Any) -> None:
+    body = {"name": "tests.app.api_workflows.quick", "idempotency_key": "k"}
+    client = client_of(*ALL)
+    assert client.post("/api/workflows/", body, format="json").status_code == 201
+    settings.DJANGO_WORKFLOWS = {"API_VISIBLE": only_quick}
+    answer = client.post("/api/workflows/", body, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "links" not in answer.json()
+
+
+def test_one_who_may_start_sees_what_was_started(client_of: Clients) -> None:
+    answer = client_of("start_workflow").post(
+        "/api/workflows/", {"name": echo.name, "args": {"value": 1}}, format="json"
+    )
+    assert answer.status_code == 201
+    assert answer.json()["state"] == "in_progress"
+    assert answer.json()["args"] is None
+
+
+# -- payloads
+
+SECRET = "the content of the order"
+
+
+def test_payloads_are_for_those_who_may_see_them(client_of: Clients) -> None:
+    paid = order.start([{"name": SECRET}])  # type: ignore[list-item]
+    run()
+    workflow.send_event(paid, payment, {"kind": "refused", "reason": SECRET})
+    finish(paid)
+    failed = fails.start(SECRET)
+    finish(failed)
+    echoed = echo.start({"x": SECRET})
+    finish(echoed)
+    without, with_it = client_of("view_workflow", "cancel_workflow", "restart_workflow"), client_of(*ALL)
+    seen = 0
+    for workflow_id in (paid, failed, echoed):
+        for path in ("", "steps/", "events/", "timeline.svg"):
+            address = f"/api/workflows/{workflow_id}/{path}"
+            assert SECRET not in without.get(address).content.decode()
+            seen += SECRET in with_it.get(address).content.decode()
+    assert seen == 3 + 2 + 1  # args, result or error; steps; the event
+    assert SECRET not in without.get("/api/workflows/").content.decode()
+    restarted = without.post(f"/api/workflows/{failed}/restart/")
+    assert restarted.status_code == 202
+    assert SECRET not in restarted.content.decode()
+    body = without.get(f"/api/workflows/{echoed}/").json()
+    assert (body["args"], body["result"], body["status"]) == (None, None, {"type": "completed", "result": None})
+    tags = {client.get(f"/api/workflows/{echoed}/").headers["ETag"] for client in (without, with_it)}
+    assert len(tags) == 2
+
+
+def test_secret_keys_are_masked(client: APIClient) -> None:
+    found = echo.start({"API-Key": "hush", "deep": [{"user": "me", "Authorization": "hush"}]}, password="hush")
+    finish(found)
+    for path in ("", "steps/"):
+        text = client.get(f"/api/workflows/{found}/{path}").content.decode()
+        assert "hush" not in text
+        assert "********" in text
+    assert client.get(f"/api/workflows/{found}/").json()["args"]["value"]["deep"][0]["user"] == "me"
+
+
+def test_half_a_surrogate_pair_in_a_journal_is_shown(client: APIClient) -> None:
+    found = echo.start("\ud800")
+    finish(found)
+    answer = client.get(f"/api/workflows/{found}/")
+    assert answer.status_code == 200
+    assert json.loads(answer.content)["result"] == "\ud800"
+
+
+# -- how often
+
+
+def test_rates_by_scope(client_of: Clients, settings: Any) -> None:
+    settings.DJANGO_WORKFLOWS = {"API_THROTTLE_RATES": {"start": "2/minute", "read": "3/minute"}}
+    client, other = client_of(*ALL), client_of(*ALL)
+    body = {"name": "tests.app.api_workflows.quick"}
+    codes = [client.post("/api/workflows/", body, format="json").status_code for _ in range(3)]
+    assert codes == [201, 201, 429]
+    refused = client.post("/api/workflows/", body, format="json")
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert other.post("/api/workflows/", body, format="json").status_code == 201
+    assert [client.get("/api/workflows/").status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert client.post(f"/api/workflows/{uuid4()}/cancel/").status_code == 404
