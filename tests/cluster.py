@@ -19,6 +19,14 @@ from tests.waiting import wait_for
 ROOT = Path(__file__).parent.parent
 RUNNING = re.compile(r"Q Cluster .* running\.")
 READY = re.compile(r"ready for work at (\d+)")
+#: What the processes of a hardened cluster say of themselves.
+HARDENED = ("workflows", "cluster")
+ROLES = {
+    "worker": READY,
+    "pusher": re.compile(r"pushing tasks at (\d+)"),
+    "monitor": re.compile(r"monitoring at (\d+)"),
+    "sentinel": re.compile(r"Process (\d+) guarding"),
+}
 
 
 class Cluster:
@@ -68,7 +76,13 @@ class Cluster:
 
     def workers(self) -> list[int]:
         """The process ids of the workers that are alive, oldest first."""
-        return [pid for pid in map(int, READY.findall(self.log)) if is_alive(pid)]
+        return self.pids("worker")
+
+    def pids(self, role: str) -> list[int]:
+        """The process ids of those of a role that are alive, oldest first; a sentinel tells its own when hardened."""
+        if role == "main":
+            return [self.pid] if self.returncode is None else []
+        return [pid for pid in map(int, ROLES[role].findall(self.log)) if is_alive(pid)]
 
     def processes(self) -> list[psutil.Process]:
         """Every process of the cluster that is alive, orphans too."""

@@ -21,7 +21,7 @@ _GUARD_GRACE = 3
 
 
 def check_cluster(**kwargs: Any) -> list[CheckMessage]:
-    """E005: no django-q2. Of each cluster's times: W006, W021, E022, W023, W024 (see ``_times``)."""
+    """E005: no django-q2. W025: an untested one. Of each cluster's times: W006, W021, E022, W023, W024."""
     if not apps.is_installed("django_q"):
         return [
             Error(
@@ -30,7 +30,19 @@ def check_cluster(**kwargs: Any) -> list[CheckMessage]:
                 id="django_workflows.E005",
             )
         ]
-    return [problem for where, cluster in clusters() for problem in _times(where, cluster)]
+    return [*_version(), *(problem for where, cluster in clusters() for problem in _times(where, cluster))]
+
+
+def _version() -> Iterator[CheckMessage]:
+    from ..q2.cluster.versions import TESTED, installed, is_tested
+
+    if not is_tested():
+        yield Warning(
+            f"`manage.py workflows cluster` was tested with django-q2 {' and '.join(TESTED)}, and {installed()} is "
+            "installed, whose insides it uses.",
+            hint="Install a tested one, or update django_workflows. `manage.py qcluster` makes fewer assumptions.",
+            id="django_workflows.W025",
+        )
 
 
 def clusters() -> Iterator[tuple[str, Mapping[str, Any]]]:

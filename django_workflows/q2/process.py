@@ -10,8 +10,10 @@ from typing import Any
 
 from django.db import connections
 from django_q.conf import Conf
+from django_q.signals import post_execute_in_worker, pre_execute
 
 from ..engine.dispatch import queue_name
+from ..engine.stall import StallWatch
 from ..engine.worker import Heartbeat, Worker
 from ..store import workflows
 from ..store.database import alias
@@ -19,6 +21,9 @@ from .nudge import nudge, watches_journal
 from .stopping import sentinel
 
 logger = logging.getLogger("django_workflows")
+
+#: The task by which django-q2's workers work for us.
+DRAIN = "django_workflows.q2.tasks.drain"
 
 
 def on_spawn(**kwargs: Any) -> None:
@@ -38,9 +43,15 @@ def this_worker(queue: str) -> Worker:
 @lru_cache(maxsize=1)
 def _worker(pid: int, queue: str) -> Worker:
     keep_connection()
-    worker = Worker(queue)
-    heartbeat = Heartbeat(worker, lambda: _revive(worker))
+    worker, stall = Worker(queue), StallWatch(queue)
+
+    def then() -> None:
+        _revive(worker)
+        stall.look(worker.id)
+
+    heartbeat = Heartbeat(worker, then)
     heartbeat.start()
+    _note_ordinary_tasks(worker)
     multiprocessing.util.Finalize(None, _leave, args=(heartbeat,), exitpriority=10)
     return worker
 
@@ -48,6 +59,19 @@ def _worker(pid: int, queue: str) -> Worker:
 def keep_connection() -> None:
     """Keep this process's database connection from task to task: django-q2 would close it each time by default."""
     connections[alias()].settings_dict["CONN_MAX_AGE"] = None
+
+
+def _note_ordinary_tasks(worker: Worker) -> None:
+    """A worker that runs an ordinary task of django-q2's is busy, too."""
+
+    def begins(task: dict[str, Any], **kwargs: Any) -> None:
+        worker.aside = "" if task.get("func") == DRAIN else f"django-q2 task {task.get('name', '')}"
+
+    def ended(**kwargs: Any) -> None:
+        worker.aside = ""
+
+    pre_execute.connect(begins, weak=False, dispatch_uid="django_workflows.aside")
+    post_execute_in_worker.connect(ended, weak=False, dispatch_uid="django_workflows.aside")
 
 
 def _leave(heartbeat: Heartbeat) -> None:

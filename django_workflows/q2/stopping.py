@@ -5,14 +5,24 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+
+from .cluster.flags import Flag
+
+_reasons: list[Callable[[], bool]] = []
+
+
+def leave_when(told: Callable[[], bool]) -> None:
+    """Have this process begin nothing more once ``told()`` says so."""
+    _reasons.append(told)
 
 
 def stopping() -> bool:
     """Whether this process should begin nothing more: its cluster is told to stop, or its sentinel has died."""
     parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:
+    if any(told() for told in _reasons) or (parent is not None and os.getppid() != parent.pid):
         return True
     above = sentinel()
     return above is not None and _is_set(above.stop_event)
@@ -41,6 +51,8 @@ def _sentinel(pid: int) -> Any:
 
 def _is_set(event: Any) -> bool:
     """``event.is_set()`` without its lock: a worker killed while it held that would stop the whole cluster."""
+    if isinstance(event, Flag):
+        return event.is_set()
     try:
         return bool(event._flag.get_value())
     except (AttributeError, NotImplementedError):

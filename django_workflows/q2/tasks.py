@@ -12,18 +12,15 @@ from django_q.signing import SignedPackage
 from ..conf import settings
 from ..engine import cleanup
 from ..engine.drain import drain as drain_journal
-from ..engine.pools import free_all_places
-from ..engine.worker import give_back_of_the_dead
-from ..store import workers, workflows
-from ..store.queues import queues_in_use
+from ..engine.recover import recover
+from ..store import workflows
 from . import hands
 from .nudge import SOON, delays_messages, nudge
-from .process import keep_connection, this_worker
+from .process import DRAIN, keep_connection, this_worker
 from .stopping import stopping
 
 logger = logging.getLogger("django_workflows")
 
-DRAIN = "django_workflows.q2.tasks.drain"
 SWEEP = "django_workflows.q2.tasks.sweep"
 
 
@@ -64,11 +61,7 @@ def drain(queue: str = "") -> None:
 def sweep() -> None:
     """Every minute: wake workers in case a message was lost, delete what is past its retention."""
     try:
-        give_back_of_the_dead()
-        free_all_places()
-        for queue in queues_in_use():
-            _wake_if_due(queue)
-        workers.remove_silent()
+        recover()
         cleanup.cleanup_expired()
     except Exception:
         logger.exception("The sweep failed; the next one tries again")

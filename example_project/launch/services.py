@@ -53,7 +53,7 @@ def running_services(host: str, port: int) -> Iterator[Services]:
 
     with signals_interrupt(), stopped_at_the_end(processes, logs):
         site = start("site", "runserver", "--noreload", f"{host}:{port}")
-        cluster = start("cluster", "qcluster")
+        cluster = start("cluster", "workflows", "cluster")
         site.wait_until(lambda: answers(f"{url}service/"), timeout=START_TIMEOUT)
         cluster.wait_until(lambda: "ready for work" in cluster.output(), timeout=START_TIMEOUT)
         yield Services(site, cluster, url, logs)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -54,3 +58,24 @@ def ordinary_fails_once(log: str, name: str) -> str:
     if first:
         raise RuntimeError("the first time")
     return name
+
+
+def start_and_terminate() -> int:
+    """Start a program, end it by SIGTERM, and say how it ended."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        process.terminate()
+        return process.wait(10)
+
+
+def returns_a_lock() -> object:
+    """No process can send that to another."""
+    return threading.Lock()
+
+
+def dies_with_the_timer() -> None:
+    """Dies as a worker may at the end of a task: with the lock that the sentinel wants."""
+    frame = sys._getframe()
+    while "timer" not in frame.f_locals:
+        frame = frame.f_back
+    frame.f_locals["timer"].get_lock().acquire()
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -64,7 +64,7 @@ def test_entry_points_raise_nothing_into_django_q(
         raise error
 
     monkeypatch.setattr(tasks, "drain_journal", fail)
-    monkeypatch.setattr(tasks, "give_back_of_the_dead", fail)
+    monkeypatch.setattr(tasks, "recover", fail)
     monkeypatch.setattr(tasks, "this_worker", lambda queue: Mock(known=True))
     with caplog.at_level(logging.ERROR, "django_workflows"):
         entry()

@@ -1,0 +1,57 @@
+"""What a cluster does beside its work, in a short-lived process: a database that hangs does not stop the sentinel."""
+
+from __future__ import annotations
+
+import logging
+import time
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from django import db
+from django_q.conf import Conf
+from django_q.scheduler import scheduler
+
+from ...engine.recover import recover
+from .crew import kill, spawn
+from .member import begin
+
+logger = logging.getLogger("django_workflows")
+
+#: Seconds between two errands, as in django-q2, and how many of them one may take.
+EVERY, _LONGEST = 30.0, 120.0
+
+
+class Errands:
+    """Runs an errand every 30 seconds, never two at a time."""
+
+    def __init__(self, broker: Any) -> None:
+        self._broker = broker
+        self._began_at = time.monotonic()
+        self._process: BaseProcess | None = None
+
+    def look(self) -> None:
+        since = time.monotonic() - self._began_at
+        if self._process is not None and self._process.is_alive():
+            if since > _LONGEST:
+                logger.error("An errand hangs, and is given up: is the database there?")
+                kill(self._process)
+            return
+        if since >= EVERY:
+            self._began_at = time.monotonic()
+            db.connections.close_all()
+            self._process = spawn(_run, self._broker)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            kill(self._process)
+
+
+def _run(broker: Any, parent: int) -> None:
+    """django-q2's schedules, and whatever was lost in the journal."""
+    begin(parent)
+    if Conf.SCHEDULER:
+        scheduler(broker=broker)
+    try:
+        recover()
+    except Exception:
+        logger.exception("Nothing could be recovered; the next errand tries again")
