@@ -55,8 +55,8 @@ def test_idle_processes_are_killed_one_after_the_other(hardened, log: Log) -> No
     assert whole == 6  # main, sentinel, monitor, pusher, two workers
     for round_ in range(3):
         for role in ROLES:
-            victim = running.pids(role)[round_ % 2 if role == "worker" else -1]
-            kill(victim)
+            known = wait_for(lambda role=role: running.pids(role), HEALS_IN)
+            kill(known[round_ % len(known)] if role == "worker" else known[-1])
             works(log, f"{role}-{round_}")
             assert running.returncode is None
     wait_for(lambda: size(running) == whole, HEALS_IN, message="orphans are left, or somebody is missing")

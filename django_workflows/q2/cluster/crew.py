@@ -163,9 +163,12 @@ def spawn(target: Callable[..., None], *arguments: Any, daemon: bool = True) -> 
     return process
 
 
-def kill(process: BaseProcess | None) -> None:
+def kill(process: BaseProcess | None, *, wait: float | None = None) -> None:
+    """``kill -9``, and wait for the end so many seconds, if told to. Nothing happens where there is nobody."""
     if process is not None and process.is_alive():
         process.kill()
+        if wait is not None:
+            process.join(wait)
 
 
 def _lives(process: BaseProcess | None) -> bool:

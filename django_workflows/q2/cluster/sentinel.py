@@ -164,11 +164,17 @@ class HardenedSentinel(Sentinel):
                 self._say_replaced(hand)
             else:
                 return f"Worker {hand.process.pid} died ({_how(hand.process)})"
-        crew.carriers = [each for each in crew.carriers if each.exitcode != 0]
-        others = [("monitor", crew.monitor), ("pusher", crew.pusher)] + [("carrier", each) for each in crew.carriers]
-        for name, each in others:
-            if not each.is_alive():
+        return self._miss_others(crew)
+
+    def _miss_others(self, crew: Crew) -> str:
+        for name, each in (("monitor", crew.monitor), ("pusher", crew.pusher)):
+            if each is not None and not each.is_alive():
                 return f"The {name} died ({_how(each)})"
+        for each in list(crew.carriers):
+            if not each.is_alive():
+                crew.carriers.remove(each)
+                if each.exitcode:
+                    return f"A carrier died ({_how(each)})"
         return ""
 
     def _say_replaced(self, hand: Hand) -> None:

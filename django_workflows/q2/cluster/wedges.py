@@ -36,8 +36,7 @@ class WedgeWatch:
             return "Tasks wait, and idle workers take none"
         results = crew.result_queue.qsize()
         if self._results.seconds((crew, results)) > _RESULTS and results > 0:
-            kill(crew.monitor)
-            crew.monitor.join(1.0)  # what waits for it is inherited by another
+            kill(crew.monitor, wait=1.0)  # what waits for it is inherited by another
             return "Results waited, and the monitor took none"
         if crew.pulse.silent_for() > _PULSE:
             return "The pusher does not come back from its broker"
