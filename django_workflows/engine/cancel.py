@@ -33,7 +33,8 @@ def cancel(workflow_id: UUID, *, force: bool = False) -> None:
     if not retrying(lambda: _cancel_one(workflow_id, force)):
         record = read(workflow_id)
         raise WorkflowNotRunning(f"workflow {workflow_id} is {record.state}, so it cannot be canceled")
-    _cancel_below(workflow_id, force)
+    if not force:
+        _tell_below(workflow_id)
 
 
 def _cancel_one(workflow_id: UUID, force: bool) -> bool:
@@ -44,6 +45,7 @@ def _cancel_one(workflow_id: UUID, force: bool) -> bool:
         workflow, now = locked
         if force:
             end_locked(workflow, now, WorkflowEnd(WorkflowState.CANCELED))
+            _force_below(workflow_id)
         elif workflow.cancel_requested_at is None:
             cancellation.request(workflow_id)
             workflow.cancel_requested_at = now
@@ -66,17 +68,28 @@ def _could_not_be_told(workflow_id: UUID, error: Exception) -> None:
     logger.warning(message, workflow_id, error, extra={"workflow_id": str(workflow_id)})
 
 
-def _cancel_below(workflow_id: UUID, force: bool) -> None:
+def _force_below(workflow_id: UUID) -> None:
+    """End the whole tree, in the transaction that ends its top: should we die, no worker runs a handler of it.
+
+    By the request alone, which ``end_locked`` leaves on the children, workers would let their handlers clean up.
+    """
+    level = [workflow_id]
+    while level:
+        level = cancellation.requested_children(level)
+        for child in level:
+            locked = workflows.lock(child)
+            if locked is not None:
+                end_locked(*locked, WorkflowEnd(WorkflowState.CANCELED))
+
+
+def _tell_below(workflow_id: UUID) -> None:
     """Walk down the tree, level by level."""
     level, left = [workflow_id], _AT_ONCE
     while level and left > 0:
         level = cancellation.requested_children(level)[:left]
         left -= len(level)
         for child in level:
-            if force:
-                retrying(lambda child=child: _cancel_one(child, True))  # type: ignore[misc]
-            else:
-                _tell(child)
+            _tell(child)
 
 
 def _tell(workflow_id: UUID) -> None:

@@ -25,6 +25,8 @@ class Mortal:
         self.dead = False
         self._at, self._before, self._when = at, before, when
         self.seen: list[str] = []
+        #: Numbers of those that were not part of a larger transaction: what they wrote was there to stay.
+        self.committed: set[int] = set()
 
     def statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         return self.pass_by(sql, lambda: execute(sql, params, many, context))
@@ -33,11 +35,13 @@ class Mortal:
         if self.dead:
             raise Died(what)
         here = self.count == self._at or (self._when is not None and self._when(what))
-        self.count += 1
+        number, self.count = self.count, self.count + 1
         self.seen.append(what)
         if here and self._before:
             self._die(what)
         result = do()
+        if not connection.in_atomic_block or what == "COMMIT":
+            self.committed.add(number)
         if here:
             self._die(what)
         return result
