@@ -20,6 +20,7 @@ from .database import (
     put_instant,
     put_uuid,
 )
+from .listening import telling
 from .prepared import in_one_statement
 from .rows import STEP, STEP_COLUMNS, WORKFLOW, dump_failure, step_record
 from .turn_statement import write_turn as write_in_one_statement
@@ -125,7 +126,7 @@ def _write_workflow(turn: TurnRecord) -> tuple[datetime, int] | None:
     handled = "" if told else " AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL)"
     row = fetch_one(
         f"UPDATE {WORKFLOW} SET {', '.join(sets)} WHERE id = %s AND generation = %s AND state = 'in_progress' "
-        f"AND delivered = %s{handled} RETURNING {moment.sql()}, version",
+        f"AND delivered = %s{handled} RETURNING {moment.sql()}, version{telling()}",
         [*params, put_uuid(turn.workflow_id), turn.generation, turn.expected_delivered],
     )
     return None if row is None else (clock.read(row[0]), row[1])

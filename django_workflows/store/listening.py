@@ -29,6 +29,8 @@ def listen() -> None:
 
 def followed_sql() -> str:
     """An SQL expression: whether anybody listens."""
+    if not is_postgresql():
+        return "0"
     return (
         "EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database = "
         f"(SELECT oid FROM pg_database WHERE datname = current_database()) AND classid = {_LOCK[0]} "
@@ -42,7 +44,7 @@ def note(followed: bool) -> None:
 
 
 def telling(column: str = "id") -> str:
-    """What a statement that changes a workflow adds to its RETURNING, so that those who listen hear of the commit."""
+    """What a statement that changes a workflow adds to what it returns, so that those who listen hear of the commit."""
     if not _Known.followed or not is_postgresql():
         return ""
     return f", pg_notify('{CHANNELS[1]}', {column}::text)"

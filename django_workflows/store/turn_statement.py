@@ -11,6 +11,7 @@ from django.db import DataError
 
 from ..core.entries import NewStep, StepEnd, TurnRecord
 from .database import Moment, clock
+from .listening import telling
 from .prepared import run_one
 from .rows import STEP, WORKFLOW, dump_failure
 
@@ -40,6 +41,7 @@ class Shape(NamedTuple):
     new: int
     now: str
     expires: str
+    tells: str
 
 
 def write_turn(turn: TurnRecord, expires: str) -> tuple[datetime, int] | None:
@@ -75,6 +77,7 @@ def write_turn(turn: TurnRecord, expires: str) -> tuple[datetime, int] | None:
         new=min(len(turn.new_steps), 2),
         now=Moment().sql(),
         expires=expires if turn.ending is not None else "",
+        tells=telling("%(id)s::uuid"),
     )
     if turn.ending is not None:
         values |= {"state": str(turn.ending.state), "result": turn.ending.result}
@@ -227,7 +230,8 @@ def _sql(shape: Shape) -> str:
     if shape.new:
         parts.append(f"added AS ({_insert(many=shape.new > 1)})")
     version = f"CASE WHEN EXISTS (SELECT FROM ended) THEN version ELSE ('{VOID} ' || version)::bigint END"
-    return f"WITH {', '.join(parts)} SELECT {EPOCH_MICROSECONDS}, {version if shape.ends else 'version'} FROM turn"
+    told = f"{version if shape.ends else 'version'}{shape.tells}"
+    return f"WITH {', '.join(parts)} SELECT {EPOCH_MICROSECONDS}, {told} FROM turn"
 
 
 def _turn(shape: Shape) -> str:

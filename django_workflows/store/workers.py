@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ..conf import settings
 from .database import Moment, atomic, execute, fetch_all, fetch_one, now_sql, read_instant
+from .listening import followed_sql, note
 from .rows import STEP, WORKER, WORKFLOW
 from .workflows import live
 
@@ -16,13 +17,14 @@ def beat(
     """Say that this process is alive, what it is doing, how many seconds ago it last took work, and how much so far."""
     moment = Moment()
     worked_at = "NULL" if worked is None else moment.sql(-worked)
-    execute(
+    row = fetch_one(
         f"INSERT INTO {WORKER} (id, host, pid, role, queue, doing, started_at, seen_at, worked_at, done) "
         f"VALUES (%s, %s, %s, %s, %s, %s, {moment.sql()}, {moment.sql()}, {worked_at}, %s) "
         "ON CONFLICT (id) DO UPDATE SET doing = excluded.doing, seen_at = excluded.seen_at, "
-        "worked_at = excluded.worked_at, done = excluded.done",
+        f"worked_at = excluded.worked_at, done = excluded.done RETURNING {followed_sql()}",
         [worker, host, pid, role, queue, doing[:500], done],
     )
+    note(bool(row and row[0]))
 
 
 def of_machine(machine: str) -> list[str]:

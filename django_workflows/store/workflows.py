@@ -31,6 +31,7 @@ from .database import (
     read_uuid,
     skip_locked,
 )
+from .listening import telling
 from .rows import STEP, WORKFLOW, WORKFLOW_COLUMNS, workflow_record
 
 _INSERT = f"""
@@ -124,7 +125,7 @@ def lock(workflow_id: UUID, generation: int | None = None) -> tuple[WorkflowReco
     fence, params = ("", []) if generation is None else (" AND generation = %s", [generation])
     row = fetch_one(
         f"UPDATE {WORKFLOW} SET version = version + 1 WHERE id = %s AND state = 'in_progress'{fence} "
-        f"RETURNING {WORKFLOW_COLUMNS}, {now_sql()}",
+        f"RETURNING {WORKFLOW_COLUMNS}{telling()}, {now_sql()}",
         [put_uuid(workflow_id), *params],
     )
     return None if row is None else (workflow_record(row), clock.read(row[-1]))
