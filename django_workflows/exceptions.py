@@ -68,6 +68,10 @@ class WorkflowAlreadyRunning(WorkflowError):
     """A workflow of this definition and key is running, and another was not asked for."""
 
 
+class NothingToRunAgain(WorkflowError):
+    """The ``on_complete`` of a workflow is to be run again, but it has not failed."""
+
+
 class StepNotFound(WorkflowError):
     """The workflow has no step of that number, name or function."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -78,3 +78,16 @@ def _instants(timeline: Timeline, stretch: Span, step: timedelta, sign: str) -> 
 
 def _round(duration: timedelta) -> str:
     return human(duration).replace(".0 s", " s")
+
+
+def legible(found: Sequence[Mark], room: Callable[[Mark], float]) -> list[Mark]:
+    """The marks whose labels can stand side by side, those of gaps before others; ``room`` is what one takes, of 1."""
+    taken: list[tuple[float, float]] = []
+    kept: list[Mark] = []
+    for mark in sorted(found, key=lambda mark: not mark.is_gap):
+        width = room(mark)
+        left = min(max(mark.middle - width / 2, 0.0), 1.0 - width)
+        if all(left >= end or left + width <= start for start, end in taken):
+            taken.append((left, left + width))
+            kept.append(mark)
+    return sorted(kept, key=lambda mark: mark.position)

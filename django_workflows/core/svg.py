@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from .axis import Mark, marks
+from .axis import Mark, legible, marks
 from .bars import SegmentKind
 from .journal import StepKind
 from .lettering import columns, cut, readable
@@ -100,14 +100,13 @@ class _Picture:
     # -- above the rows
 
     def _axis(self) -> Iterator[str]:
-        reached = 0.0
-        for mark in marks(self._timeline):
-            x, room = self._left + mark.middle * self._span, columns(mark.label) * 6.5
+        found = marks(self._timeline)
+        for mark in found:
             yield from self._ruled(mark)
+        for mark in legible(found, lambda mark: (columns(mark.label) * 6.5 + 6) / self._span):
+            x, room = self._left + mark.middle * self._span, columns(mark.label) * 6.5
             start = min(max(x - room / 2, self._left), self._width - _MARGIN - room)
-            if start >= reached:
-                yield self._text(start, _HEADING - 12, mark.label, size=11, fill=self._theme.quiet)
-                reached = start + room + 6
+            yield self._text(start, _HEADING - 12, mark.label, size=11, fill=self._theme.quiet)
 
     def _ruled(self, mark: Mark) -> Iterator[str]:
         x, top, height = self._left + mark.position * self._span, _HEADING - 6, self._foot - _HEADING + 6

@@ -23,6 +23,11 @@ def limits_changed(instance: Pool, **_: object) -> None:
         free_place(instance.name)
 
 
+def know_pools() -> None:
+    """See to it that each pool that the code uses has its row, so that its limit can be changed before it is used."""
+    pools.make(registry.pools)
+
+
 def free_all_places() -> None:
     """Look at every pool, in case something was overlooked; pools that have no row yet get one."""
 

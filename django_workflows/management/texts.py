@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..words.texts import PREVIEW, printable, short_name
 
-__all__ = ["aligned", "fit", "pad", "plural", "preview", "printable", "short_name", "width"]
+__all__ = ["PREVIEW", "aligned", "fit", "pad", "plural", "preview", "printable", "short_name", "width"]
 
 
 def preview(text: str, limit: int | None = PREVIEW) -> str:

@@ -1,10 +1,10 @@
 """The tables, and nothing but the tables: only ``store`` reads or writes them."""
 
 from .event import Event
-from .ids import uuid7
+from .ids import first_uuid7, uuid7
 from .pool import Pool, PoolStart
 from .step import Step
 from .worker import Worker
 from .workflow import Workflow
 
-__all__ = ["Event", "Pool", "PoolStart", "Step", "Worker", "Workflow", "uuid7"]
+__all__ = ["Event", "Pool", "PoolStart", "Step", "Worker", "Workflow", "first_uuid7", "uuid7"]

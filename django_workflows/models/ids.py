@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import uuid
+from datetime import datetime
 
 
 class _Ticks:
@@ -33,3 +34,8 @@ def uuid7() -> uuid.UUID:
     rest = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
     value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | rest
     return uuid.UUID(int=value)
+
+
+def first_uuid7(instant: datetime) -> uuid.UUID:
+    """Below every id that is made at or after ``instant``, and above those made before."""
+    return uuid.UUID(int=max(0, int(instant.timestamp() * 1000)) << 80)

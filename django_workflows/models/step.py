@@ -82,6 +82,8 @@ class Step(models.Model):
                 condition=Q(state__in=["queued", "running", "waiting"]),
                 name="dwf_step_open",
             ),
+            # What went wrong at least once: few, however long the journal.
+            models.Index(fields=["workflow"], condition=Q(attempt__gt=1) | Q(state="failed"), name="dwf_step_failed"),
             # Who has a place in a pool, and who comes next.
             models.Index(
                 fields=["pool", "state", "due_at"],

@@ -104,6 +104,21 @@ class Workflow(models.Model):
             ),
             models.Index(fields=["name", "state", "id"], name="dwf_workflow_name_state"),
             models.Index(fields=["state", "id"], name="dwf_workflow_state"),
+            # What the admin lists and counts: workflows that nobody else started.
+            models.Index(fields=["state", "id"], condition=Q(parent__isnull=True), name="dwf_workflow_top"),
+            models.Index(fields=["id"], condition=Q(on_complete_error__isnull=False), name="dwf_workflow_callback"),
+            models.Index(
+                fields=["key"],
+                opclasses=["varchar_pattern_ops"],
+                condition=Q(key__isnull=False),
+                name="dwf_workflow_key",
+            ),
+            models.Index(
+                fields=["idempotency_key"],
+                opclasses=["varchar_pattern_ops"],
+                condition=Q(idempotency_key__isnull=False),
+                name="dwf_workflow_idem_prefix",
+            ),
             # What needs attention: few, however many are in progress.
             models.Index(fields=["state", "id"], condition=~Q(problem=""), name="dwf_workflow_parked"),
         ]

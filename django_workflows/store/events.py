@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from ..core.journal import Failure
 from ..models import Event
-from .database import alias, execute, fetch_one, put_instant, put_uuid, read_uuid
+from .database import alias, execute, fetch_all, fetch_one, put_instant, put_uuid, read_uuid
 from .rows import EVENT, STEP, dump_failure
 
 
@@ -117,6 +117,26 @@ def take(
     if row is None:
         return None
     return row[0], None if row[1] is None else Failure.load(row[1])
+
+
+def count_sent(workflow_id: UUID, name: str) -> int:
+    """How many events of that name were sent to a workflow, taken or not."""
+    row = fetch_one(
+        f"SELECT count(*) FROM {EVENT} WHERE workflow_id = %s AND name = %s AND state IN ('sent', 'consumed')",
+        [put_uuid(workflow_id), name],
+    )
+    return 0 if row is None else int(row[0])
+
+
+def names_waited_for(workflow_id: UUID, limit: int = 20) -> list[str]:
+    """The names of the events that a workflow waits for, in the order of its steps."""
+    rows = fetch_all(
+        f"SELECT function FROM {STEP} WHERE workflow_id = %s AND kind = 'event' AND state = 'waiting' "
+        f"ORDER BY number LIMIT {int(limit)}",
+        [put_uuid(workflow_id)],
+    )
+    prefix = function_of("", None)
+    return list(dict.fromkeys(row[0].removeprefix(prefix) for row in rows if row[0].startswith(prefix)))
 
 
 def queryset(workflow_id: UUID) -> QuerySet[Event]:

@@ -9,12 +9,12 @@ transaction takes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 from ..core.pools import PoolLimits
-from .database import Moment, execute, fetch_all, fetch_one, put_instant, read_duration, read_instant
+from .database import Moment, execute, execute_many, fetch_all, fetch_one, put_instant, read_duration, read_instant
 from .rows import POOL, POOL_START, STEP
 
 #: Told of steps that were made due: their queue, in how many seconds, how many.
@@ -150,3 +150,8 @@ def _make_due(
     for queue, how_many in Counter(row[0] for row in rows).items():
         if known != (queue, due_at):
             wake(queue, (due_at - now).total_seconds(), how_many)
+
+
+def make(names: Iterable[str]) -> None:
+    """Make the rows of pools that have none."""
+    execute_many(f"INSERT INTO {POOL} (name) VALUES (%s) ON CONFLICT DO NOTHING", [(name,) for name in names])

@@ -51,3 +51,14 @@ def start_another(workflow_id: UUID, result: RunResult, context: Any) -> None:
 
 def exit_process(workflow_id: UUID, result: RunResult, context: Any) -> None:
     raise SystemExit(3)
+
+
+#: Whether ``fails_when_told`` fails, and the workflows for which it did not.
+failing: list[bool] = []
+went_well: list[UUID] = []
+
+
+def fails_when_told(workflow_id: UUID, result: RunResult, context: Any) -> None:
+    if failing:
+        raise RuntimeError("told to fail")
+    went_well.append(workflow_id)

@@ -1,0 +1,107 @@
+"""What the list shows of one workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ...core.attempts import StepHistory
+from ...core.journal import WorkflowState
+from ...core.waiting import Wait
+from ...models import Workflow
+from ...words.sentences import moment, state_words, wait_words
+from ...words.texts import printable
+
+MOST_OPEN = 20
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A state with its words; ``kind`` chooses colour and mark."""
+
+    kind: str
+    words: str
+
+    @property
+    def html(self) -> SafeString:
+        return format_html('<span class="dwf-badge dwf-is-{}">{}</span>', self.kind, self.words)
+
+
+def badge(workflow: Workflow) -> Badge:
+    """The state of a workflow, or what is more urgent to know of it."""
+    if workflow.state == WorkflowState.IN_PROGRESS and workflow.problem:
+        return Badge("parked", _("cannot go on"))
+    if workflow.state == WorkflowState.IN_PROGRESS and workflow.cancel_requested_at is not None:
+        return Badge("canceling", _("canceling"))
+    return Badge(workflow.state, state_words(workflow.state))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What was read about a workflow on the list's page, at ``now``."""
+
+    now: datetime
+    waits: Sequence[Wait]
+    open_steps: Sequence[StepHistory]
+    failed_attempts: int
+
+
+def waiting_for(listed: Listed) -> str:
+    """The first thing that it waits for, and how many more there are."""
+    if not listed.waits:
+        return ""
+    words = wait_words(listed.waits[0], listed.now, brief=True)
+    more = len(listed.waits) - 1
+    if not more:
+        return words
+    return words + ngettext(", and %(count)s more", ", and %(count)s more", more) % {"count": more}
+
+
+def progress(workflow: Workflow, listed: Listed) -> SafeString | str:
+    """A bar where a running step reports how far it is, else how many steps are done."""
+    reported = [step.progress for step in listed.open_steps if step.progress is not None]
+    known = [(done, total) for done, total, _message in reported if total]
+    if known:
+        done, total = sum(each[0] for each in known), sum(each[1] for each in known)
+        share = f"{min(max(done / total, 0.0), 1.0) * 100:.0f}"
+        return format_html(
+            '<progress class="dwf-progress" max="100" value="{}" aria-label="{}"></progress> {} %',
+            share,
+            _("Progress"),
+            share,
+        )
+    if reported:
+        return f"{reported[0][0]:g}"
+    count = workflow.delivered
+    return ngettext("%(count)s step", "%(count)s steps", count) % {"count": f"{count:,}"} if count else ""
+
+
+def identity(workflow: Workflow) -> SafeString:
+    """The key that the workflow was started with, else the end of its id."""
+    key = workflow.key or workflow.idempotency_key
+    if key and not key.startswith("admin:"):
+        return format_html('<span class="dwf-key" title="{}">{}</span>', workflow.id, printable(key))
+    return format_html('<code class="dwf-key" title="{}">…{}</code>', workflow.id, str(workflow.id)[-12:])
+
+
+def began(instant: datetime, now: datetime) -> SafeString:
+    """The time, and the day unless it is today."""
+    local, today = timezone.localtime(instant), timezone.localtime(now).date()
+    shown = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), moment(instant), shown)
+
+
+def failures(listed: Listed) -> SafeString | str:
+    """How many attempts of its steps failed."""
+    count = listed.failed_attempts
+    if not count:
+        return ""
+    text = ngettext("%(count)s failed attempt", "%(count)s failed attempts", count)
+    return format_html('<span class="dwf-failures">{}</span>', text % {"count": f"{count:,}"})

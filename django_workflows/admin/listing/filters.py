@@ -1,0 +1,122 @@
+"""The filters beside the list, each of which an index serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from ...models import Step, Workflow, first_uuid7
+from ...store.activity import names_in_use
+from ...store.database import now
+from ...words.sentences import STATES
+from ...words.texts import printable, shortened
+from .counts import shown_counts
+
+Rows = QuerySet[Workflow]
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        counts = shown_counts(request)
+        return [(state, f"{STATES[state]} ({count})") for state, count in counts.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
+        return queryset.filter(state=self.value()) if self.value() in STATES else None
+
+
+class AttentionFilter(admin.SimpleListFilter):
+    title = _("needs attention")
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        return [
+            ("parked", _("cannot go on")),
+            ("retrying", _("is trying again")),
+            ("failed", _("failed in the last 24 hours")),
+            ("callback", _("on_complete failed")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
+        narrow = {"parked": _parked, "retrying": _retrying, "failed": _failed, "callback": _callback}
+        return narrow[self.value() or ""](queryset) if self.value() in narrow else None
+
+
+def _parked(rows: Rows) -> Rows:
+    return rows.filter(state="in_progress").exclude(problem="")
+
+
+def _retrying(rows: Rows) -> Rows:
+    waiting = Step.objects.filter(workflow=OuterRef("pk"), state="queued", attempt__gt=0)
+    return rows.filter(Exists(waiting), state="in_progress")
+
+
+def _failed(rows: Rows) -> Rows:
+    # By the time of the start, which the id tells, and then of the end.
+    return rows.filter(state="failed", finished_at__gte=now() - timedelta(hours=24))
+
+
+def _callback(rows: Rows) -> Rows:
+    return rows.filter(on_complete_error__isnull=False)
+
+
+class NameFilter(admin.SimpleListFilter):
+    title = _("workflow")
+    parameter_name = "name"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        return [(name, shortened(printable(name), 100)) for name in names_in_use()]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
+        return queryset.filter(name=self.value()) if self.value() else None
+
+
+class StartedFilter(admin.SimpleListFilter):
+    title = _("started")
+    parameter_name = "started"
+    _ages = {
+        "hour": (_("in the last hour"), timedelta(hours=1)),
+        "day": (_("in the last 24 hours"), timedelta(hours=24)),
+        "week": (_("in the last 7 days"), timedelta(days=7)),
+        "month": (_("in the last 30 days"), timedelta(days=30)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        return [(key, words) for key, (words, _age) in self._ages.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
+        found = self._ages.get(self.value() or "")
+        return None if found is None else queryset.filter(id__gte=first_uuid7(now() - found[1]))
+
+
+class ParentFilter(admin.SimpleListFilter):
+    """Top-level ones, unless all were asked for."""
+
+    title = _("started by")
+    parameter_name = "started_by"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        return [("workflow", _("another workflow")), ("any", _("anybody"))]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": _("somebody")}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
+        if self.value() == "any":
+            return None
+        return queryset.filter(parent__isnull=self.value() != "workflow")
+
+
+FILTERS = (StateFilter, AttentionFilter, NameFilter, StartedFilter, ParentFilter)

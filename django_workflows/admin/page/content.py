@@ -1,0 +1,86 @@
+"""Everything on a workflow's page that may change while one looks at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from ...core.attempts import read_failure
+from ...core.journal import WorkflowState
+from ...core.timeline import human
+from ...engine.overview import Journal
+from ...words.sentences import standing
+from ...words.texts import printable
+from .. import audit
+from ..permissions import PAYLOAD, may
+from ..site import link
+from . import header, related, waiting
+from .buttons import buttons, reasons
+from .details import details, error_of, workflow_payload
+from .rows import legend, lines, ticks
+from .selection import Selection, select
+
+
+def content(request: HttpRequest, journal: Journal) -> dict[str, Any]:
+    """For the template ``content.html``."""
+    workflow = journal.workflow
+    offered = buttons(request, workflow)
+    waits, more_waits = waiting.items(request, journal)
+    may_see = may(request, PAYLOAD)
+    return {
+        "workflow": workflow,
+        "name": printable(workflow.name),
+        "badge": header.state_badge(journal),
+        "standing": standing(workflow, journal.now),
+        "since": header.since(journal),
+        "facts": list(header.facts(journal)),
+        "parent": related.parent(workflow, journal.now),
+        "buttons": offered,
+        "reasons": reasons(offered),
+        "waits": waits,
+        "more_waits": more_waits,
+        "finished": workflow.state != WorkflowState.IN_PROGRESS,
+        "may_see": may_see,
+        "arguments": workflow_payload(request, workflow.id, "args", workflow.args),
+        "result": workflow_payload(request, workflow.id, "result", workflow.result),
+        "error": error_of(read_failure(workflow.error, tracebacks=True), may_see),
+        "callback_error": error_of(read_failure(workflow.on_complete_error, tracebacks=True), may_see),
+        "svg_url": link("timeline", workflow.id),
+        "notes": audit.notes_of(workflow.id),
+        **_steps(request, journal),
+        **_related(request, journal),
+    }
+
+
+def _steps(request: HttpRequest, journal: Journal) -> dict[str, Any]:
+    wanted = Selection.of(request.GET)
+    selected = select(journal, wanted)
+    found = lines(journal, selected, wanted)
+    before = wanted.query(page=selected.page - 1) if selected.page > 1 else ""
+    after = wanted.query(page=selected.page + 1) if selected.page < selected.pages else ""
+    return {
+        "lines": found,
+        "ticks": ticks(selected.timeline),
+        "gaps": bool(selected.timeline.gaps),
+        "legend": list(legend(found)),
+        "details": details(request, journal, selected, found),
+        "step_count": len(journal.steps),
+        "selected": selected,
+        "group_name": "" if selected.group is None else printable(selected.group.name),
+        "whole_url": wanted.query(group=None, page=1),
+        "before_url": before,
+        "after_url": after,
+        "took": human(selected.timeline.whole.duration),
+    }
+
+
+def _related(request: HttpRequest, journal: Journal) -> dict[str, Any]:
+    events, more_events = related.events(request, journal.workflow)
+    children, more_children = related.children(journal.workflow, journal.now)
+    return {
+        "events": events,
+        "more_events": more_events,
+        "children": children,
+        "more_children": more_children,
+    }

@@ -1,0 +1,75 @@
+"""How a workflow stands, in facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ...core.timeline import human
+from ...engine.overview import Journal
+from ...words.sentences import distance, moment
+from ...words.texts import printable
+from ..listing.cells import Badge, badge
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A label and what stands beside it."""
+
+    label: str
+    text: str
+    title: str = ""
+
+
+def state_badge(journal: Journal) -> Badge:
+    return badge(journal.workflow)
+
+
+def facts(journal: Journal) -> Iterator[Fact]:
+    """Times first, then what is unusual about it."""
+    workflow, now = journal.workflow, journal.now
+    yield Fact(_("Started"), distance(workflow.created_at, now), moment(workflow.created_at))
+    if workflow.started_at is None and workflow.finished_at is None:
+        yield Fact(_("First turn"), _("not taken yet"))
+    if workflow.finished_at is not None:
+        yield Fact(_("Ended"), distance(workflow.finished_at, now), moment(workflow.finished_at))
+    if workflow.cancel_requested_at is not None and workflow.finished_at is None:
+        asked = workflow.cancel_requested_at
+        yield Fact(_("Asked to cancel"), distance(asked, now), moment(asked))
+    yield from _keys(journal)
+    yield from _runs(journal)
+    if workflow.expires_at is not None:
+        yield Fact(_("Cleaned up by itself"), distance(workflow.expires_at, now), moment(workflow.expires_at))
+
+
+def _keys(journal: Journal) -> Iterator[Fact]:
+    workflow = journal.workflow
+    if workflow.key:
+        yield Fact(_("Key"), printable(workflow.key))
+    if workflow.idempotency_key and not workflow.idempotency_key.startswith("admin:"):
+        yield Fact(_("Idempotency key"), printable(workflow.idempotency_key))
+    if workflow.queue:
+        yield Fact(_("Queue"), printable(workflow.queue))
+    if workflow.priority:
+        yield Fact(_("Priority"), f"{workflow.priority:+d}")
+
+
+def _runs(journal: Journal) -> Iterator[Fact]:
+    workflow = journal.workflow
+    if workflow.continuations:
+        text = ngettext("%(count)s time", "%(count)s times", workflow.continuations)
+        yield Fact(_("Continued as new"), text % {"count": workflow.continuations})
+    if restarts := workflow.generation - 1 - workflow.continuations:
+        text = ngettext("%(count)s time", "%(count)s times", restarts)
+        yield Fact(_("Restarted"), text % {"count": restarts})
+
+
+def since(journal: Journal) -> str:
+    """For how long it has been running, or took."""
+    workflow = journal.workflow
+    if workflow.finished_at is not None:
+        return _("after %(duration)s") % {"duration": human(workflow.finished_at - workflow.created_at)}
+    return _("for %(duration)s") % {"duration": human(journal.now - workflow.created_at)}

@@ -1,0 +1,94 @@
+"""What belongs to a workflow: its events, children and parent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from ...core.attempts import read_failure
+from ...core.timeline import human
+from ...models import Event, Workflow
+from ...store import events as event_store
+from ...store import workflows
+from ...words.sentences import state_words
+from ...words.texts import printable
+from ..payloads import Payload, payload
+from ..permissions import PAYLOAD, may
+from ..site import link, page_link
+from .details import Error, error_of
+
+LIMIT = 50
+
+
+@dataclass(frozen=True)
+class EventLine:
+    """An event, sent or only made."""
+
+    id: UUID
+    name: str
+    state: str
+    words: str
+    sent_at: datetime | None
+    step: int | None
+    value: Payload | None
+    error: Error | None
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A parent or child."""
+
+    name: str
+    url: str
+    state: str
+    words: str
+    step: int | None
+    duration: str
+
+
+def events(request: HttpRequest, workflow: Workflow) -> tuple[list[EventLine], bool]:
+    """The latest events, and whether there are older ones."""
+    rows = list(event_store.queryset(workflow.id).reverse()[: LIMIT + 1])
+    may_see = may(request, PAYLOAD)
+    return [_event(row, workflow, may_see) for row in rows[:LIMIT]], len(rows) > LIMIT
+
+
+def _event(row: Event, workflow: Workflow, may_see: bool) -> EventLine:
+    value = None
+    if may_see and row.value is not None:
+        value = payload(row.value, len(row.value), f"{link('download', workflow.id, 'event')}?event={row.id}")
+    return EventLine(
+        id=row.id,
+        name=printable(row.name),
+        state=row.state,
+        words=row.get_state_display(),
+        sent_at=row.sent_at,
+        step=row.step,
+        value=value,
+        error=error_of(read_failure(row.error), may_see),
+    )
+
+
+def children(workflow: Workflow, now: datetime) -> tuple[list[Relative], bool]:
+    """The first children, and whether there are more."""
+    rows = workflows.queryset().filter(parent=workflow.id).order_by("parent_step")
+    found = list(rows.only("id", "name", "state", "problem", "parent_step", "created_at", "finished_at")[: LIMIT + 1])
+    return [_relative(row, now) for row in found[:LIMIT]], len(found) > LIMIT
+
+
+def parent(workflow: Workflow, now: datetime) -> Relative | None:
+    """The workflow that started this one."""
+    if workflow.parent_id is None:
+        return None
+    found = workflows.queryset().filter(id=workflow.parent_id)
+    row = found.only("id", "name", "state", "problem", "parent_step", "created_at", "finished_at").first()
+    return None if row is None else _relative(row, now)
+
+
+def _relative(row: Workflow, now: datetime) -> Relative:
+    took: timedelta = (row.finished_at or now) - row.created_at
+    words = state_words("parked" if row.problem else row.state)
+    return Relative(printable(row.name), page_link(row.id), row.state, words, row.parent_step, human(took))

@@ -1,0 +1,51 @@
+"""Admin tests: a real database, workflows that run in this process, and users with all, some or one permission."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from django_workflows.engine.live import live_handlers
+from tests.app import steps
+from tests.engine.driver import reset_clock
+
+
+@pytest.fixture(autouse=True)
+def engine(transactional_db: None) -> Iterator[None]:
+    """An engine without memories, on a database of its own."""
+    steps.calls.clear()
+    steps.hooks.clear()
+    live_handlers.clear()
+    yield
+    steps.hooks.clear()
+    live_handlers.clear()
+    reset_clock()
+
+
+@pytest.fixture
+def login() -> Callable[..., Client]:
+    """``login("view_workflow", "cancel_workflow")``: a client of a user of the staff with these permissions."""
+
+    numbers = itertools.count(1)
+
+    def make(*permissions: str) -> Client:
+        user = get_user_model().objects.create_user(f"user {next(numbers)}", is_staff=True)
+        user.user_permissions.set(
+            Permission.objects.filter(content_type__app_label="django_workflows", codename__in=permissions)
+        )
+        client = Client(raise_request_exception=True)
+        client.force_login(user)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def chief() -> Client:
+    """A client who may do everything."""
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("chief"))
+    return client
