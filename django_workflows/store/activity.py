@@ -31,7 +31,7 @@ def count_by_state(limit: int) -> dict[str, int]:
     """How many top-level workflows are in each state; counting stops at ``limit``."""
     rows = fetch_all(
         f"WITH states (state) AS (VALUES {_rows(1, len(STATES))}) SELECT state, "
-        f"(SELECT count(*) FROM (SELECT 1 FROM {WORKFLOW} WHERE state = states.state AND {_TOP} LIMIT %s) AS some) "
+        f"(SELECT count(*) FROM (SELECT 1 FROM {WORKFLOW} WHERE state = states.state AND {_TOP} LIMIT %s) AS counted) "
         "FROM states",
         [*STATES, limit],
     )
@@ -60,7 +60,7 @@ def count_by_hour(end: datetime, hours: int, limit: int) -> list[Hour]:
         f"hours (number, low, high) AS (VALUES {', '.join([f'(%s, {uuid}, {uuid})'] * hours)}) "
         "SELECT number, state, (SELECT count(*) FROM ("
         f"SELECT 1 FROM {WORKFLOW} WHERE state = states.state AND {_TOP} AND id >= hours.low AND id < hours.high "
-        "LIMIT %s) AS some) FROM hours CROSS JOIN states",
+        "LIMIT %s) AS counted) FROM hours CROSS JOIN states",
         [*STATES, *bounds, limit],
     )
     for number, state, count in rows:
@@ -76,7 +76,7 @@ def count_by_name(names: Sequence[str], limit: int) -> dict[str, dict[str, int]]
     rows = fetch_all(
         f"WITH states (state) AS (VALUES {_rows(1, len(STATES))}), names (name) AS (VALUES {_rows(1, len(names))}) "
         "SELECT name, state, (SELECT count(*) FROM ("
-        f"SELECT 1 FROM {WORKFLOW} WHERE name = names.name AND state = states.state LIMIT %s) AS some) "
+        f"SELECT 1 FROM {WORKFLOW} WHERE name = names.name AND state = states.state LIMIT %s) AS counted) "
         "FROM names CROSS JOIN states",
         [*STATES, *names, limit],
     )

@@ -111,9 +111,9 @@ def test_an_event_is_sent_by_a_form_of_its_type(chief: Client) -> None:
     assert "Event approval" in form
     assert "Choice" in form
     assert "Rejected" in form
-    sent = confirm(chief, workflow_id, "send-event", event="approval", value="2", **{"value.2": '"x"'})
-    assert "Please correct" in sent
-    sent = confirm(chief, workflow_id, "send-event", event="approval", value="2", **{"value.2": "true"})
+    sent = confirm(chief, workflow_id, "send-event", event="approval", value="0", **{"value.0.choice": "9"})
+    assert "Input should be less than 3, got 9 (int) Choice:" in sent
+    sent = confirm(chief, workflow_id, "send-event", event="approval", value="2", **{"value.2": "on"})
     assert 'Sent the event "approval".' in sent
     assert finish(workflow_id) == Completed("yes")
 
