@@ -5,7 +5,7 @@ import pytest
 from django_workflows.models import Step, Workflow
 from django_workflows.store import prepared
 from tests.engine.driver import finish, reset_clock
-from tests.engine.test_crashes import SCENARIOS, check_end, start_over
+from tests.engine.scenarios import SCENARIOS, check_end, start_over
 
 pytestmark = pytest.mark.postgres
 #: What two runs of one workflow cannot have in common (sizes depend on ids), and what counts only by being there.

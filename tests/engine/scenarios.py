@@ -1,12 +1,7 @@
-"""The worker dies before every statement that writes, and before and after every commit.
-
-Afterwards all is as if nothing had happened. To die after a statement is to die before the next one, and reads change
-nothing; only with a commit it matters on which side of it the worker dies.
-"""
+"""One workflow of each kind, with what it comes to."""
 
 import json
 
-import pytest
 from django.db import transaction
 
 from django_workflows import Completed
@@ -15,11 +10,9 @@ from tests.app import callbacks, steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
 from tests.engine.driver import finish, reset_clock
-from tests.engine.dying import mortal
 from tests.engine.replays import assert_all_replay
 
 workflow = flows.workflow
-READS = ("SELECT", "WITH", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK")
 OPTIONS = {"on_complete": callbacks.remember, "idempotency_key": "one", "context": 7}
 
 
@@ -74,13 +67,6 @@ def start_over():
     reset_clock()
 
 
-def live(start, **options):
-    """Start a workflow and run it to its end, or to the worker's."""
-    with mortal(**options) as life:
-        finish(start())
-    return life
-
-
 def check_end(start, result, effects, where):
     """A client that had no answer starts again, with the same key; the workflow ends as if nobody had ever died."""
     workflow_id = start()
@@ -92,17 +78,3 @@ def check_end(start, result, effects, where):
     assert (ended.id, ended.on_complete_error) == (workflow_id, None), where
     assert not Workflow.objects.filter(state="in_progress").exists(), where
     assert_all_replay()
-
-
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize(("start", "result", "effects"), SCENARIOS, ids=lambda value: getattr(value, "__name__", ""))
-def test_the_worker_dies_at_every_statement(start, result, effects, before):
-    places = live(start).seen
-    assert places.count("COMMIT") >= 1
-    check_end(start, result, effects, "nobody died")
-    for at, what in enumerate(places):
-        if what.lstrip().startswith(READS) or (not before and what != "COMMIT"):
-            continue
-        start_over()
-        live(start, at=at, before=before)
-        check_end(start, result, effects, f"{'before' if before else 'after'} {what[:300]} ({at})")
