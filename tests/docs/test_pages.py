@@ -50,7 +50,7 @@ def test_the_blocks_of_a_page_work(path: Path) -> None:
     if not blocks:
         pytest.skip("a page without code")
     order = Order.objects.create()
-    samples = {"order_id": order.id, "order": order, "approval": True}
+    samples = {"order_id": order.id, "order": order, "approval": True, "document_id": 1}
     known = {definition.name for definition in registry}
     with undone():
         page = Page(name_of(path).replace("/", "_").removesuffix(".md").replace("-", "_"), samples)
