@@ -131,7 +131,8 @@ def _own_transaction(step: ClaimedStep) -> Iterator[None]:
     if step.kind != StepKind.ACTION or not connection().in_atomic_block:
         yield
         return
-    savepoint = transaction.savepoint(using=alias())
+    savepoint = connection().savepoint()
+    assert savepoint is not None
     try:
         yield
     finally:

@@ -14,7 +14,8 @@ from sybil.parsers.myst.lexers import DirectiveLexer
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 #: Directives that hold prose, or what Sphinx makes by itself.
-PROSE = set(
+PROSE = {"toctree", "note", "warning", "tip", "important", "admonition", "glossary", "figure", "image"}
+PROSE |= {"state-diagram", "eval-rst"}
     [
         "toctree",
         "note",
