@@ -16,20 +16,6 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 #: Directives that hold prose, or what Sphinx makes by itself.
 PROSE = {"toctree", "note", "warning", "tip", "important", "admonition", "glossary", "figure", "image"}
 PROSE |= {"state-diagram", "eval-rst"}
-    [
-        "toctree",
-        "note",
-        "warning",
-        "tip",
-        "important",
-        "admonition",
-        "glossary",
-        "figure",
-        "image",
-        "state-diagram",
-        "eval-rst",
-    ]
-)
 #: How a block names the file that it is: in its caption, or in a comment at its beginning.
 _CAPTION = re.compile(r"([\w-]+/)*[\w.-]+\.[a-z]+(?=,|$)")
 _COMMENT = re.compile(r"# (([\w-]+/)*[\w-]+\.(?:py|ya?ml|toml))$", re.MULTILINE)
