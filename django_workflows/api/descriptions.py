@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.serializers import ListSerializer
 
-from . import inputs, shapes
+from . import inputs, measures, shapes
 from .openapi import WorkflowsSchema
 from .renderers import PROBLEM_TYPE
 
@@ -102,6 +102,16 @@ def _post(
 _DONE = {200: "Done.", 201: "Started.", 202: "Accepted; workers go on."}
 _TAGGED = (_IF_NONE_MATCH, _ETAG)
 _SVG = {"type": "string"}
+_EVENT = {
+    "type": "object",
+    "description": "One event of the stream. `workflow` and `end` have a Workflow as data, `step` a WorkflowStep.",
+    "properties": {
+        "event": {"type": "string", "enum": ["workflow", "step", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "id": {"type": "string"},
+        "retry": {"type": "integer"},
+    },
+}
 
 WORKFLOWS: dict[str, Any] = {
     "list": _get("listWorkflows", shapes.RowShape(many=True)),
@@ -121,13 +131,13 @@ WORKFLOWS: dict[str, Any] = {
     "timeline": _get("getTimeline", _SVG, 404, parameters=_TAGGED, media="image/svg+xml"),
     "stream": _get(
         "streamWorkflow",
-        _SVG,
+        _EVENT,
         404,
         501,
         parameters=(OpenApiParameter("Last-Event-ID", str, "header", description="Where to go on."),),
         media="text/event-stream",
     ),
-    "counts": _get("countWorkflows", shapes.CountsShape, filters=False),
+    "counts": _get("countWorkflows", measures.CountsShape, filters=False),
     "cancel": _post(
         "cancelWorkflow", inputs.CancelShape, shapes.WorkflowShape, (200, 202), 404, 409, 412, 422, parameters=(_ETAG,)
     ),
@@ -151,13 +161,11 @@ DEFINITIONS: dict[str, Any] = {
         parameters=(OpenApiParameter("name", str, "path", description="Of a definition."),),
     ),
 }
-HEALTH: dict[str, Any] = {
-    "list": _described(
-        operation_id="getHealth",
-        responses={
-            200: OpenApiResponse(shapes.HealthShape, description="Work goes on."),
-            503: OpenApiResponse(shapes.HealthShape, description="Work does not go on."),
-            **_answers(*(status for status in _READ if status != 503)),
-        },
-    )
-}
+HEALTH = _described(
+    operation_id="getHealth",
+    responses={
+        200: OpenApiResponse(measures.HealthShape, description="Work goes on."),
+        503: OpenApiResponse(measures.HealthShape, description="Work does not go on."),
+        **_answers(*(status for status in _READ if status != 503)),
+    },
+)

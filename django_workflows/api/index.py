@@ -23,7 +23,7 @@ class IndexView(WorkflowsView):
         """The addresses there are."""
         check_parameters(request, ALWAYS)
         names = {"definitions": "definition-list", "workflows": "workflow-list", "counts": "workflow-counts"}
-        names |= {"health": "health-list", "schema": "schema"}
+        names |= {"health": "health", "schema": "schema"}
         return Response(self.links({relation: (name,) for relation, name in names.items()}))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.registry import registry
 from .definitions import arguments_schema, awaited_events, exposed
-from .shapes import Refer, Schema, Shape
+from .schema_parts import Refer, Schema, Shape
 
 Register = Callable[[str, Schema], Schema]
 

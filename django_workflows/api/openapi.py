@@ -13,8 +13,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.settings import patched_settings
 
-from . import shapes
 from .inputs import component_name
+from .schema_parts import Shape
 
 OAS_VERSION = "3.1.0"
 
@@ -26,7 +26,7 @@ class WorkflowsSchema(AutoSchema):
 class ShapeExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """Takes the schema of a ``Shape`` as it is."""
 
-    target_class = shapes.Shape
+    target_class = Shape
     match_subclasses = True
 
     def get_name(self, auto_schema: Any, direction: Any) -> str:

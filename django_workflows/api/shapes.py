@@ -2,59 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
-
-from rest_framework import serializers
-
-from ..core.attempts import AttemptState
-from ..core.journal import StepKind, StepState, WorkflowState
-from ..core.waiting import WaitKind
-from ..models import Event
-
-Schema = dict[str, Any]
-Refer = Callable[[type["Shape"]], Schema]
-
-_ANY: Schema = {}
-_TEXT: Schema = {"type": "string"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_BOOL: Schema = {"type": "boolean"}
-_ID: Schema = {"type": "string", "format": "uuid"}
-_INSTANT: Schema = {"type": "string", "format": "date-time"}
-_SECONDS: Schema = {"type": "number", "description": "Seconds."}
-_SCHEMA: Schema = {"type": "object", "description": "A JSON Schema."}
-_HIDDEN = "null for those who may not see payloads."
-
-
-def _or_null(schema: Schema, description: str = "") -> Schema:
-    found = (
-        {"anyOf": [schema, {"type": "null"}]} if "type" not in schema else {**schema, "type": [schema["type"], "null"]}
-    )
-    return {**found, "description": description} if description else found
-
-
-def _one_of(words: Any) -> Schema:
-    return {"type": "string", "enum": [str(word) for word in words]}
-
-
-def _object(description: str = "", **properties: Schema) -> Schema:
-    """An object that has all of these, and nothing else."""
-    found = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-    return {**found, "description": description} if description else found
-
-
-def _many(schema: Schema) -> Schema:
-    return {"type": "array", "items": schema}
-
-
-class Shape(serializers.Serializer[Any]):
-    """A component that has its schema from ``build``, which refers to others by ``refer``."""
-
-    name: ClassVar[str] = ""
-
-    @classmethod
-    def build(cls, refer: Refer) -> Schema:
-        raise NotImplementedError
+from .schema_parts import (
+    COUNT,
+    HIDDEN,
+    IDENTITY,
+    INSTANT,
+    JSON_SCHEMA,
+    TEXT,
+    AttemptStateShape,
+    EventStateShape,
+    Refer,
+    Schema,
+    Shape,
+    StepKindShape,
+    StepStateShape,
+    WaitKindShape,
+    WorkflowStateShape,
+    many,
+    or_null,
+    record,
+)
 
 
 class ErrorShape(Shape):
@@ -62,7 +29,7 @@ class ErrorShape(Shape):
 
     @classmethod
     def build(cls, refer: Refer) -> Schema:
-        return _object(type=_TEXT, message=_or_null(_TEXT, _HIDDEN))
+        return record(type=TEXT, message=or_null(TEXT, HIDDEN))
 
 
 class ProgressShape(Shape):
@@ -70,7 +37,7 @@ class ProgressShape(Shape):
 
     @classmethod
     def build(cls, refer: Refer) -> Schema:
-        return _object(done={"type": "number"}, total=_or_null({"type": "number"}), message=_TEXT)
+        return record(done={"type": "number"}, total=or_null({"type": "number"}), message=TEXT)
 
 
 class StatusShape(Shape):
@@ -79,14 +46,14 @@ class StatusShape(Shape):
     @classmethod
     def build(cls, refer: Refer) -> Schema:
         def shape(kind: str, **more: Schema) -> Schema:
-            return _object("", type={"type": "string", "const": kind}, **more)
+            return record("", type={"type": "string", "const": kind}, **more)
 
-        running = {**_many(_TEXT), "description": "The names of the open steps, in order."}
-        failed = shape("failed", error=_or_null(_TEXT, _HIDDEN), error_type=_TEXT)
+        running = {**many(TEXT), "description": "The names of the open steps, in order."}
+        failed = shape("failed", error=or_null(TEXT, HIDDEN), error_type=TEXT)
         return {
             "oneOf": [
                 shape("in_progress", running=running),
-                shape("completed", result={"description": _HIDDEN}),
+                shape("completed", result={"description": HIDDEN}),
                 failed,
                 shape("canceled"),
             ]
@@ -98,35 +65,35 @@ class WaitShape(Shape):
 
     @classmethod
     def build(cls, refer: Refer) -> Schema:
-        return _object(
-            kind=_one_of(WaitKind),
-            step=_or_null(_COUNT, "The number of the first step that waits for this; null if it is no step."),
-            name={**_TEXT, "description": "The step's name, or the text of a problem."},
-            count={**_COUNT, "description": "How many steps wait alike."},
-            until=_or_null(_INSTANT),
-            attempt=_or_null(_COUNT),
-            max_attempts=_COUNT,
-            queue=_TEXT,
+        return record(
+            kind=refer(WaitKindShape),
+            step=or_null(COUNT, "The number of the first step that waits for this; null if it is no step."),
+            name={**TEXT, "description": "The step's name, or the text of a problem."},
+            count={**COUNT, "description": "How many steps wait alike."},
+            until=or_null(INSTANT),
+            attempt=or_null(COUNT),
+            max_attempts=COUNT,
+            queue=TEXT,
         )
 
 
 def _row(refer: Refer) -> dict[str, Schema]:
     return {
-        "id": _ID,
-        "name": _TEXT,
-        "state": _one_of(WorkflowState),
-        "version": {**_COUNT, "description": "Counts changes."},
-        "generation": {**_COUNT, "description": "Counts restarts, from 1."},
-        "created_at": _INSTANT,
-        "started_at": _or_null(_INSTANT),
-        "finished_at": _or_null(_INSTANT),
-        "due_at": _or_null(_INSTANT, "When a worker looks at it next; null if it waits for something outside."),
-        "cancel_requested_at": _or_null(_INSTANT),
-        "problem": _or_null(_TEXT, "Why it cannot go on by itself."),
-        "parent": _or_null(_ID),
-        "parent_step": _or_null(_COUNT),
-        "idempotency_key": _or_null(_TEXT),
-        "error": _or_null(refer(ErrorShape)),
+        "id": IDENTITY,
+        "name": TEXT,
+        "state": refer(WorkflowStateShape),
+        "version": {**COUNT, "description": "Counts changes."},
+        "generation": {**COUNT, "description": "Counts restarts, from 1."},
+        "created_at": INSTANT,
+        "started_at": or_null(INSTANT),
+        "finished_at": or_null(INSTANT),
+        "due_at": or_null(INSTANT, "When a worker looks at it next; null if it waits for something outside."),
+        "cancel_requested_at": or_null(INSTANT),
+        "problem": or_null(TEXT, "Why it cannot go on by itself."),
+        "parent": or_null(IDENTITY),
+        "parent_step": or_null(COUNT),
+        "idempotency_key": or_null(TEXT),
+        "error": or_null(refer(ErrorShape)),
         "links": {"type": "object", "additionalProperties": {"type": "string", "format": "uri"}},
     }
 
@@ -136,7 +103,7 @@ class RowShape(Shape):
 
     @classmethod
     def build(cls, refer: Refer) -> Schema:
-        return _object("A workflow as the list has it.", **_row(refer))
+        return record("A workflow as the list has it.", **_row(refer))
 
 
 class WorkflowShape(Shape):
@@ -144,16 +111,16 @@ class WorkflowShape(Shape):
 
     @classmethod
     def build(cls, refer: Refer) -> Schema:
-        return _object(
+        return record(
             "A workflow with all but its journal.",
             **_row(refer),
             status=refer(StatusShape),
             progress={"type": "object", "additionalProperties": refer(ProgressShape)},
-            waiting_for=_many(refer(WaitShape)),
-            args={"description": f"The arguments by name. {_HIDDEN}"},
-            context={"description": f"What was given with them. {_HIDDEN}"},
-            result={"description": _HIDDEN},
-            on_complete_error=_or_null(refer(ErrorShape)),
+            waiting_for=many(refer(WaitShape)),
+            args={"description": f"The arguments by name. {HIDDEN}"},
+            context={"description": f"What was given with them. {HIDDEN}"},
+            result={"description": HIDDEN},
+            on_complete_error=or_null(refer(ErrorShape)),
         )
 
 
@@ -162,13 +129,13 @@ class AttemptShape(Shape):
 
     @classmethod
     def build(cls, refer: Refer) -> Schema:
-        return _object(
-            attempt=_COUNT,
-            state=_one_of(AttemptState),
-            queued_at=_INSTANT,
-            started_at=_or_null(_INSTANT),
-            finished_at=_or_null(_INSTANT),
-            error=_or_null(refer(ErrorShape)),
+        return record(
+            attempt=COUNT,
+            state=refer(AttemptStateShape),
+            queued_at=INSTANT,
+            started_at=or_null(INSTANT),
+            finished_at=or_null(INSTANT),
+            error=or_null(refer(ErrorShape)),
         )
 
 
@@ -177,24 +144,24 @@ class StepShape(Shape):
 
     @classmethod
     def build(cls, refer: Refer) -> Schema:
-        return _object(
+        return record(
             "One entry of a journal.",
-            number=_COUNT,
-            kind=_one_of(StepKind),
-            name=_TEXT,
-            function=_TEXT,
-            state=_one_of(StepState),
-            created_at=_INSTANT,
-            started_at=_or_null(_INSTANT),
-            finished_at=_or_null(_INSTANT),
-            due_at=_or_null(_INSTANT),
-            attempts=_many(refer(AttemptShape)),
-            max_attempts=_COUNT,
-            progress=_or_null(refer(ProgressShape)),
-            child=_or_null(_ID, "The workflow that it runs."),
-            args={"description": _HIDDEN},
-            result={"description": _HIDDEN},
-            error=_or_null(refer(ErrorShape)),
+            number=COUNT,
+            kind=refer(StepKindShape),
+            name=TEXT,
+            function=TEXT,
+            state=refer(StepStateShape),
+            created_at=INSTANT,
+            started_at=or_null(INSTANT),
+            finished_at=or_null(INSTANT),
+            due_at=or_null(INSTANT),
+            attempts=many(refer(AttemptShape)),
+            max_attempts=COUNT,
+            progress=or_null(refer(ProgressShape)),
+            child=or_null(IDENTITY, "The workflow that it runs."),
+            args={"description": HIDDEN},
+            result={"description": HIDDEN},
+            error=or_null(refer(ErrorShape)),
         )
 
 
@@ -203,16 +170,16 @@ class EventShape(Shape):
 
     @classmethod
     def build(cls, refer: Refer) -> Schema:
-        return _object(
+        return record(
             "A message to a workflow.",
-            id=_ID,
-            name=_TEXT,
-            state=_one_of(Event.State.values),
-            step=_or_null(_COUNT, "The step that took it."),
-            created_at=_INSTANT,
-            sent_at=_or_null(_INSTANT),
-            value={"description": _HIDDEN},
-            error=_or_null(refer(ErrorShape)),
+            id=IDENTITY,
+            name=TEXT,
+            state=refer(EventStateShape),
+            step=or_null(COUNT, "The step that took it."),
+            created_at=INSTANT,
+            sent_at=or_null(INSTANT),
+            value={"description": HIDDEN},
+            error=or_null(refer(ErrorShape)),
         )
 
 
@@ -221,56 +188,14 @@ class DefinitionShape(Shape):
 
     @classmethod
     def build(cls, refer: Refer) -> Schema:
-        return _object(
+        return record(
             "What can be started.",
-            name=_TEXT,
-            doc=_TEXT,
-            arguments=_SCHEMA,
-            result=_SCHEMA,
-            events=_many(_object(name=_TEXT, schema=_SCHEMA)),
+            name=TEXT,
+            doc=TEXT,
+            arguments=JSON_SCHEMA,
+            result=JSON_SCHEMA,
+            events=many(record(name=TEXT, schema=JSON_SCHEMA)),
             links={"type": "object", "additionalProperties": {"type": "string", "format": "uri"}},
-        )
-
-
-class CountsShape(Shape):
-    name = "WorkflowCounts"
-
-    @classmethod
-    def build(cls, refer: Refer) -> Schema:
-        states = _object("", **{str(state): _COUNT for state in WorkflowState})
-        return _object(total=_COUNT, by_state=states, by_name={"type": "object", "additionalProperties": states})
-
-
-class HealthShape(Shape):
-    name = "WorkflowHealth"
-
-    @classmethod
-    def build(cls, refer: Refer) -> Schema:
-        queue = _object(
-            queue=_TEXT,
-            due=_COUNT,
-            oldest_due=_or_null(_SECONDS),
-            workers=_COUNT,
-            busy=_COUNT,
-            stalled=_BOOL,
-            growing=_BOOL,
-        )
-        worker = _object(
-            host=_TEXT, pid=_COUNT, queue=_TEXT, busy=_BOOL, started_at=_INSTANT, seen_at=_INSTANT, done=_COUNT
-        )
-        problem = _object(
-            code=_TEXT, severity=_one_of(["critical", "warning"]), message=_TEXT, hint=_TEXT, queue=_or_null(_TEXT)
-        )
-        return _object(
-            ok=_BOOL,
-            checked_at=_INSTANT,
-            database=_object(ok=_BOOL, clock_skew=_or_null(_SECONDS)),
-            heartbeat=_or_null(_INSTANT, "When the latest worker was heard of."),
-            oldest_due=_or_null(_SECONDS),
-            parked=_COUNT,
-            queues=_many(queue),
-            workers=_many(worker),
-            problems=_many(problem),
         )
 
 
@@ -282,21 +207,21 @@ class ProblemShape(Shape):
         error = {
             "type": "object",
             "properties": {
-                "pointer": {**_TEXT, "description": "A JSON pointer into the body, as a fragment."},
-                "parameter": {**_TEXT, "description": "A parameter of the query."},
-                "header": _TEXT,
-                "detail": _TEXT,
-                "code": _TEXT,
+                "pointer": {**TEXT, "description": "A JSON pointer into the body, as a fragment."},
+                "parameter": {**TEXT, "description": "A parameter of the query."},
+                "header": TEXT,
+                "detail": TEXT,
+                "code": TEXT,
             },
             "required": ["detail", "code"],
         }
-        found = _object(
+        found = record(
             "An error, as RFC 9457 has it.",
-            type=_TEXT,
-            title=_TEXT,
+            type=TEXT,
+            title=TEXT,
             status={"type": "integer", "minimum": 400, "maximum": 599},
-            detail=_TEXT,
-            code={**_TEXT, "description": "A word to decide by: the name of the exception, or REST framework's code."},
+            detail=TEXT,
+            code={**TEXT, "description": "A word to decide by: the name of the exception, or REST framework's code."},
         )
-        found["properties"]["errors"] = _many(error)
+        found["properties"]["errors"] = many(error)
         return found

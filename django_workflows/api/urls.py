@@ -6,17 +6,17 @@ from django.urls import path
 
 from .index import IndexView, SchemaView
 from .router import WorkflowRouter
-from .views import DefinitionViewSet, HealthViewSet, WorkflowViewSet
+from .views import DefinitionViewSet, HealthView, WorkflowViewSet
 
 app_name = "django_workflows_api"
 
 router = WorkflowRouter()
 router.register("definitions", DefinitionViewSet, basename="definition")
 router.register("workflows", WorkflowViewSet, basename="workflow")
-router.register("health", HealthViewSet, basename="health")
 
 urlpatterns = [
     *router.urls,
+    path("health/", HealthView.as_view({"get": "health"}), name="health"),
     path("", IndexView.as_view({"get": "root"}), name="index"),
     path("schema/", SchemaView.as_view({"get": "schema_document"}), name="schema"),
 ]

@@ -26,6 +26,7 @@ class WorkflowViewSet(ActingView, StreamingView):
     """Workflows: start, follow, cancel, restart, send events, clean up."""
 
     queryset = Workflow.objects.all()
+    lookup_value_regex = "[^/]+"
     filter_backends = [StrictFilterBackend]
     filterset_class = WorkflowFilter
     own_renderers = {"stream": EventStreamRenderer, "timeline": SVGRenderer}
@@ -64,15 +65,15 @@ class DefinitionViewSet(WorkflowsView):
     )
 
 
-@extend_schema_view(**descriptions.HEALTH)
-class HealthViewSet(WorkflowsView):
+class HealthView(WorkflowsView):
     """How it stands with the whole."""
 
     schema = WorkflowsSchema()
     http_method_names = ["get", "head", "options"]
-    required_permissions = {"list": ("django_workflows.view_workflow",)}
+    required_permissions = {"health": ("django_workflows.view_workflow",)}
 
-    def list(self, request: Request) -> Response:
+    @descriptions.HEALTH
+    def health(self, request: Request) -> Response:
         """Database, workers, queues: 200 while work goes on, 503 while it does not."""
         check_parameters(request, ALWAYS)
         health = check_health()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.core.checks import register
 
+from .api import check_api
 from .brokers import check_broker
 from .cluster import check_cluster
 from .database import check_database
@@ -12,5 +13,5 @@ from .settings import check_settings
 
 TAG = "django_workflows"
 
-for _check in (check_settings, check_database, check_cluster, check_broker, check_handlers):
+for _check in (check_settings, check_database, check_cluster, check_broker, check_api, check_handlers):
     register(_check, TAG)
