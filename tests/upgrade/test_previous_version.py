@@ -1,0 +1,167 @@
+"""The previous version's code runs on the new tables, and its workflows go on with the new code, and back again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.conf import settings
+
+from django_workflows import Completed, InProgress
+from django_workflows.engine.live import live_handlers
+from django_workflows.models import Workflow
+from tests.app import workflows as flows
+from tests.cluster import Cluster
+from tests.engine.driver import finish, reset_clock, run
+from tests.engine.replays import assert_all_replay
+from tests.waiting import wait_for
+
+workflow = flows.workflow
+
+#: Runs in the previous version's folder. ``RESULT`` is what it tells us.
+PREAMBLE = """
+import json, sys
+import django
+django.setup()
+import django_workflows
+from django_workflows.engine.drain import drain
+from django_workflows.engine.worker import Worker
+from tests.app import workflows as flows
+
+workflow = flows.workflow
+ids = {key: value for key, value in json.loads(sys.argv[1]).items()}
+RESULT = {"package": django_workflows.__file__}
+"""
+
+START = """
+RESULT["done"] = str(flows.sums.start([1, 2, 3]))
+RESULT["asks"] = str(flows.asks_approval.start())
+RESULT["early"] = str(flows.asks_approval.start())
+RESULT["sleeps"] = str(flows.sleeper.start(2))
+RESULT["retries"] = str(flows.retried.start("n", 2))
+RESULT["parent"] = str(flows.parent.start([1, 2]))
+RESULT["mutations"] = str(flows.mutations.start("k", 3))
+drain(Worker(), seconds=10)
+workflow.send_event(RESULT["early"], "approval", True)
+RESULT["later"] = str(flows.parallel.start(3))
+RESULT["canceled"] = str(flows.cleans_up.start("c"))
+"""
+
+GO_ON = """
+workflow.send_event(ids["asks"], "approval", False)
+workflow.restart(ids["failed"])
+drain(Worker(), seconds=10)
+workflow.cancel(ids["waits"])
+RESULT["statuses"] = {key: workflow.status(value).type for key, value in ids.items()}
+"""
+
+
+@pytest.fixture(autouse=True)
+def engine(transactional_db: None) -> Iterator[None]:
+    live_handlers.clear()
+    yield
+    live_handlers.clear()
+    reset_clock()
+
+
+@pytest.fixture
+def then(previous: Path) -> Callable[..., dict[str, Any]]:
+    """Runs code in the previous version, on this test's database."""
+
+    def run_there(code: str, **ids: object) -> dict[str, Any]:
+        script = f"{PREAMBLE}\n{code}\nprint('RESULT', json.dumps(RESULT))"
+        words = json.dumps({key: str(value) for key, value in ids.items()})
+        done = subprocess.run(
+            [sys.executable, "-c", script, words],
+            cwd=previous,
+            env=environment(previous),
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads(done.stdout.rpartition("RESULT ")[2])
+        assert result["package"].startswith(str(previous))
+        return result
+
+    return run_there
+
+
+def environment(folder: Path) -> dict[str, str]:
+    name = str(settings.DATABASES["default"]["NAME"])
+    return {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DJANGO_WORKFLOWS_TEST_DB_NAME": name,
+    }
+
+
+def test_workflows_of_the_previous_version_go_on_with_the_new_code(then: Callable[..., dict[str, Any]]) -> None:
+    ids = {key: UUID(value) for key, value in then(START).items() if key != "package"}
+
+    assert workflow.status(ids["done"]) == Completed(6)
+    assert workflow.status(ids["mutations"]) == Completed(3)
+    assert workflow.status(ids["asks"]) == InProgress(running=["approval"])
+    assert Workflow.objects.filter(problem="").count() == Workflow.objects.count()
+    workflow.send_event(ids["asks"], flows.approval, False)
+    assert finish(ids["asks"]) == Completed("no")
+    assert finish(ids["early"]) == Completed("yes")
+    assert finish(ids["sleeps"]).type == "completed"
+    assert finish(ids["retries"]) == Completed(2)
+    assert finish(ids["parent"]) == Completed([101, 102])
+    assert finish(ids["later"]) == Completed(6)
+    workflow.cancel(ids["canceled"])
+    assert finish(ids["canceled"]).type == "canceled"
+    workflow.restart(ids["done"], from_step=1)
+    assert finish(ids["done"]) == Completed(6)
+    assert_all_replay()
+
+
+def test_and_back_again(then: Callable[..., dict[str, Any]]) -> None:
+    """What the new code has begun is finished by the old one, on the new tables."""
+    asks, failed, waits = flows.asks_approval.start(), flows.fails.start(), flows.asks_approval.start()
+    run()
+    begun = {"sums": flows.sums.start([4, 5]), "parent": flows.parent.start([3]), "parallel": flows.parallel.start(2)}
+
+    statuses = then(GO_ON, asks=asks, failed=failed, waits=waits, **begun)["statuses"]
+
+    assert statuses == {
+        "asks": "completed",
+        "failed": "failed",
+        "waits": "canceled",
+        **dict.fromkeys(begun, "completed"),
+    }
+    assert workflow.status(begun["sums"]) == Completed(9)
+    assert workflow.status(begun["parent"]) == Completed([103])
+    assert_all_replay()
+
+
+@pytest.mark.cluster
+def test_clusters_of_both_versions_work_side_by_side(
+    previous: Path, cluster: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As during a rolling deploy: each takes what is due, whoever has begun it."""
+    import tests.cluster as module
+
+    cluster(q={"workers": 1})
+    monkeypatch.setattr(module, "ROOT", previous)
+    older = cluster(q={"workers": 1}, env={"PYTHONPATH": str(previous)})
+    ids = [flows.sums.start([1, 2, 3]) for _ in range(10)]
+    ids += [flows.parallel.start(4) for _ in range(5)] + [flows.retried.start(f"n{index}", 2) for index in range(5)]
+    ids += [flows.parent.start([1, 2]) for _ in range(5)]
+
+    def all_ended() -> bool:
+        return not Workflow.objects.filter(state="in_progress").exists()
+
+    wait_for(all_ended, 60)
+    assert {workflow.status(each).type for each in ids} == {"completed"}
+    assert "Traceback" not in older.log
+    assert_all_replay()
