@@ -135,7 +135,7 @@ def test_the_step_decides_before_the_workflow_and_that_before_the_manager(manage
 @pytest.mark.parametrize(("options", "calls"), [({}, 1), ({"retry": "quick"}, 3)])
 def test_queries_and_mutations_are_tried_again_only_where_a_step_says_so(kind, options, calls):
     workflow_id = flows.call.start(kind, "fail_with", {"kind": "unreachable", "name": "n"}, options)
-    assert finish(workflow_id) == Failed("n")
+    assert finish(workflow_id) == (Failed("n") if calls == 1 else Completed("n"))
     assert len(steps.calls) == calls
 
 
