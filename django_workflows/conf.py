@@ -115,6 +115,9 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "MAX_PAYLOAD_BYTES": Setting(1024 * 1024, _count, "Largest JSON of one step's arguments or result, in bytes."),
     "MAX_JOURNAL_BYTES": Setting(8 * 1024 * 1024, _count, "Largest journal of one workflow, in bytes of JSON."),
+    "MAX_CHILD_DEPTH": Setting(
+        100, _count, "How deep workflows may be nested: a child that would be deeper fails where it is asked for."
+    ),
     "ON_MISMATCH": Setting(
         "park", _mismatch, 'What becomes of a workflow whose journal does not match its code: "park" or "fail".'
     ),

@@ -175,6 +175,10 @@ class ContinueAsNew(BaseException):
         self.arguments = arguments
 
 
+class NestedTooDeep(WorkflowError):
+    """A child workflow that would be deeper below the top than ``MAX_CHILD_DEPTH`` allows."""
+
+
 class HandlerStuck(WorkflowError):
     """A handler that does not wait: it ran past the limit of time or of steps for one turn."""
 

@@ -37,7 +37,7 @@ def advance(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
             f"handed out {claimed.deliveries - 1} times without getting on: each time the worker died, or this failed: "
             f"{claimed.problem or 'no error was seen, so the worker process itself went away (killed? out of memory?)'}"
         )
-        workflows.park(claimed.id, problem, seconds=None, deliveries=claimed.deliveries - 1)
+        workflows.park(claimed.id, problem, seconds=None, deliveries=claimed.deliveries - 1, version=claimed.version)
         about = of_workflow(claimed.id, claimed.name)
         logger.error("Workflow %s %s needs attention: %s", claimed.name, claimed.id, problem, extra=about)
         return None
@@ -56,8 +56,12 @@ def advance(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
         logger.exception("The turn of workflow %s %s failed", claimed.name, claimed.id, extra=about)
         delay = min(60.0, 0.5 * 2**claimed.deliveries)
         problem = f"{type(error).__name__}: {error}"[:2000]
-        retrying(lambda: workflows.park(claimed.id, problem, seconds=delay, deliveries=claimed.deliveries))
+        retrying(lambda: _park(claimed, problem, delay))
     return None
+
+
+def _park(claimed: WorkflowRecord, problem: str, seconds: float) -> None:
+    workflows.park(claimed.id, problem, seconds=seconds, deliveries=claimed.deliveries, version=claimed.version)
 
 
 def _first_turn(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
@@ -149,6 +153,8 @@ def locked_turn(
             turn.absorb()
             turn.deliver_recorded(records)
             if workflow.cancel_requested_at is not None and workflow.canceled_at_delivery is None:
+                if turn.record.ending is None:
+                    cancellation.note_told(workflow.id, live.replay.next_number)
                 turn.cancel()
         return write(turn, queue, strict=strict)
 

@@ -6,12 +6,15 @@ import json
 from datetime import datetime
 from typing import Any
 
+from ..conf import settings
 from ..core.commands import Ask
 from ..core.definitions import Definition
 from ..core.durations import to_seconds
 from ..core.entries import NewStep, NewWorkflow
-from ..core.journal import FUNCTION_KINDS, ClaimedStep, StepKind, StepState, WorkflowRecord
+from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, StepKind, StepState, WorkflowRecord
+from ..core.outcomes import failure_of
 from ..core.retry import dotted_path
+from ..exceptions import NestedTooDeep
 from ..models import uuid7
 from ..store import events as event_store
 from .dispatch import queue_name
@@ -78,6 +81,22 @@ def new_child(ask: Ask, parent: WorkflowRecord) -> NewWorkflow:
         delay=ask.delay,
         run_at=ask.run_at,
         trace=parent.trace,
+    )
+
+
+def is_too_deep(ask: Ask, parent: WorkflowRecord) -> bool:
+    """Whether it is a child below ``MAX_CHILD_DEPTH``."""
+    return ask.kind == StepKind.WORKFLOW and parent.depth >= settings.MAX_CHILD_DEPTH
+
+
+def too_deep(ask: Ask, parent: WorkflowRecord) -> Failure:
+    """Why there is no such child."""
+    return failure_of(
+        NestedTooDeep(
+            f"{ask.name} would be {parent.depth + 1} workflows below the top, and MAX_CHILD_DEPTH is "
+            f"{settings.MAX_CHILD_DEPTH}. Does it run itself as its child, without an end? A loop that goes on for "
+            "ever is step.continue_as_new."
+        )
     )
 
 

@@ -28,13 +28,18 @@ def cancel(workflow_id: UUID, *, force: bool = False) -> None:
 
     The handler gets ``CancelledError`` where it waits, before this returns; one that does nothing about it has ended
     then, one that runs clean-up steps ends after them. With ``force`` no handler is run. Canceling again while it
-    cleans up changes nothing. Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``, and changes nothing then.
+    cleans up changes nothing. Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``, and changes nothing then; the
+    latter also when a step's end was first, and the handler has ended with it, before it could be told.
     """
     if not retrying(lambda: _cancel_one(workflow_id, force)):
         record = read(workflow_id)
         raise WorkflowNotRunning(f"workflow {workflow_id} is {record.state}, so it cannot be canceled")
-    if not force:
-        _tell_below(workflow_id)
+    if force:
+        return
+    _tell_below(workflow_id)
+    ended = cancellation.came_too_late(workflow_id)
+    if ended is not None:
+        raise WorkflowNotRunning(f"workflow {workflow_id} {ended} before it could be told to cancel")
 
 
 def _cancel_one(workflow_id: UUID, force: bool) -> bool:

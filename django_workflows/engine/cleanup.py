@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from ..store import retention
@@ -18,19 +19,24 @@ def cleanup(workflow_id: UUID) -> bool:
 
 
 def cleanup_expired(limit: int = 1000) -> int:
-    """Delete workflows whose retention is over, at most ``limit``; how many it was."""
-    deleted = 0
+    """Delete workflows whose retention is over, at most ``limit``; how many it was.
+
+    Those that cannot be deleted yet, since a child that was given up still runs, are passed over.
+    """
+    deleted, last = 0, None
     while deleted < limit:
-        count = retrying(_one_batch)
-        if not count:
-            break
+        count, last = retrying(partial(_one_batch, min(_BATCH, limit - deleted), last))
         deleted += count
+        if last is None:
+            break
     return deleted
 
 
-def _one_batch() -> int:
+def _one_batch(size: int, after: retention.Expired | None) -> tuple[int, retention.Expired | None]:
+    """How many were deleted, and the last that was looked at; ``None`` if there are no more."""
     with atomic():
-        return sum(retention.delete_tree(found) for found in retention.expired(_BATCH))
+        found = retention.expired(size, after)
+        return sum(retention.delete_tree(each.id) for each in found), found[-1] if found else None
 
 
 def finished_before(age: timedelta) -> Iterator[UUID]:

@@ -13,7 +13,7 @@ from ..core.journal import Failure, StepState, WorkflowRecord, WorkflowState
 from ..core.outcomes import CANCELED_TYPE, failure_of
 from ..core.registry import registry
 from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
-from ..store import continuations, journals, workflows
+from ..store import continuations, families, journals, workflows
 from ..store.database import passes
 from . import announce, tracing
 from .callbacks import find_callback
@@ -72,7 +72,7 @@ def decode_result(name: str, text: str | None) -> Any:
 
 def _tell_parent(child: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> None:
     assert child.parent is not None and child.parent_step is not None
-    locked = workflows.lock(child.parent)
+    locked = families.lock_parent(child.parent)
     if locked is None:
         return
     failure = ending.error

@@ -39,7 +39,7 @@ def mismatch(workflow: WorkflowRecord, error: WorkflowError) -> None:
         return
     about = of_workflow(workflow.id, workflow.name)
     logger.error("Workflow %s %s is parked: %s", workflow.name, workflow.id, error, extra=about)
-    retrying(lambda: workflows.park(workflow.id, str(error), seconds=PARKED_SECONDS))
+    retrying(lambda: workflows.park(workflow.id, str(error), seconds=PARKED_SECONDS, version=workflow.version))
 
 
 def park_unknown(workflow: WorkflowRecord) -> None:

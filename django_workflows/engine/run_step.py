@@ -131,7 +131,7 @@ def _park(step: ClaimedStep, problem: str) -> None:
     logger.error("Workflow %s %s is parked: %s", step.workflow_name, step.workflow_id, problem, extra=about)
     with atomic():
         if workflows.lock(step.workflow_id, step.generation) is not None:
-            workflows.park(step.workflow_id, problem, seconds=PARKED_SECONDS)
+            workflows.park(step.workflow_id, problem, seconds=PARKED_SECONDS, version=0)
             step_store.release(step, PARKED_SECONDS)
             free_place(step.pool)
 

@@ -25,7 +25,7 @@ from ..core.outcomes import TIMEOUT_TYPE, failure_of
 from ..exceptions import ContinueAsNew, JournalTooLarge
 from ..models import uuid7
 from ..store import events as event_store
-from .asked import claimed_step, new_child, new_step
+from .asked import claimed_step, is_too_deep, new_child, new_step, too_deep
 from .endings import workflow_end
 from .given_up import is_given_up, pass_on
 from .invoke import attempt
@@ -112,7 +112,7 @@ class Turn:
         requests = self.replay.take()
         self.record.delivered = self.replay.delivered
         for ask in requests.asks:
-            if ask.kind in _IN_TURN or ask.options.inline:
+            if ask.kind in _IN_TURN or ask.options.inline or is_too_deep(ask, self.workflow):
                 self._pending.append(ask)
             else:
                 self._add(new_step(ask, self.workflow, self.definition))
@@ -177,6 +177,8 @@ class Turn:
             return Outcome(ask.number, result=json.dumps(str(event_id)))
         if ask.kind == StepKind.EVENT:
             return self._take_event(ask)
+        if ask.kind == StepKind.WORKFLOW:
+            return Outcome(ask.number, error=too_deep(ask, self.workflow))
         return attempt(claimed_step(new, self.workflow, self.at), ask.function)
 
     def _take_event(self, ask: Ask) -> Outcome | None:

@@ -15,6 +15,8 @@ class Workflow(models.Model):
     ``due_at`` says when a worker must look at it: now, when a timer falls due, or at the end of the lease of the worker
     that has it; ``NULL`` when it waits for something outside, or ended. ``generation`` counts restarts, ``version``
     every change, ``delivered`` the outcomes handed to the handler. ``deliveries`` counts claims since it last got on.
+    ``canceled_at_step`` is the number of the step that the handler was to ask for next when it was told of a
+    cancellation, after ``canceled_at_delivery`` outcomes.
     ``reopened``: it was restarted and has taken no turn since, so the handler may ask for steps that were dropped.
     """
 
@@ -62,6 +64,7 @@ class Workflow(models.Model):
     reopened = models.BooleanField(_("reopened"), default=False)
     cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True)
     canceled_at_delivery = models.PositiveIntegerField(_("canceled at delivery"), null=True)
+    canceled_at_step = models.PositiveIntegerField(_("canceled at step"), null=True)
 
     created_at = models.DateTimeField(_("created at"))
     started_at = models.DateTimeField(_("started at"), null=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from .database import Moment, execute, fetch_all, now_sql, put_uuid, read_uuid
+from .database import Moment, execute, fetch_all, fetch_one, now_sql, put_uuid, read_uuid
 from .rows import WORKFLOW
 
 
@@ -15,6 +15,20 @@ def request(workflow_id: UUID) -> None:
         f"UPDATE {WORKFLOW} SET cancel_requested_at = {now_sql()} WHERE id = %s AND cancel_requested_at IS NULL",
         [put_uuid(workflow_id)],
     )
+
+
+def note_told(workflow_id: UUID, number: int) -> None:
+    """Note that the handler is told now, before it asks for step ``number``; the caller has locked the workflow."""
+    execute(f"UPDATE {WORKFLOW} SET canceled_at_step = %s WHERE id = %s", [number, put_uuid(workflow_id)])
+
+
+def came_too_late(workflow_id: UUID) -> str | None:
+    """How a workflow has ended by itself, before its handler could be told of the cancellation; else ``None``."""
+    row = fetch_one(
+        f"SELECT state FROM {WORKFLOW} WHERE id = %s AND state IN ('completed', 'failed') AND canceled_at_step IS NULL",
+        [put_uuid(workflow_id)],
+    )
+    return None if row is None else str(row[0])
 
 
 def request_for_children(parent: UUID, numbers: Sequence[int] | None) -> set[str]:

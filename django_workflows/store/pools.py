@@ -14,7 +14,17 @@ from datetime import datetime
 from typing import Any
 
 from ..core.pools import PoolLimits
-from .database import Moment, execute, execute_many, fetch_all, fetch_one, put_instant, read_duration, read_instant
+from .database import (
+    Moment,
+    execute,
+    execute_many,
+    fetch_all,
+    fetch_one,
+    put_instant,
+    read_duration,
+    read_instant,
+    skip_locked,
+)
 from .rows import POOL, POOL_START, STEP
 
 #: Told of steps that were made due: their queue, in how many seconds, how many.
@@ -128,7 +138,7 @@ def _forget_next(pool: str, now: Any) -> tuple[str, datetime | None] | None:
     # Steps that are delayed, or wait to be tried again, count as queued from the instant at which they are due.
     row = fetch_one(
         f"SELECT id, queue, due_at FROM {STEP} WHERE {_POOL} AND state IN ('queued', 'running') AND state = 'queued' "
-        "AND due_at > %s AND queued_at < due_at LIMIT 1",
+        f"AND due_at > %s AND queued_at < due_at LIMIT 1{skip_locked()}",
         [pool, put_instant(read_instant(now))],
     )
     if row is None:
@@ -141,10 +151,12 @@ def _make_due(
     pool: str, count: int, due_at: Any, now: Any, wake: Wake, known: tuple[str, datetime | None] | None = None
 ) -> None:
     """``known`` is the queue and instant of which workers were told before."""
+    # Rows that others hold are being claimed or given up, and who does that looks for who comes next when it has the
+    # pool, for which it may be waiting here.
     due_at, now = read_instant(due_at), read_instant(now)
     rows = fetch_all(
         f"UPDATE {STEP} SET due_at = %s WHERE id IN (SELECT id FROM {STEP} WHERE {_WAITING} "
-        f"ORDER BY priority DESC, queued_at, id LIMIT {count}) RETURNING queue",
+        f"ORDER BY priority DESC, queued_at, id LIMIT {count}{skip_locked()}) RETURNING queue",
         [put_instant(due_at), pool],
     )
     for queue, how_many in Counter(row[0] for row in rows).items():

@@ -62,11 +62,7 @@ def drop_from(workflow_id: UUID, number: int) -> None:
 def forget_cancellation(workflow_id: UUID) -> None:
     """Undo a cancellation: steps that were asked for after it go, and the handler is not told of it again."""
     row = fetch_one(
-        "SELECT min(step.number), min(workflow.canceled_at_delivery) "
-        f"FROM {WORKFLOW} AS workflow LEFT JOIN {STEP} AS step "
-        "ON step.workflow_id = workflow.id AND step.created_at >= workflow.cancel_requested_at "
-        "WHERE workflow.id = %s AND workflow.cancel_requested_at IS NOT NULL",
-        [put_uuid(workflow_id)],
+        f"SELECT canceled_at_step, canceled_at_delivery FROM {WORKFLOW} WHERE id = %s", [put_uuid(workflow_id)]
     )
     if row is not None and row[0] is not None:
         drop_from(workflow_id, row[0])
@@ -76,7 +72,8 @@ def forget_cancellation(workflow_id: UUID) -> None:
             [put_uuid(workflow_id), row[1]],
         )
     execute(
-        f"UPDATE {WORKFLOW} SET cancel_requested_at = NULL, canceled_at_delivery = NULL WHERE id = %s",
+        f"UPDATE {WORKFLOW} SET cancel_requested_at = NULL, canceled_at_delivery = NULL, canceled_at_step = NULL "
+        "WHERE id = %s",
         [put_uuid(workflow_id)],
     )
 

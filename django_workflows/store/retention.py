@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from .database import atomic, execute, fetch_all, now_sql, put_uuid, read_uuid, skip_locked
+from .database import atomic, execute, fetch_all, now_sql, put_instant, put_uuid, read_instant, read_uuid, skip_locked
 from .rows import EVENT, STEP, WORKFLOW
 
 _FINISHED = "state <> 'in_progress'"
@@ -81,12 +82,28 @@ def _delete(ids: Sequence[UUID]) -> None:
         execute(f"DELETE FROM {WORKFLOW} WHERE id IN ({marks})", params)
 
 
-def expired(limit: int) -> list[UUID]:
-    """Top-level workflows whose retention is over, oldest first; ones that another is deleting are passed over."""
-    return _ids(
-        f"SELECT id FROM {WORKFLOW} WHERE expires_at <= {now_sql()} AND parent_id IS NULL "
-        f"ORDER BY expires_at LIMIT {int(limit)}{skip_locked()}"
+class Expired(NamedTuple):
+    """A workflow whose retention is over."""
+
+    id: UUID
+    expires_at: datetime
+
+
+def expired(limit: int, after: Expired | None = None) -> list[Expired]:
+    """Top-level workflows whose retention is over, oldest first, those beyond ``after``.
+
+    Ones that another is deleting are passed over.
+    """
+    beyond, params = "", []
+    if after is not None:
+        beyond = " AND (expires_at, id) > (%s, %s)"
+        params = [put_instant(after.expires_at), put_uuid(after.id)]
+    rows = fetch_all(
+        f"SELECT id, expires_at FROM {WORKFLOW} WHERE expires_at <= {now_sql()} AND parent_id IS NULL{beyond} "
+        f"ORDER BY expires_at, id LIMIT {int(limit)}{skip_locked()}",
+        params,
     )
+    return [Expired(read_uuid(row[0]), read_instant(row[1])) for row in rows]  # type: ignore[arg-type]
 
 
 def finished_before(age: timedelta, after: UUID | None, limit: int) -> list[UUID]:

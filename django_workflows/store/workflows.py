@@ -219,11 +219,23 @@ def next_due(queue: str) -> float | None:
     return (due_at - now).total_seconds()
 
 
-def park(workflow_id: UUID, problem: str, *, seconds: float | None, deliveries: int = 0) -> None:
-    """Say why a running workflow cannot go on, and look at it again after ``seconds`` (``None``: when it is woken)."""
+def park(
+    workflow_id: UUID, problem: str, *, seconds: float | None, deliveries: int = 0, version: int | None = None
+) -> None:
+    """Say why a running workflow cannot go on, and look at it again after ``seconds`` (``None``: when it is woken).
+
+    ``version`` is the one that was looked at: where it is another by now, whoever wrote meanwhile may have set a
+    wake-up, which is kept.
+    """
+    later = "NULL" if seconds is None else now_sql(seconds)
+    due, counted = later, "%s"
+    if version is not None:
+        least = "LEAST" if is_postgresql() else "min"
+        due = f"CASE WHEN version = {int(version)} THEN {later} ELSE COALESCE({least}(due_at, {later}), due_at) END"
+        counted = f"CASE WHEN version = {int(version)} THEN %s ELSE deliveries END"
     execute(
-        f"UPDATE {WORKFLOW} SET due_at = {'NULL' if seconds is None else now_sql(seconds)}, problem = %s, "
-        "claimed_by = '', deliveries = %s, version = version + 1 WHERE id = %s AND state = 'in_progress'",
+        f"UPDATE {WORKFLOW} SET due_at = {due}, problem = %s, claimed_by = '', deliveries = {counted}, "
+        "version = version + 1 WHERE id = %s AND state = 'in_progress'",
         [problem, deliveries, put_uuid(workflow_id)],
     )
 
