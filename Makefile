@@ -16,7 +16,7 @@ TESTS_MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test test-sqlite test-postgres lint types contracts migrations-check docs format clean
+.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format clean
 
 help:
 	@echo "make demo              run the example project once, to see what this is"
@@ -25,6 +25,7 @@ help:
 	@echo "make test-sqlite       the tests on SQLite      (ARGS='-k name' for some of them)"
 	@echo "make test-postgres     the tests on PostgreSQL  (DATABASE_URL for a server of yours)"
 	@echo "make lint types contracts migrations-check docs    the other parts of make test"
+	@echo "make screenshots       make the pictures of the admin in docs/images anew"
 	@echo "make format            put the code in order"
 	@echo "make clean             remove everything that was made, .venv too"
 
@@ -68,6 +69,9 @@ test-sqlite: $(DEV)
 
 test-postgres: $(DEV)
 	@DJANGO_WORKFLOWS_TEST_DB=postgres $(PYTEST) $(ARGS)
+
+screenshots: $(DEV)
+	@DJANGO_WORKFLOWS_SCREENSHOTS=docs/images $(PY) -m pytest -q tests/browser/test_pages.py -k every_page_is_accessible
 
 format: $(DEV)
 	@$(PY) -m ruff check --fix .

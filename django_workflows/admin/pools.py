@@ -28,6 +28,7 @@ else:
 class PoolAdmin(Base):
     """The limit is that of the code until one is set here; it holds from the moment it is saved, on all machines."""
 
+    change_form_template = "django_workflows/admin/pool.html"
     list_display = ("name", "limit", "running", "waiting")
     ordering = ("name",)
     sortable_by = ()

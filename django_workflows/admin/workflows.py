@@ -41,7 +41,7 @@ class WorkflowAdmin(Base):
     """Rows are never edited here: what changes a workflow goes through the engine, each with its own permission."""
 
     change_list_template = "django_workflows/admin/list.html"
-    list_display = ("state_badge", "workflow", "progress", "waiting_for", "started", "took")
+    list_display = ("state_badge", "workflow", "progress", "waiting_for", "started")
     list_display_links = ("state_badge", "workflow")
     list_filter = FILTERS
     list_per_page = 50
@@ -134,13 +134,10 @@ class WorkflowAdmin(Base):
     def waiting_for(self, obj: Any) -> str:
         return cells.waiting_for(obj.listed)
 
-    @admin.display(description=_("started"))
+    @admin.display(description=_("started, duration"))
     def started(self, obj: Any) -> SafeString:
-        return cells.began(obj.created_at, obj.listed.now)
-
-    @admin.display(description=_("duration"))
-    def took(self, obj: Any) -> str:
-        return human((obj.finished_at or obj.listed.now) - obj.created_at)
+        took = human((obj.finished_at or obj.listed.now) - obj.created_at)
+        return format_html('{} <span class="dwf-took">{}</span>', cells.began(obj.created_at, obj.listed.now), took)
 
     # -- pages
 

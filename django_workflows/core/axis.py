@@ -17,11 +17,12 @@ _LARGER = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A label at a position from 0 to 1; ``width`` is 0 for an instant, and that of the gap for a gap."""
+    """A label at a position from 0 to 1; ``width`` and ``seconds`` are those of a gap, 0 for an instant."""
 
     position: float
     label: str
     width: float = 0.0
+    seconds: float = 0.0
 
     @property
     def is_gap(self) -> bool:
@@ -43,7 +44,7 @@ def marks(timeline: Timeline) -> list[Mark]:
         if index:
             gap = timeline.gaps[index - 1]
             left, right = timeline.scale.position(gap.start), timeline.scale.position(gap.end)
-            found.append(Mark(left, human(gap.duration), right - left))
+            found.append(Mark(left, human(gap.duration), right - left, gap.duration.total_seconds()))
         found += _instants(timeline, stretch, step, "+" if index else "")
     return found
 
@@ -81,10 +82,10 @@ def _round(duration: timedelta) -> str:
 
 
 def legible(found: Sequence[Mark], room: Callable[[Mark], float]) -> list[Mark]:
-    """The marks whose labels can stand side by side, those of gaps before others; ``room`` is what one takes, of 1."""
+    """The marks whose labels can stand side by side, those of long gaps before others; ``room`` is what one takes, of 1."""
     taken: list[tuple[float, float]] = []
     kept: list[Mark] = []
-    for mark in sorted(found, key=lambda mark: not mark.is_gap):
+    for mark in sorted(found, key=lambda mark: -mark.seconds):
         width = room(mark)
         left = min(max(mark.middle - width / 2, 0.0), 1.0 - width)
         if all(left >= end or left + width <= start for start, end in taken):
