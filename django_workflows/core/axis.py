@@ -82,7 +82,7 @@ def _round(duration: timedelta) -> str:
 
 
 def legible(found: Sequence[Mark], room: Callable[[Mark], float]) -> list[Mark]:
-    """The marks whose labels can stand side by side, those of long gaps before others; ``room`` is what one takes, of 1."""
+    """The marks whose labels can stand side by side, long gaps before others; ``room`` is what one takes, of 1."""
     taken: list[tuple[float, float]] = []
     kept: list[Mark] = []
     for mark in sorted(found, key=lambda mark: -mark.seconds):
