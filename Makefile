@@ -16,7 +16,7 @@ TESTS_MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format clean
+.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format clean simulate
 
 help:
 	@echo "make demo              run the example project once, to see what this is"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-postgres     the tests on PostgreSQL  (DATABASE_URL for a server of yours)"
 	@echo "make lint types contracts migrations-check docs    the other parts of make test"
 	@echo "make screenshots       make the pictures of the admin in docs/images anew"
+	@echo "make simulate          seeded schedules of the engine with deaths and lost messages (SEEDS=2000, SEED=17 for one)"
 	@echo "make format            put the code in order"
 	@echo "make clean             remove everything that was made, .venv too"
 
@@ -72,6 +73,12 @@ test-postgres: $(DEV)
 
 screenshots: $(DEV)
 	@DJANGO_WORKFLOWS_SCREENSHOTS=docs/images $(PY) -m pytest -q tests/browser/test_pages.py -k every_page_is_accessible
+
+# A failing seed prints its schedule; SEED=... runs it again.
+SEEDS ?= 2000
+simulate: $(DEV)
+	@DJANGO_WORKFLOWS_TEST_DB=sqlite DJANGO_WORKFLOWS_TEST_SEEDS=$(SEEDS) $(if $(SEED),DJANGO_WORKFLOWS_TEST_SEED=$(SEED)) \
+		$(PYTEST) tests/battery/test_simulation.py -o log_cli=true -o log_cli_level=WARNING -rN $(ARGS)
 
 format: $(DEV)
 	@$(PY) -m ruff check --fix .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +19,8 @@ TIMEOUT = 50.0
 
 #: Every run of an action: workflow, generation, number, attempt. No crash takes it back.
 acted: list[tuple[str, int, int, int]] = []
+#: What others do while an action runs, where a test says that.
+meanwhile: Callable[[], None] | None = None
 
 
 def _generation(workflow_id: UUID) -> int:
