@@ -78,7 +78,7 @@ screenshots: $(DEV)
 SEEDS ?= 2000
 simulate: $(DEV)
 	@DJANGO_WORKFLOWS_TEST_DB=sqlite DJANGO_WORKFLOWS_TEST_SEEDS=$(SEEDS) $(if $(SEED),DJANGO_WORKFLOWS_TEST_SEED=$(SEED)) \
-		$(PYTEST) tests/battery/test_simulation.py -o log_cli=true -o log_cli_level=WARNING -rN $(ARGS)
+		$(PYTEST) tests/battery/test_simulation.py $(ARGS)
 
 format: $(DEV)
 	@$(PY) -m ruff check --fix .

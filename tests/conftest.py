@@ -55,6 +55,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    figures = [text for report in reports for key, text in getattr(report, "user_properties", ()) if key == "figures"]
+    deaths = [count for report in reports for key, count in getattr(report, "user_properties", ()) if key == "deaths"]
+    if deaths:
+        figures.append(f"deaths at statements and commits: {sum(deaths)} in {len(deaths)} verbs")
+    if figures:
+        terminalreporter.section("figures")
+    for text in sorted(set(figures)):
+        terminalreporter.write_line(text)
     if MISSING in os.environ:
         terminalreporter.section("PostgreSQL was SKIPPED", red=True, bold=True)
         terminalreporter.write_line(os.environ[MISSING])

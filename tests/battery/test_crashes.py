@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,14 +16,6 @@ from tests.battery.verbs import SHAPES, VERBS, Verb, begin, work
 from tests.engine.dying import Mortal, mortal
 
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|COMMIT)\b")
-figures: dict[str, int] = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def printed() -> Iterator[None]:
-    yield
-    places, verbs = sum(figures.values()), len(figures)
-    logging.getLogger(__name__).warning("%s: died at %d places in %d verbs", connection.vendor, places, verbs)
 
 
 def lived(verb: Verb, **death: Any) -> Mortal:
@@ -49,7 +40,7 @@ def is_at_the_top(name: str) -> bool:
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=str)
-def test_the_process_dies_at_every_statement_of(verb: Verb) -> None:
+def test_the_process_dies_at_every_statement_of(verb: Verb, record_property: Callable[[str, object], None]) -> None:
     life = lived(verb)
     assert life.committed, "a verb that writes nothing"
     expected, places, died = end_of_all(verb), deaths(life), 0
@@ -59,7 +50,7 @@ def test_the_process_dies_at_every_statement_of(verb: Verb) -> None:
             died += 1
             assert end_of_all(verb) == expected, f"{'before' if before else 'after'} {at}: {life.seen[at][:300]}"
     assert died >= 0.7 * len(places)
-    figures[verb.name] = died
+    record_property("deaths", died)
 
 
 def deaths(life: Mortal) -> list[tuple[int, bool]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -29,17 +29,14 @@ def run(seed: int) -> Simulation:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("block", range(1 if ONE else BLOCKS))
-def test_every_schedule_keeps_what_must_hold(block: int) -> None:
+def test_every_schedule_keeps_what_must_hold(block: int, record_property: Callable[[str, object], None]) -> None:
     seeds = [int(ONE)] if ONE else range(block, SEEDS, BLOCKS)
     began, runs = time.monotonic(), [run(seed) for seed in seeds]
-    logging.getLogger(__name__).warning(
-        "simulated %d seeds in %.1f s: %d happenings, %d deaths, %d messages lost, %d doubled",
-        len(runs),
-        time.monotonic() - began,
-        sum(len(each.schedule) for each in runs),
-        sum(each.deaths for each in runs),
-        sum(each.lost for each in runs),
-        sum(each.doubled for each in runs),
+    record_property(
+        "figures",
+        f"simulation {block}: {len(runs)} seeds in {time.monotonic() - began:.1f} s, "
+        f"{sum(len(each.schedule) for each in runs)} happenings, {sum(each.deaths for each in runs)} deaths, "
+        f"{sum(each.lost for each in runs)} messages lost, {sum(each.doubled for each in runs)} doubled",
     )
 
 
