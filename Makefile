@@ -33,7 +33,7 @@ help:
 $(RUN): pyproject.toml
 	@echo "Making $(VENV) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(INSTALL) --editable .
+	@$(INSTALL) --editable '.[api]'
 	@touch $@
 
 $(DEV): $(RUN)

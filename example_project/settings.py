@@ -19,6 +19,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
     "django_q",
     "django_workflows",
     "example_project.weather",
@@ -28,6 +31,7 @@ INSTALLED_APPS = [
     "example_project.series",
     "example_project.countries",
     "example_project.jobs",
+    "example_project.follow",
 ]
 
 MIDDLEWARE = [

@@ -1,4 +1,4 @@
-"""The site: the weather pages, the weather service that the steps call, the other examples, and the admin."""
+"""The site: the weather pages, the weather service that the steps call, the other examples, the REST API, and the admin."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -12,5 +12,7 @@ urlpatterns = [
     path("series/", include("example_project.series.urls")),
     path("countries/", include("example_project.countries.urls")),
     path("jobs/", include("example_project.jobs.urls")),
+    path("follow/", include("example_project.follow.urls")),
+    path("api/", include("django_workflows.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "example_project.series",
     "example_project.countries",
     "example_project.jobs",
+    "example_project.follow",
     "tests.app",
     "shop",
 ]

@@ -1,0 +1,1 @@
+"""Pages that follow an approval through the REST API: by long poll, and by an event stream."""
