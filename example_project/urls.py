@@ -1,4 +1,4 @@
-"""The site: the weather pages, the weather service that the steps call, the other examples, the REST API, and the admin."""
+"""The site: the weather pages, the service that the steps call, the other examples, the REST API, and the admin."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -169,3 +169,13 @@ HEALTH = _described(
         **_answers(*(status for status in _READ if status != 503)),
     },
 )
+HOOK = _described(
+    operation_id="sendEventByToken",
+    request={_JSON: inputs.TokenEventShape},
+    responses={
+        202: OpenApiResponse(inputs.SentShape, description="Sent; the token is used up."),
+        **_answers(400, 404, 406, 409, 413, 415, 422, 429, 503),
+    },
+    parameters=[OpenApiParameter("token", str, "path", description="As `create_event_token` gave it.")],
+    auth=[],
+)

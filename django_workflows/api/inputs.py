@@ -65,6 +65,22 @@ class SendShape(Shape):
         }
 
 
+class TokenEventShape(Shape):
+    name = "WorkflowTokenEvent"
+
+    @classmethod
+    def build(cls, refer: Refer) -> Schema:
+        return {"oneOf": [_closed({"value": {}}, []), _closed({"error": _TEXT}, ["error"])]}
+
+
+class SentShape(Shape):
+    name = "WorkflowSentEvent"
+
+    @classmethod
+    def build(cls, refer: Refer) -> Schema:
+        return _closed({"id": {"type": "string", "format": "uuid"}}, ["id"])
+
+
 class CancelShape(Shape):
     name = "WorkflowCancel"
 

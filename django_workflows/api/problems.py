@@ -28,6 +28,7 @@ STATUSES: Mapping[type[ours.WorkflowError], HTTPStatus] = {
     ours.WorkflowNotFound: HTTPStatus.NOT_FOUND,
     ours.DefinitionNotFound: HTTPStatus.NOT_FOUND,
     ours.EventNotFound: HTTPStatus.NOT_FOUND,
+    ours.EventTokenInvalid: HTTPStatus.NOT_FOUND,
     ours.StepNotFound: HTTPStatus.UNPROCESSABLE_ENTITY,
     ours.InvalidArguments: HTTPStatus.UNPROCESSABLE_ENTITY,
     ours.InvalidPayload: HTTPStatus.UNPROCESSABLE_ENTITY,

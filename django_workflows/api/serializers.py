@@ -108,6 +108,18 @@ class EventSerializer(StrictSerializer):
         return attrs
 
 
+class TokenEventSerializer(StrictSerializer):
+    """What is sent by a token, which says which event it is."""
+
+    value = serializers.JSONField(required=False, allow_null=True)
+    error = serializers.CharField(required=False, max_length=10_000, validators=[ProhibitNullCharactersValidator()])
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "error" in attrs and "value" in attrs:
+            raise serializers.ValidationError("An event has either a value or an error.")
+        return attrs
+
+
 class CancelSerializer(StrictSerializer):
     """How to cancel."""
 

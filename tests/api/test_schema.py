@@ -132,3 +132,12 @@ def test_it_is_served_to_those_who_may_look(client_of: Clients) -> None:
     assert client.get("/api/schema/?format=yaml").content.decode() == text
     refused = client_of().get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi"})
     assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+
+
+def test_the_reference_is_made_from_it(schema: dict[str, Any]) -> None:
+    from tests.api import reference
+
+    made = reference.page(schema)
+    assert reference.PAGE.read_text(encoding="utf-8") == made, (
+        "run: DJANGO_SETTINGS_MODULE=tests.settings python -m tests.api.reference"
+    )
