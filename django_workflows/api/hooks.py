@@ -31,7 +31,7 @@ class HookView(WorkflowsView):
 
     authentication_classes: Any = []  # a session that happens to be there must not ask for a CSRF token
     permission_classes: Any = [TokenIsEnough]
-    http_method_names = ["post", "options"]
+    http_method_names = ["post"]
     schema = WorkflowsSchema()
 
     def get_serializer_class(self) -> type[serializers.Serializer[Any]]:

@@ -88,8 +88,8 @@ class StartSerializer(StrictSerializer):
 class EventSerializer(StrictSerializer):
     """What sends an event: by ``name``, or by the ``event_id`` of one made ahead; with a ``value`` or an ``error``."""
 
-    name = NameField("the name of an event", required=False)
-    event_id = serializers.UUIDField(required=False)
+    name = NameField("the name of an event", required=False, help_text="What the workflow waits for, or will.")
+    event_id = serializers.UUIDField(required=False, help_text="Of an event that was made ahead, in place of a name.")
     value = serializers.JSONField(
         required=False, allow_null=True, help_text="What the workflow gets; null if not given."
     )

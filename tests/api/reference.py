@@ -1,4 +1,7 @@
-"""Makes ``docs/reference/rest-api.md`` from the OpenAPI document: ``DJANGO_SETTINGS_MODULE=tests.settings python -m tests.api.reference``."""
+"""Makes ``docs/reference/rest-api.md`` from the schema.
+
+``DJANGO_SETTINGS_MODULE=tests.settings python -m tests.api.reference``
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
