@@ -88,4 +88,5 @@ def auth(request: pytest.FixtureRequest) -> tuple[str, str] | None:
 def test_every_answer_is_as_documented(case: Any, server: Server, auth: tuple[str, str] | None) -> None:
     response = case.call(base_url=server.url, auth=auth, timeout=20)
     case.validate_response(response, excluded_checks=EXCLUDED)
-    assert auth is not None or response.status_code in (401, 403, 404, 405, 406)
+    let_in = (*range(400, 500),) if "/hooks/" in case.operation.path else (401, 403, 404, 405, 406)
+    assert auth is not None or response.status_code in let_in
