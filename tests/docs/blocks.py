@@ -44,6 +44,12 @@ def blocks_of(path: Path) -> list[Block]:
     return sorted(found, key=lambda block: block.line)
 
 
+def commands(block: Block) -> list[str]:
+    """What is typed, without comments and what is printed; lines that go on are joined."""
+    joined = re.sub(r"\\\n", " ", block.code)
+    return [line[2:].partition("  #")[0].strip() for line in joined.splitlines() if line.startswith("$ ")]
+
+
 def _fenced(document: Document, path: Path) -> Iterator[Block]:
     for region in FencedCodeBlockLexer(r"[\w+-]*")(document):
         yield _block(document, path, region, region.lexemes["language"])

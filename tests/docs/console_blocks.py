@@ -11,18 +11,12 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 
-from tests.docs.blocks import ROOT, Block
+from tests.docs.blocks import ROOT, Block, commands
 
 _ID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\bID\b")
 #: Verbs that only read, or that a test may carry out; of the others the words are parsed.
 _RUN = {"list", "show", "definitions", "doctor", "history", "check-replay", "cleanup", "recover"}
 _MAKE = re.compile(r"^([\w-]+):", re.MULTILINE)
-
-
-def commands(block: Block) -> list[str]:
-    """What is typed, without comments and what is printed; lines that go on are joined."""
-    joined = re.sub(r"\\\n", " ", block.code)
-    return [line[2:].partition("  #")[0].strip() for line in joined.splitlines() if line.startswith("$ ")]
 
 
 def check(block: Block, workflow_id: UUID) -> None:

@@ -16,8 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.docs.blocks import ROOT, Block, blocks_of
-from tests.docs.console_blocks import commands
+from tests.docs.blocks import ROOT, Block, blocks_of, commands
 
 PAGE = ROOT / "docs" / "quickstart.md"
 
