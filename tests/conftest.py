@@ -1,6 +1,7 @@
 """Databases and clusters for the tests. Settings of both are in ``tests/settings.py``."""
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ hypothesis.settings.load_profile("tests")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start one PostgreSQL for the whole run, in the process that starts the xdist workers."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A shell starts what runs in the background so, and processes of tests would be deaf to Ctrl-C as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if VENDOR != "postgres" or hasattr(config, "workerinput") or "DATABASE_URL" in os.environ:
         return
     server = PostgresServer()
