@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from playwright.sync_api import Page
+from pytest_django import Settings
 
 from django_workflows.engine.worker import Worker
 from tests.admin.pages import LIST, page_of, url
@@ -107,3 +108,13 @@ def test_who_may_only_look_sees_pages_that_are_as_good(visit: Callable[..., Page
         page.goto(address)
         assert_well_behaved(page)
         assert page.locator(".dwf-button, .addlink").count() == 0
+
+
+def test_the_german_admin_is_as_good(visit: Callable[..., Page], settings: Settings) -> None:
+    shop = fill()
+    settings.LANGUAGE_CODE = "de"
+    page = visit()
+    page.goto(page_of(shop.long))
+    assert_well_behaved(page)
+    assert page.get_by_role("heading", name="Wartet auf").is_visible()
+    assert page.locator(".dwf-seg-ran").first.bounding_box() is not None

@@ -17,7 +17,7 @@ from ...models import Step, Workflow, first_uuid7
 from ...store.activity import names_in_use
 from ...store.database import now
 from ...words.sentences import STATES
-from ...words.texts import printable, shortened
+from ...words.texts import printable, short_name, shortened
 from .counts import shown_counts
 
 Rows = QuerySet[Workflow]
@@ -75,7 +75,7 @@ class NameFilter(admin.SimpleListFilter):
     parameter_name = "name"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
-        return [(name, shortened(printable(name), 100)) for name in names_in_use()]
+        return [(name, shortened(short_name(printable(name)), 60)) for name in names_in_use()]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
         return queryset.filter(name=self.value()) if self.value() else None
