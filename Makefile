@@ -16,7 +16,9 @@ TESTS_MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format clean simulate
+.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format clean simulate chaos
+
+CHAOS = --workflows 2000 --every 1 --spread 110
 
 help:
 	@echo "make demo              run the example project once, to see what this is"
@@ -24,6 +26,7 @@ help:
 	@echo "make test              everything a change must pass"
 	@echo "make test-sqlite       the tests on SQLite      (ARGS='-k name' for some of them)"
 	@echo "make test-postgres     the tests on PostgreSQL  (DATABASE_URL for a server of yours)"
+	@echo "make chaos             2,000 workflows while processes and databases are killed (ARGS='--seed 7' to repeat a run)"
 	@echo "make lint types contracts migrations-check docs    the other parts of make test"
 	@echo "make screenshots       make the pictures of the admin in docs/images anew"
 	@echo "make simulate          seeded schedules of the engine with deaths and lost messages (SEEDS=2000, SEED=17 for one)"
@@ -79,6 +82,10 @@ SEEDS ?= 2000
 simulate: $(DEV)
 	@DJANGO_WORKFLOWS_TEST_DB=sqlite DJANGO_WORKFLOWS_TEST_SEEDS=$(SEEDS) $(if $(SEED),DJANGO_WORKFLOWS_TEST_SEED=$(SEED)) \
 		$(PYTEST) tests/battery/test_simulation.py $(ARGS)
+
+chaos: $(DEV)
+	@$(PY) -m tests.chaos --database sqlite $(CHAOS) $(ARGS)
+	@$(PY) -m tests.chaos --database postgres $(CHAOS) $(ARGS)
 
 format: $(DEV)
 	@$(PY) -m ruff check --fix .

@@ -111,6 +111,11 @@ class Cluster:
         self._lifeline.cut()
         wait_for(lambda: not self.processes(), message="processes of the cluster are left")
 
+    def close_when_empty(self) -> None:
+        """Its main process has ended: let the rest end by itself, for as long as it takes, and clear away after it."""
+        wait_for(lambda: not self.processes(), 15, message="a dead cluster's processes are left")
+        self._lifeline.cut()
+
     def _ready(self) -> bool:
         if self.returncode is not None:
             raise AssertionError(f"the cluster ended with {self.returncode} before it was ready")

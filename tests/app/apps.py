@@ -7,4 +7,4 @@ class TestsAppConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tests.app import api_workflows, cluster_workflows  # noqa: F401 - only `workflows` is found by itself
+        from tests.app import api_workflows, chaos_workflows, cluster_workflows  # noqa: F401 - only `workflows` is found by itself

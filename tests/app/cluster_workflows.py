@@ -68,3 +68,8 @@ async def to_slow_and_back(step: WorkflowContext, log: str) -> None:
     await step.run_action(steps.act, log, "here")
     await step.with_options(queue="slow").run_action(steps.act, log, "there")
     await step.run_action(steps.act, log, "back")
+
+
+@workflow.define
+async def kills_its_worker(step: WorkflowContext, log: str) -> None:
+    steps.die(log, "turn")  # deterministic: it does that each time

@@ -21,3 +21,12 @@ class Counter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.value}"
+
+
+class Mark(models.Model):
+    """An effect of the chaos run; the key is not unique, so that a second one is kept, and found."""
+
+    key = models.CharField(max_length=200, db_index=True)
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,6 +1,7 @@
 """The database goes away while a cluster works: the cluster goes on by itself when it is back."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,7 @@ from tests.app.cluster_workflows import chain, everything, workflow
 from tests.app.cluster_workflows import one as one_step
 from tests.app.models import Effect
 from tests.app.workflows import parallel
+from tests.cluster import HARDENED
 from tests.postgres import PostgresServer, connection_settings
 from tests.q2.conftest import SHORT_LEASE, Log
 from tests.waiting import wait_for
@@ -101,3 +103,32 @@ def test_result_of_an_action_waits_for_the_database(server: PostgresServer, clus
     assert log.texts.count("begin-action") == 1
     assert Effect.objects.get().key == "mutation"
     assert "reincarnated" not in running.log
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("seconds", [3])
+def test_a_hardened_cluster_waits_for_the_database(server: PostgresServer, cluster, log: Log, seconds: float) -> None:
+    """Busy and idle; its processes stay, and what was under way goes on."""
+    running = cluster(command=HARDENED, workflows=SHORT_LEASE)
+    processes = {process.pid for process in running.processes()}
+    chains = [chain.start(log.path, 20, 0.05) for _ in range(2)]
+    others = [everything.with_options(run_after=0.2 * index).start(log.path, f"h{index}") for index in range(10)]
+    log.wait_for("begin-5")
+    connection.close()
+    server.kill()
+    time.sleep(seconds)
+    server.start()
+    back_at = time.monotonic()
+    assert workflow_goes_on(log) < 10
+    assert {ends(each) for each in [*chains, *others]} <= {"completed", "failed"}
+    assert time.monotonic() - back_at < 60
+    assert {process.pid for process in running.processes()} == processes, "somebody was replaced"
+    assert "new crew" not in running.log
+    assert running.stop(timeout=15) == 0
+
+
+def workflow_goes_on(log: Log) -> float:
+    """How many seconds a workflow takes that is started now."""
+    began = time.monotonic()
+    assert ends(chain.start(log.path, 2)) == "completed"
+    return time.monotonic() - began

@@ -127,7 +127,8 @@ class Crew:
             hand.count_down(seconds)
             if hand.overdue(told=True):
                 kill(hand.process)
-        _end_by(self.pusher, self._retired_at + GRACE)
+        for process in [self.pusher, *self.carriers]:
+            _end_by(process, self._retired_at + GRACE)
         if not self.hands:
             self._closed_at = self._closed_at or time.monotonic()
             self.result_queue.closing.set()

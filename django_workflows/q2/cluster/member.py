@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_workflows")
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-#: Seconds that results on their way to the monitor get when their worker ends.
+#: Seconds that what is on its way through a queue gets when its sender ends.
 _FLUSH = 2.0
 _PAUSE = 0.25
 
@@ -62,14 +62,15 @@ def run_pusher(crew: Crew, parent: int) -> None:
     begin(parent)
     leave_when(crew.retired.is_set)
     push(crew.task_queue, crew.retired, crew.pulse, crew.broker)
+    _flush(crew.task_queue)
 
 
 def run_carrier(crew: Crew, tasks: list[bytes], parent: int) -> None:
     """Hands the crew what another one has left over."""
     begin(parent)
     for task in tasks:
-        if not crew.retired.is_set():
-            put(crew.task_queue, ForkingPickler.loads(task))
+        put(crew.task_queue, ForkingPickler.loads(task), crew.retired)
+    _flush(crew.task_queue)
 
 
 def run_monitor(crew: Crew, parent: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import time
 from multiprocessing import current_process
 from multiprocessing.sharedctypes import RawValue
@@ -18,6 +19,8 @@ logger = logging.getLogger("django_workflows")
 
 #: Seconds to the next try when the broker has failed.
 _PAUSE = 0.5
+#: Seconds between two looks at whether to stop, while the queue is full.
+_TICK = 0.1
 
 
 class Pulse:
@@ -52,15 +55,22 @@ def push(task_queue: Any, stop: Flag, pulse: Pulse, broker: Any) -> None:
             task = _unpacked(broker, ack_id, payload)
             if task is not None:
                 pulse.waits()
-                put(task_queue, task)
+                put(task_queue, task, stop)
 
 
-def put(task_queue: Any, task: dict[str, Any]) -> None:
-    """Hand a task to the workers, once there is room; one that cannot be sent to them is left to its broker."""
-    try:
-        task_queue.put(task)
-    except Exception:
-        logger.exception("django-q2 task %s cannot be handed to a worker, and is left to its broker", task.get("name"))
+def put(task_queue: Any, task: dict[str, Any], stop: Flag) -> None:
+    """Hand a task to the workers, as soon as there is room.
+
+    One that cannot be sent to them, or finds no room before ``stop`` is set, is left to its broker.
+    """
+    while not stop.is_set():
+        try:
+            task_queue.put(task, timeout=_TICK)
+        except queue.Full:
+            continue
+        except Exception:
+            logger.exception("django-q2 task %s cannot be handed to a worker", task.get("name"))
+        return
 
 
 def _unpacked(broker: Any, ack_id: Any, payload: Any) -> dict[str, Any] | None:

@@ -1,0 +1,103 @@
+"""One chaos run: traffic, victims, and the verdict."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import connection
+
+from django_workflows.models import Workflow
+from tests.app.chaos_steps import LOG
+from tests.chaos.fleet import Fleet
+from tests.chaos.plan import plan
+from tests.chaos.traffic import Traffic, persist
+from tests.chaos.verdict import Notes, Verdict, judge
+from tests.postgres import PostgresServer
+
+
+@dataclass(frozen=True)
+class Options:
+    """All in seconds.
+
+    ``every``: between two victims, on average; ``spread``: what the starts take, at least; ``patience``: how long the
+    last ones may take to end; ``seconds``: how long to kill, at the most.
+    """
+
+    workflows: int
+    seed: int
+    every: float = 1.5
+    spread: float = 0.0
+    patience: float = 90.0
+    seconds: float = 240.0
+    stock: bool = False
+
+
+def run(options: Options, folder: Path, server: PostgresServer | None) -> Verdict:
+    rng, log = random.Random(options.seed), folder / "effects.log"
+    os.environ[LOG] = str(log)  # callbacks of a cancel run in this process
+    planned = plan(options.workflows, rng)
+    fleet = Fleet(folder, rng, stock=options.stock, env={LOG: str(log)})
+    try:
+        began = time.monotonic()
+        traffic = Traffic(planned, options.spread)
+        traffic.start()
+        _strike(options, fleet, rng, server, traffic)
+        struck = time.monotonic() - began
+        traffic.join(options.patience)
+        done = _settle(options, fleet)
+        took = time.monotonic() - began
+        codes = fleet.stop() if done else []
+        return _verdict(options, fleet, traffic, Notes(log), took, struck, codes)
+    finally:
+        fleet.close()
+
+
+def _strike(
+    options: Options, fleet: Fleet, rng: random.Random, server: PostgresServer | None, traffic: Traffic
+) -> None:
+    """Kill, for as long as there is work, or the time is over."""
+    until = time.monotonic() + options.seconds
+    while time.monotonic() < until and (traffic.is_alive() or _open()):
+        time.sleep(rng.uniform(0.5, 1.5) * options.every)
+        fleet.strike(server)
+        fleet.supervise()
+
+
+def _settle(options: Options, fleet: Fleet) -> bool:
+    """Let what is left come to its end, with nobody killed any more; False if it does not."""
+    until = time.monotonic() + options.patience
+    while _open():
+        if time.monotonic() > until:
+            return False
+        fleet.supervise()
+        time.sleep(0.1)
+    fleet.supervise()
+    return True
+
+
+def _open() -> int:
+    return persist(lambda: Workflow.objects.filter(state="in_progress").count())
+
+
+def _verdict(
+    options: Options, fleet: Fleet, traffic: Traffic, notes: Notes, took: float, struck: float, codes: list[int]
+) -> Verdict:
+    left = fleet.left_over() if codes else []
+    verdict = judge(traffic.plan, traffic.ids, notes)
+    if traffic.error is not None:
+        verdict.broken.append(f"an error reached the user: {traffic.error!r}")
+    verdict.check("clusters that ended well when told to", [code for code in codes if code], len(codes))
+    verdict.check("processes left", left, 0)
+    kills = ", ".join(f"{count} {what}" for what, count in sorted(fleet.killed.items()))
+    head = {
+        "database": connection.vendor,
+        "seed": options.seed,
+        "victims": f"{fleet.killed.total()} in {struck:.0f} s: {kills}",
+        "took": f"{took:.0f} s",
+    }
+    verdict.figures = head | verdict.figures
+    return verdict

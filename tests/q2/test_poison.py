@@ -1,0 +1,37 @@
+"""What kills its worker each time is set aside after a bounded number of deliveries; everything else goes on."""
+
+from django_workflows.engine.health import check_health
+from django_workflows.models import Workflow
+from tests.app.cluster_workflows import chain, kills_its_worker, workflow
+from tests.app.cluster_workflows import one as one_step
+from tests.cluster import HARDENED
+from tests.q2.conftest import Log
+from tests.waiting import wait_for
+
+LOST = "django_workflows.exceptions.AttemptLost"
+DELIVERIES = 3
+
+
+def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
+    running = cluster(command=HARDENED, workflows={"LEASE": 300, "MAX_DELIVERIES": DELIVERIES})
+    turn = kills_its_worker.start(log.path)
+    mutation = one_step.start("mutation", "die", [log.path, "mutation"])
+    query = one_step.start("query", "die", [log.path, "query"])
+    retried = one_step.start("action", "die", [log.path, "retried"], retry=True)
+    action = one_step.start("action", "die", [log.path, "action"])
+    healthy = [chain.start(log.path, 3) for _ in range(10)]
+    for each in healthy:
+        assert workflow.result(each, timeout=30) == 3
+    for each in (mutation, query, retried, action):
+        assert workflow.result(each, timeout=30).startswith(LOST)
+    problem = wait_for(lambda: workflow.status(turn).problem, 30, message="the poisoned turn is not set aside")
+    assert f"handed out {DELIVERIES} times" in problem
+    assert log.texts.count("die-turn") == DELIVERIES
+    assert log.texts.count("die-mutation") == log.texts.count("die-query") == DELIVERIES
+    assert log.texts.count("die-retried") == 3
+    assert log.texts.count("die-action") == 1
+    assert Workflow.objects.get(pk=turn).due_at is None, "it would be handed out again"
+    health = check_health()
+    assert (health.ok, health.parked, health.parked_ids) == (True, 1, (turn,))
+    assert workflow.result(chain.start(log.path, 3), timeout=10) == 3
+    assert running.stop(timeout=15) == 0

@@ -1,0 +1,57 @@
+"""A plain `qcluster` that is wedged is noticed from outside, and says so itself."""
+
+import os
+import signal
+import time
+
+from django.core.management import CommandError, call_command
+
+from django_workflows.engine.health import check_health
+from tests.app.cluster_workflows import chain, workflow
+from tests.cluster import is_alive
+from tests.q2.conftest import SHORT_LEASE, Log
+from tests.waiting import wait_for
+
+SETTINGS = {**SHORT_LEASE, "STALLED_AFTER": 3}
+
+
+def test_a_wedge_is_said_aloud(cluster, log: Log, settings) -> None:
+    settings.DJANGO_WORKFLOWS = SETTINGS
+    wedged = cluster(workflows=SETTINGS, q={"recycle": 100_000})
+    workflow.result(chain.start(log.path, 1), timeout=10)
+    assert check_health().ok
+    for _ in range(3):  # one of the idle workers has the lock of the queue
+        for pid in wedged.workers():
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda pid=pid: not is_alive(pid))
+        wait_for(lambda: len(wedged.workers()) == 2, message="django-q2 replaces its workers")
+    chain.start(log.path, 1)
+    due_at = time.monotonic()
+    wait_for(lambda: "takes any" in wedged.log, 30, message="the cluster says nothing")
+    assert time.monotonic() - due_at < 3 + 30 / 4
+    health = check_health()
+    assert not health.ok
+    (queue,) = health.queues
+    assert queue.stalled
+    assert (queue.due, queue.workers, queue.busy) == (1, 2, 0)
+    try:
+        call_command("workflows", "recover")
+    except CommandError as error:
+        assert "does not go on" in str(error)
+    else:
+        raise AssertionError("it is still stalled")
+    # Another cluster takes the work, and the wedged one sees that it goes on.
+    cluster(workflows=SETTINGS)
+    wait_for(lambda: "goes on" in wedged.log, 15, message="the end of the stall is not said")
+    assert check_health().ok
+
+
+def test_a_busy_queue_is_not_called_stalled(cluster, log: Log, settings) -> None:
+    settings.DJANGO_WORKFLOWS = SETTINGS
+    running = cluster(workflows=SETTINGS, q={"workers": 1})
+    ids = [chain.start(log.path, 3, 1.0) for _ in range(3)]
+    wait_for(lambda: any(queue.growing for queue in check_health().queues), 15, message="it is not called growing")
+    assert check_health().ok
+    for each in ids:
+        workflow.result(each, timeout=30)
+    assert "takes any" not in running.log
