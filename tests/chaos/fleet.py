@@ -89,11 +89,15 @@ class Fleet:
                 cluster.close_when_empty()
 
     def stop(self) -> list[int]:
-        """SIGTERM to the main processes; the exit codes."""
+        """SIGTERM to the main processes, once they have got over the last victim; the exit codes."""
+        for cluster in self.clusters:
+            wait_for(lambda cluster=cluster: cluster.pids("sentinel"), message="no other sentinel was started")
         return [cluster.stop(timeout=30) for cluster in self.clusters]
 
     def close(self) -> None:
         for cluster in self.clusters:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(cluster.pid, signal.SIGKILL)
             cluster.close()
 
     def left_over(self) -> list[str]:

@@ -50,7 +50,7 @@ def run(options: Options, folder: Path, server: PostgresServer | None) -> Verdic
         traffic.join(options.patience)
         done = _settle(options, fleet)
         took = time.monotonic() - began
-        codes = fleet.stop() if done else []
+        codes = fleet.stop() if done and not options.stock else []
         return _verdict(options, fleet, traffic, Notes(log), took, struck, codes)
     finally:
         fleet.close()
