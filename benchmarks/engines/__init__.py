@@ -1,0 +1,1 @@
+"""The same workloads on each engine, in the settings that were found best for it."""
