@@ -37,7 +37,8 @@ def new_step(ask: Ask, workflow: WorkflowRecord, definition: Definition[Any, Any
     if ask.kind in FUNCTION_KINDS:
         new.state = StepState.QUEUED
         new.function = dotted_path(ask.function)
-        new.options = json.dumps(_stored_options(ask, definition))
+        stored = _stored_options(ask, definition)
+        new.options = json.dumps(stored) if stored else "{}"
         new.pool = definition.pool
     elif ask.kind == StepKind.EVENT:
         new.function = event_store.function_of(ask.function, ask.event_id)
@@ -111,7 +112,7 @@ def claimed_step(new: NewStep, workflow: WorkflowRecord, at: datetime) -> Claime
         name=new.name,
         function=new.function,
         args=new.args,
-        options=json.loads(new.options),
+        options=json.loads(new.options) if new.options != "{}" else {},
         attempt=1,
         failures=[],
         queued_at=at,

@@ -6,10 +6,14 @@ import ctypes
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
+
+# What is behind Python's own wrappers, which look each handler up among the names of the special ones, by exceptions.
+_get_handler: Callable[..., Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+_set_handler: Callable[..., Any] = getattr(signal.signal, "__wrapped__", signal.signal)
 
 
 class DeadlineReached(BaseException):
@@ -25,76 +29,89 @@ class Watch:
     interruption: BaseException | None = None
 
 
-@contextmanager
-def deadline(seconds: float | None) -> Iterator[Watch]:
+class deadline:  # noqa: N801 - reads as a statement
     """Raise ``DeadlineReached`` in the block once ``seconds`` have passed; ``None``: never.
 
     In the main thread it interrupts blocking calls (SIGALRM). An alarm that was set before goes on counting, and fires
     first if it is due first: that is how django-q2's own timeout stays in force. In other threads, where Python has no
     signals, the exception comes at the next bytecode.
     """
-    watch = Watch()
-    if seconds is None:
-        yield watch
-    elif threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
-        with _alarm(seconds, watch):
-            yield watch
-    else:
-        with _watchdog(seconds, watch):
-            yield watch
+
+    __slots__ = ("_guard", "_seconds")
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._guard: _Alarm | _Watchdog | None = None
+
+    def __enter__(self) -> Watch:
+        watch = Watch()
+        if self._seconds is not None:
+            in_main = threading.get_ident() == threading.main_thread().ident and hasattr(signal, "setitimer")
+            self._guard = (_Alarm if in_main else _Watchdog)(self._seconds, watch)
+        return watch
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._guard is not None:
+            self._guard.end()
 
 
-@contextmanager
-def _alarm(seconds: float, watch: Watch) -> Iterator[None]:
-    outer_handler = signal.getsignal(signal.SIGALRM)
-    outer_left, _ = signal.getitimer(signal.ITIMER_REAL)
-    outer_first = 0 < outer_left <= seconds
-    began = time.monotonic()
+class _Alarm:
+    """A timer of the process, above the one that was set before."""
 
-    def fire(signum: int, frame: FrameType | None) -> None:
-        nonlocal outer_left
-        if outer_left and time.monotonic() - began >= outer_left and callable(outer_handler):
-            outer_left = 0.0  # it fires once
+    __slots__ = ("_began", "_outer_handler", "_outer_left", "_seconds", "_watch")
+
+    def __init__(self, seconds: float, watch: Watch) -> None:
+        self._seconds, self._watch = seconds, watch
+        self._outer_handler = _get_handler(signal.SIGALRM)
+        self._outer_left, _ = signal.getitimer(signal.ITIMER_REAL)
+        self._began = time.monotonic()
+        _set_handler(signal.SIGALRM, self._fire)
+        outer_first = 0 < self._outer_left <= seconds
+        signal.setitimer(signal.ITIMER_REAL, self._outer_left if outer_first else seconds)
+
+    def _fire(self, signum: int, frame: FrameType | None) -> None:
+        outer = self._outer_handler
+        if self._outer_left and time.monotonic() - self._began >= self._outer_left and callable(outer):
+            self._outer_left = 0.0  # it fires once
             try:
-                outer_handler(signum, frame)
+                outer(signum, frame)
             except BaseException as error:
-                watch.interruption = error
+                self._watch.interruption = error
                 raise
         else:
-            watch.reached = True
-            raise DeadlineReached(f"still running after {seconds:g} s")
+            self._watch.reached = True
+            raise DeadlineReached(f"still running after {self._seconds:g} s")
 
-    signal.signal(signal.SIGALRM, fire)
-    signal.setitimer(signal.ITIMER_REAL, outer_left if outer_first else seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, outer_handler if outer_handler is not None else signal.SIG_DFL)
-        if outer_left:
-            signal.setitimer(signal.ITIMER_REAL, max(0.001, outer_left - (time.monotonic() - began)))
+    def end(self) -> None:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:  # it may fire a last time, on this very line
+            _set_handler(signal.SIGALRM, self._outer_handler if self._outer_handler is not None else signal.SIG_DFL)
+            if self._outer_left:
+                left = max(0.001, self._outer_left - (time.monotonic() - self._began))
+                signal.setitimer(signal.ITIMER_REAL, left)
 
 
-@contextmanager
-def _watchdog(seconds: float, watch: Watch) -> Iterator[None]:
-    thread_id = threading.get_ident()
-    lock, over = threading.Lock(), False
+class _Watchdog:
+    """A thread that raises in the one which made it."""
 
-    def fire() -> None:
-        with lock:
-            if not over:
-                watch.reached = True
-                _raise_in(thread_id, DeadlineReached)
+    def __init__(self, seconds: float, watch: Watch) -> None:
+        self._thread_id = threading.get_ident()
+        self._lock, self._over, self._watch = threading.Lock(), False, watch
+        self._timer = threading.Timer(seconds, self._fire)
+        self._timer.daemon = True
+        self._timer.start()
 
-    timer = threading.Timer(seconds, fire)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        with lock:
-            over = True
-        timer.cancel()
+    def _fire(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._watch.reached = True
+                _raise_in(self._thread_id, DeadlineReached)
+
+    def end(self) -> None:
+        with self._lock:
+            self._over = True
+        self._timer.cancel()
 
 
 def _raise_in(thread_id: int, exception: type[BaseException]) -> None:

@@ -69,13 +69,14 @@ def _run_on(step: ClaimedStep | None, worker: Worker, over: Callable[[], bool]) 
     """Run a step, and the steps that each one leads to."""
     count = 0
     while step is not None:
-        if count and over():
+        late = over()
+        if count and late:
             # Claimed when the one before it ended, which may have taken long: it is due again, for whoever has time.
             step_store.release(step, 0.0)
             break
         worker.begin(step)
         try:
-            step = run_step(step, None if over() else worker.queue)
+            step = run_step(step, None if late else worker.queue)
         finally:
             worker.begin(None)
         count += 1

@@ -74,12 +74,20 @@ def _attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     signature = Signature.of(fn)
     args, kwargs = signature.decode_arguments(step.args)
     timeout = step.options.get("timeout")
+    if timeout is None and step.kind == StepKind.ACTION:
+        return _outcome(step, fn, signature, args, kwargs, None)
     with deadline(timeout), _surroundings(step.kind):
-        value = call(fn, args, kwargs, timeout) if stand_in is None else stand_in(step, fn, args, kwargs, timeout)
-        text, decoded = signature.result.encode_checked(
-            value, what=f"result of step {step.number} ({step.name})", max_bytes=settings.MAX_PAYLOAD_BYTES
-        )
-    return Outcome(step.number, result=text, value=decoded, has_value=True)
+        return _outcome(step, fn, signature, args, kwargs, timeout)
+
+
+def _outcome(
+    step: ClaimedStep, fn: Callable[..., Any], signature: Signature, args: Any, kwargs: Any, timeout: float | None
+) -> Outcome:
+    value = call(fn, args, kwargs, timeout) if stand_in is None else stand_in(step, fn, args, kwargs, timeout)
+    text, decoded = signature.result.encode_checked(
+        value, what=f"result of step {step.number} ({step.name})", max_bytes=settings.MAX_PAYLOAD_BYTES
+    )
+    return Outcome(step.number, text, None, decoded, True)
 
 
 def call(fn: Callable[..., Any], args: Any, kwargs: Any, timeout: float | None = None) -> Any:

@@ -15,7 +15,7 @@ from ..core.definitions import Definition
 from ..core.journal import ClaimedStep, WorkflowRecord
 from ..core.limits import Limits
 from ..core.replay import Replay
-from ..store.database import alias
+from ..store.database import alias, connection
 from .deadlines import DeadlineReached
 from .dispatch import interrupts
 
@@ -80,6 +80,8 @@ class LiveHandlers:
         """Put a waiting handler back once the transaction is committed; until then it is ahead of its journal."""
         if self.none_kept:
             live.replay.close()
+        elif not connection().in_atomic_block:
+            self.keep(workflow_id, live)
         else:
             transaction.on_commit(partial(self.keep, workflow_id, live), using=alias(), robust=True)
 

@@ -41,7 +41,17 @@ class _Untraced:
 
 
 _UNTRACED = _Untraced()
+_NOBODY = nullcontext(_UNTRACED)
 _INSTALLED = find_spec("opentelemetry") is not None
+
+
+def _listening() -> bool:
+    """Whether the project has said where spans go."""
+    if not _INSTALLED:
+        return False
+    from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+
+    return not isinstance(get_tracer_provider(), ProxyTracerProvider)
 
 
 def starting(name: str) -> AbstractContextManager[Start]:
@@ -55,8 +65,8 @@ def starting(name: str) -> AbstractContextManager[Start]:
 
 def attempting(step: ClaimedStep) -> AbstractContextManager[Span]:
     """While an attempt of a step runs: a span of its own, in the trace of the start, and linked to it."""
-    if not _INSTALLED:
-        return nullcontext(_UNTRACED)
+    if not step.trace and not _listening():
+        return _NOBODY
     from . import spans
 
     return spans.attempting(step)

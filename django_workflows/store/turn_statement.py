@@ -38,7 +38,7 @@ class Shape(NamedTuple):
     waits: bool
     deliveries: bool
     drops: bool
-    new: int
+    new: str
     now: str
     expires: str
     tells: str
@@ -74,7 +74,7 @@ def write_turn(turn: TurnRecord, expires: str) -> tuple[datetime, int] | None:
         waits=bool(waits),
         deliveries=bool(turn.deliveries),
         drops=bool(turn.dropped),
-        new=min(len(turn.new_steps), 2),
+        new=_new_kind(turn),
         now=Moment().sql(),
         expires=expires if turn.ending is not None else "",
         tells=telling("%(id)s::uuid"),
@@ -86,8 +86,8 @@ def write_turn(turn: TurnRecord, expires: str) -> tuple[datetime, int] | None:
         values |= _end_values(ends[0])
     if waits or turn.deliveries or turn.dropped or turn.ending is not None:
         values |= _list_values(turn, waits)
-    if turn.new_steps:
-        values |= _new_values(turn)
+    if shape.new:
+        values |= _new_values(turn, shape.new)
     return _run(_sql(shape), values)
 
 
@@ -151,7 +151,32 @@ def _list_values(turn: TurnRecord, waits: Sequence[StepEnd]) -> dict[str, Any]:
     }
 
 
-def _new_values(turn: TurnRecord) -> dict[str, Any]:
+def _new_kind(turn: TurnRecord) -> str:
+    """Which of the ways there are to insert new steps; the commonest is one that this worker runs."""
+    if len(turn.new_steps) != 1:
+        return "many" if turn.new_steps else ""
+    return "running" if turn.new_steps[0].state == "running" and turn.ending is None else "one"
+
+
+def _running_values(step: NewStep) -> dict[str, Any]:
+    return {
+        "new_number": step.number,
+        "new_kind": str(step.kind),
+        "new_name": step.name,
+        "new_function": step.function,
+        "new_args": step.args,
+        "new_options": step.options,
+        "new_seconds": step.lease,
+        "new_claimed_by": step.claimed_by,
+        "new_queue": step.queue,
+        "new_priority": step.priority,
+        "new_pool": step.pool,
+    }
+
+
+def _new_values(turn: TurnRecord, kind: str) -> dict[str, Any]:
+    if kind == "running":
+        return _running_values(turn.new_steps[0])
     ending = turn.ending is not None
     rows = [_new_step(step, ending=ending) for step in turn.new_steps]
     columns: Sequence[Any] = rows[0] if len(rows) == 1 else [list(column) for column in zip(*rows, strict=True)]
@@ -228,7 +253,7 @@ def _sql(shape: Shape) -> str:
         which = "<> ALL(%(touched)s::int[])" if shape.ending else "= ANY(%(dropped)s::int[])"
         parts.append(f"dropped AS ({_DROP} AND number {which})")
     if shape.new:
-        parts.append(f"added AS ({_insert(many=shape.new > 1)})")
+        parts.append(f"added AS ({_RUNNING if shape.new == 'running' else _insert(many=shape.new == 'many')})")
     version = f"CASE WHEN EXISTS (SELECT FROM ended) THEN version ELSE ('{VOID} ' || version)::bigint END"
     told = f"{version if shape.ends else 'version'}{shape.tells}"
     return f"WITH {', '.join(parts)} SELECT {EPOCH_MICROSECONDS}, {told} FROM turn"
@@ -283,6 +308,14 @@ _DROP = (
     f"UPDATE {STEP} SET state = 'canceled', due_at = NULL, finished_at = turn.now FROM turn "
     "WHERE workflow_id = %(id)s AND state IN ('queued', 'running', 'waiting')"
 )
+
+
+_RUNNING = f"""
+    INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
+        claimed_by, progress, queue, priority, pool, created_at, queued_at, started_at)
+    SELECT %(id)s::uuid, %(new_number)s::int, %(new_kind)s, %(new_name)s, %(new_function)s, %(new_args)s,
+        %(new_options)s, 'running', 1, '[]', now + %(new_seconds)s::float8 * interval '1 second', %(new_claimed_by)s,
+        '', %(new_queue)s, %(new_priority)s::int, %(new_pool)s, now, now, now FROM turn"""
 
 
 def _insert(*, many: bool) -> str:
