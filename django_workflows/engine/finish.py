@@ -201,7 +201,8 @@ def _finish_alone(step: ClaimedStep, produce: Callable[[], Outcome], queue: str 
 
 def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
     """Queue another attempt, if the attempt failed and the policy has one left; True if it does not end here."""
-    failure, policy = outcome.error, policy_of(step)
+    failure = outcome.error
+    policy = None if failure is None else policy_of(step)
     if failure is None or policy is None:
         return False
     if not policy.covers((failure.type, *failure.bases)):

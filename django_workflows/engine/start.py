@@ -18,8 +18,10 @@ from ..exceptions import InvalidArguments, InvalidStep, WorkflowAlreadyRunning
 from ..models import uuid7
 from ..store import workflows
 from ..store.database import atomic, clock, retrying
+from ..store.new_workflows import insert
 from . import announce, tracing
 from .advance import take_turn
+from .alone import can_stand_alone
 from .callbacks import callback_path, seal
 from .dispatch import queue_name, wake
 
@@ -102,19 +104,22 @@ def start_or_find(definition: Definition[Any, Any], args: str, options: StartOpt
 
 def _start(new: NewWorkflow, options: StartOptions) -> UUID:
     def change() -> UUID:
-        with atomic():
-            while not workflows.insert(new):
-                taken = _taken(new, options)
-                if taken is not None:
-                    return taken
-            announce.workflow_started(new.id, new.name)
-            if options.start_async:
-                wake(new.queue, _seconds(options))
-            else:
-                take_turn(new.id, 1, None, strict=True)
-            return new.id
+        while not insert(new):
+            taken = _taken(new, options)
+            if taken is not None:
+                return taken
+        announce.workflow_started(new.id, new.name)
+        if options.start_async:
+            wake(new.queue, _seconds(options))
+        else:
+            take_turn(new.id, 1, None, strict=True)
+        return new.id
 
-    return retrying(change)
+    def whole() -> UUID:
+        with atomic():
+            return change()
+
+    return retrying(change if options.start_async and can_stand_alone() else whole)
 
 
 def _taken(new: NewWorkflow, options: StartOptions) -> UUID | None:

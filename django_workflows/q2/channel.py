@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
-from ..store.database import connection, execute, is_postgresql
+from django.db import transaction
+
+from ..store.database import alias, connection, execute, is_postgresql
+from ..store.prepared import run_one
 from .stopping import stopping
 
 CHANNEL = "django_workflows"
@@ -13,6 +17,10 @@ CHANNEL = "django_workflows"
 _TICK = 0.005
 #: Seconds between two looks at whether the cluster is stopping, which costs no query.
 _SLICE = 0.25
+
+
+def _notify(queue: str) -> None:
+    run_one("SELECT pg_notify(%s, %s)", [CHANNEL, queue])
 
 
 class Channel:
@@ -25,9 +33,13 @@ class Channel:
 
     @staticmethod
     def announce(queue: str) -> None:
-        """Say that there is work in a queue; heard when the transaction commits."""
+        """Say that there is work in a queue, once the transaction is committed.
+
+        In a transaction of its own, which writes nothing: one that notifies keeps all others that notify waiting while
+        it commits, and to write takes long then.
+        """
         if is_postgresql():
-            execute("SELECT pg_notify(%s, %s)", [CHANNEL, queue])
+            transaction.on_commit(partial(_notify, queue), using=alias(), robust=True)
 
     def wait(self, seconds: float) -> bool:
         """Wait until something was announced, but not longer than ``seconds``; whether it may have been.

@@ -21,10 +21,11 @@ from .database import (
     put_uuid,
 )
 from .listening import telling
+from .new_workflows import insert_children
 from .prepared import in_one_statement
 from .rows import STEP, STEP_COLUMNS, WORKFLOW, dump_failure, step_record
 from .turn_statement import write_turn as write_in_one_statement
-from .workflows import insert_children, levels
+from .workflows import levels
 
 
 def load(workflow_id: UUID, *, from_number: int = 0, numbers: Iterable[int] = ()) -> list[StepRecord]:

@@ -13,9 +13,9 @@ from ..models import uuid7
 from . import events
 from .database import clock, execute, fetch_all, fetch_one, is_postgresql, now_sql, put_instant, put_uuid, read_uuid
 from .journals import end_wait
+from .new_workflows import insert_children
 from .retention import delete_descendants
 from .rows import EVENT, STEP, WORKFLOW
-from .workflows import insert_children
 
 _REOPENED = "state = 'canceled' AND delivery IS NULL"
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from ..conf import settings
-from ..core.entries import NewWorkflow
 from ..core.journal import WorkflowRecord
 from ..models import Workflow
 from .database import (
@@ -20,12 +18,9 @@ from .database import (
     clock,
     due_order,
     execute,
-    execute_many,
     fetch_all,
     fetch_one,
-    is_postgresql,
     now_sql,
-    put_instant,
     put_uuid,
     read_instant,
     read_uuid,
@@ -33,61 +28,6 @@ from .database import (
 )
 from .listening import telling
 from .rows import STEP, WORKFLOW, WORKFLOW_COLUMNS, workflow_record
-
-_INSERT = f"""
-INSERT INTO {WORKFLOW} (id, name, state, args, queue, priority, key, idempotency_key, on_complete, on_complete_seal,
-    context, parent_id, parent_step, depth, retain_for, trace, problem, generation, version, delivered,
-    journal_bytes, deliveries, claimed_by, continuations, reopened, created_at, due_at)
-VALUES (%s, %s, 'in_progress', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 1, 1, 0, %s,
-    0, '', 0, {{false}}, {{now}}, {{due}})
-"""
-
-
-def insert(new: NewWorkflow) -> bool:
-    """Store a workflow. False, and nothing stored, if its id or one of its keys is taken."""
-    levels.note(WORKFLOW, new.queue, new.priority)
-    return execute(_insert_sql(new) + " ON CONFLICT DO NOTHING", _insert_params(new)) == 1
-
-
-def insert_children(children: Sequence[NewWorkflow]) -> None:
-    """Store the children of a workflow whose row the caller has locked."""
-    groups: dict[str, list[tuple[object, ...]]] = {}
-    for child in children:
-        levels.note(WORKFLOW, child.queue, child.priority)
-        groups.setdefault(_insert_sql(child), []).append(_insert_params(child))
-    for sql, rows in groups.items():
-        execute_many(sql, rows)
-
-
-def _insert_sql(new: NewWorkflow) -> str:
-    moment = Moment()
-    due = "%s" if new.run_at is not None else moment.sql(new.delay or 0.0)
-    return _INSERT.format(now=moment.sql(), due=due, false="FALSE" if is_postgresql() else "0")
-
-
-def _insert_params(new: NewWorkflow) -> tuple[object, ...]:
-    retain = new.retain_for
-    if retain is not None and not is_postgresql():
-        retain = round(retain.total_seconds() * 1_000_000)  # type: ignore[assignment]
-    return (
-        put_uuid(new.id),
-        new.name,
-        new.args,
-        new.queue,
-        new.priority,
-        new.key,
-        new.idempotency_key,
-        new.on_complete,
-        new.on_complete_seal,
-        new.context,
-        put_uuid(new.parent),
-        new.parent_step,
-        new.depth,
-        retain,
-        new.trace,
-        len(new.args),
-        *(() if new.run_at is None else (put_instant(new.run_at),)),
-    )
 
 
 def find_by_idempotency_key(name: str, key: str) -> UUID | None:
