@@ -1,4 +1,4 @@
-"""The app's settings: one dict, ``DJANGO_WORKFLOWS``, read anew on each access so that tests can override it."""
+"""The app's settings: one dict, ``DJANGO_WORKFLOWS``, which tests can override."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 
 from .core.masking import SENSITIVE
 
@@ -186,26 +187,26 @@ def problems() -> Iterator[tuple[str, str]]:
 class Settings:
     """``settings.LEASE`` and so on: the project's value, or the default.
 
-    What was read is kept as long as the project's dict has the very same object under that key.
+    What was read is kept as an attribute until Django says that the setting has changed, as it does in tests.
     """
-
-    def __init__(self) -> None:
-        self._read: dict[str, tuple[Any, Any]] = {}
 
     def __getattr__(self, key: str) -> Any:
         setting = SETTINGS.get(key)
         if setting is None:
             raise AttributeError(key)
         value = user_settings().get(key, setting.default)
-        known = self._read.get(key)
-        if known is not None and known[0] is value:
-            return known[1]
         try:
             read = setting.read(value)
         except ValueError as error:
             raise ImproperlyConfigured(f"DJANGO_WORKFLOWS[{key!r}] must be {error}, got {value!r}") from None
-        self._read[key] = value, read
+        self.__dict__[key] = read
         return read
+
+    def forget(self, *, setting: str, **kwargs: Any) -> None:
+        """Read again what this one of Django's settings has to do with."""
+        if setting in ("DJANGO_WORKFLOWS", "DATABASES"):
+            self.__dict__.clear()
 
 
 settings = Settings()
+setting_changed.connect(settings.forget)

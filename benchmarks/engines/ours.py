@@ -74,10 +74,7 @@ class Ours:
     def long(self, steps: int, *, every: int | None = None, seconds: float = 0.01) -> list[float]:
         from django_workflows.models import Step, Workflow
 
-        if every:
-            workflow_id = self._flow("naps").start(steps, every, seconds)
-        else:
-            workflow_id = self._flow("actions").start(steps)
+        workflow_id = self._flow("naps").start(steps, every, seconds) if every else self._flow("actions").start(steps)
         until(lambda: Workflow.objects.filter(id=workflow_id, finished_at__isnull=False).exists(), pause=0.05)
         ends = Step.objects.filter(workflow_id=workflow_id, kind="action").order_by("number")
         return [instant.timestamp() for instant in ends.values_list("finished_at", flat=True)]
@@ -135,4 +132,4 @@ class Ours:
                 cursor.execute("VACUUM ANALYZE")
             else:
                 for table in tables.split(", "):
-                    cursor.execute(f"DELETE FROM {table}")
+                    cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - a name from above

@@ -47,8 +47,6 @@ _INSTALLED = find_spec("opentelemetry") is not None
 
 def _listening() -> bool:
     """Whether the project has said where spans go."""
-    if not _INSTALLED:
-        return False
     from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
     return not isinstance(get_tracer_provider(), ProxyTracerProvider)
@@ -65,7 +63,7 @@ def starting(name: str) -> AbstractContextManager[Start]:
 
 def attempting(step: ClaimedStep) -> AbstractContextManager[Span]:
     """While an attempt of a step runs: a span of its own, in the trace of the start, and linked to it."""
-    if not step.trace and not _listening():
+    if not _INSTALLED or not (step.trace or _listening()):
         return _NOBODY
     from . import spans
 

@@ -32,7 +32,7 @@ frozen_at: datetime | None = None
 
 
 def alias() -> str:
-    return str(settings.DATABASE)
+    return settings.DATABASE  # type: ignore[no-any-return]
 
 
 def connection() -> BaseDatabaseWrapper:

@@ -26,7 +26,7 @@ class Costs:
     def statement(self, execute, sql, params, many, context):
         result = execute(sql, params, many, context)
         # An UPDATE that finds nothing writes nothing: the claim that ends a drain. SQLite cannot always tell.
-        if sql.lstrip().startswith(("INSERT", "UPDATE", "DELETE")) and context["cursor"].rowcount:
+        if sql.lstrip().startswith(("INSERT", "UPDATE", "DELETE", "WITH turn")) and context["cursor"].rowcount:
             self.writes = True
         if not connection.in_atomic_block:
             self.end_transaction()
