@@ -10,6 +10,7 @@ from django.db import DataError
 from ..core.entries import StepEnd
 from ..core.journal import ClaimedStep
 from .database import Moment, clock, frozen_at
+from .listening import telling
 from .prepared import run_one
 from .rows import STEP, WORKFLOW, dump_failure
 from .turn_statement import EPOCH_MICROSECONDS, VOID, instant_of
@@ -48,7 +49,7 @@ def end_apart(step: ClaimedStep, end: StepEnd, *, here: bool) -> Ended | None:
         "alone": _TAKEN if here else 0.0,
     }
     try:
-        row = run_one(_SQL.format(now=Moment().sql()), values)
+        row = run_one(_SQL.format(now=Moment().sql(), tells=telling("%(id)s::uuid")), values)
     except DataError as error:
         if VOID in str(error):
             return None
@@ -76,6 +77,6 @@ WITH turn AS (
     RETURNING 1
 )
 SELECT {EPOCH_MICROSECONDS},
-    CASE WHEN EXISTS (SELECT FROM ended) THEN version ELSE ('{VOID} ' || version)::bigint END, open
+    CASE WHEN EXISTS (SELECT FROM ended) THEN version ELSE ('{VOID} ' || version)::bigint END, open{{tells}}
 FROM turn
 """

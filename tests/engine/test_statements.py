@@ -10,7 +10,7 @@ from tests.engine.scenarios import SCENARIOS, check_end, start_over
 pytestmark = pytest.mark.postgres
 #: What two runs of one workflow cannot have in common (sizes depend on ids), and what counts only by being there.
 DIFFERENT = {"id", "workflow_id", "parent_id", "version", "journal_bytes"}
-THERE = {"on_complete_seal", "claimed_by", "result", "error", "failures"}
+THERE = {"claimed_by", "trace", "on_complete_seal", "result", "error", "failures"}
 
 
 def rows(model):
