@@ -38,7 +38,7 @@ class handler_limits:  # noqa: N801 - reads as a statement
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         try:
-            self._deadline.__exit__(kind, error, traceback)  # type: ignore[arg-type]
+            self._deadline.__exit__(kind, error, traceback)
         except DeadlineReached as late:
             error = late
         if self._watch.interruption is not None:

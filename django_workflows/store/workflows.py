@@ -20,6 +20,7 @@ from .database import (
     execute,
     fetch_all,
     fetch_one,
+    is_postgresql,
     now_sql,
     put_uuid,
     read_instant,
