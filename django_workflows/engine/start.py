@@ -96,7 +96,7 @@ def start(definition: Definition[Any, Any], args: str, options: StartOptions) ->
 def start_or_find(definition: Definition[Any, Any], args: str, options: StartOptions) -> tuple[UUID, bool]:
     """As ``start``; also whether it is a new one, and not the workflow that has its key already."""
     with tracing.starting(definition.name) as started:
-        new = _new_workflow(definition, args, options, started.context)
+        new = new_workflow(definition, args, options, started.context)
         workflow_id = _start(new, options)
         started.made(workflow_id)
     return workflow_id, workflow_id == new.id
@@ -110,7 +110,7 @@ def _start(new: NewWorkflow, options: StartOptions) -> UUID:
                 return taken
         announce.workflow_started(new.id, new.name)
         if options.start_async:
-            wake(new.queue, _seconds(options))
+            wake(new.queue, delay_of(options))
         else:
             take_turn(new.id, 1, None, strict=True)
         return new.id
@@ -139,7 +139,8 @@ def _taken(new: NewWorkflow, options: StartOptions) -> UUID | None:
     return running
 
 
-def _new_workflow(definition: Definition[Any, Any], args: str, options: StartOptions, trace: str) -> NewWorkflow:
+def new_workflow(definition: Definition[Any, Any], args: str, options: StartOptions, trace: str) -> NewWorkflow:
+    """What a start with these options stores."""
     retain = None if options.retain_for is None else to_seconds(options.retain_for, what="retain_for")
     context = None
     if options.context is not None:
@@ -165,7 +166,8 @@ def _new_workflow(definition: Definition[Any, Any], args: str, options: StartOpt
     )
 
 
-def _seconds(options: StartOptions) -> float:
+def delay_of(options: StartOptions) -> float:
+    """Seconds from now until a workflow with these options begins."""
     if options.run_at is not None:
         return (options.run_at - clock.estimate()).total_seconds()
     return 0.0 if options.run_after is None else to_seconds(options.run_after, what="run_after")

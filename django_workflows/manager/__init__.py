@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +37,18 @@ class WorkflowManager(SyncManager):
     ) -> UUID:
         """``start``, for async code."""
         return await sync_to_async(self.start)(definition, args, **options)
+
+    async def astart_many(
+        self,
+        definition: str | Definition[Any, Any],
+        arguments: Iterable[Mapping[str, Any]],
+        *,
+        idempotency_keys: Iterable[str | None] | None = None,
+        **options: Any,
+    ) -> list[UUID]:
+        """``start_many``, for async code."""
+        start = sync_to_async(self.start_many)
+        return await start(definition, arguments, idempotency_keys=idempotency_keys, **options)
 
     async def astatus(self, workflow_id: UUID | str) -> WorkflowStatus:
         """``status``, for async code."""

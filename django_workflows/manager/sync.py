@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from ..engine.cancel import cancel
 from ..engine.restart import FromStep, restart
 from ..engine.retry_now import retry_now
 from ..engine.start import StartOptions, start
+from ..engine.start_many import start_many
 from ..exceptions import InvalidArguments, InvalidDefinition
 from ..models import Step, Workflow
 from ..store import steps as step_store
@@ -148,12 +149,27 @@ class SyncManager(Messages):
         nothing then.
         """
         found = registry.find(definition) if isinstance(definition, str) else definition
-        if args is not None and not isinstance(args, Mapping):
-            raise InvalidArguments(f"{found.name}: arguments by name are needed, as a dict, got {type(args).__name__}")
-        text = found.signature.encode_mapping(
-            args or {}, what=f"arguments of {found.name}", max_bytes=settings.MAX_PAYLOAD_BYTES
-        )
+        text = _named_arguments(found, {} if args is None else args, f"arguments of {found.name}")
         return start(found, text, StartOptions().derive(**options))
+
+    def start_many(
+        self,
+        definition: str | Definition[Any, Any],
+        arguments: Iterable[Mapping[str, Any]],
+        *,
+        idempotency_keys: Iterable[str | None] | None = None,
+        **options: Any,
+    ) -> list[UUID]:
+        """Start a workflow for each dict of arguments by name, all or none; their ids, in that order.
+
+        ``idempotency_keys`` has one for each, or ``None``. Raises ``DefinitionNotFound`` or ``InvalidArguments``, and
+        stores nothing then.
+        """
+        found = registry.find(definition) if isinstance(definition, str) else definition
+        texts = [
+            _named_arguments(found, each, f"arguments of {found.name}, item {n}") for n, each in enumerate(arguments)
+        ]
+        return start_many(found, texts, StartOptions().derive(**options), idempotency_keys)
 
     # -- looking
 
@@ -210,3 +226,9 @@ class SyncManager(Messages):
     def cleanup(self, workflow_id: UUID | str) -> bool:
         """Delete a finished workflow with its steps, events and children; False when unknown or still running."""
         return cleanup_verb.cleanup(as_id(workflow_id))
+
+
+def _named_arguments(definition: Definition[Any, Any], args: Any, what: str) -> str:
+    if not isinstance(args, Mapping):
+        raise InvalidArguments(f"{what}: arguments by name are needed, as a dict, got {type(args).__name__}")
+    return definition.signature.encode_mapping(args, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
