@@ -16,7 +16,7 @@ TESTS_MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format clean simulate chaos
+.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format bench bench-peers clean simulate chaos
 
 CHAOS = --workflows 2000 --every 1 --spread 110
 
@@ -31,6 +31,8 @@ help:
 	@echo "make screenshots       make the pictures of the admin in docs/images anew"
 	@echo "make simulate          seeded schedules of the engine with deaths and lost messages (SEEDS=2000, SEED=17 for one)"
 	@echo "make format            put the code in order"
+	@echo "make bench             measure the engine beside the database alone (a few minutes)"
+	@echo "make bench-peers       the same beside other engines, installed from PyPI"
 	@echo "make clean             remove everything that was made, .venv too"
 
 $(RUN): pyproject.toml
@@ -90,6 +92,13 @@ chaos: $(DEV)
 format: $(DEV)
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
+
+bench: $(DEV)
+	@$(PY) -m benchmarks $(ARGS)
+
+bench-peers: $(DEV)
+	@$(INSTALL) --editable '.[bench]'
+	@$(PY) -m benchmarks --peers $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist docs/_build htmlcov .coverage .coverage.* .hypothesis

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.postgres import connection_settings
 
-SECRET_KEY = "only for benchmarks"  # noqa: S105
+SECRET_KEY = "only for benchmarks"
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -132,4 +132,4 @@ class Ours:
                 cursor.execute("VACUUM ANALYZE")
             else:
                 for table in tables.split(", "):
-                    cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - a name from above
+                    cursor.execute(f"DELETE FROM {table}")

@@ -143,7 +143,12 @@ def locked_turn(
     turn = Turn(workflow, live, at)
     with closing_on_error(live):
         with handler_limits(definition):
-            records = journals.load(workflow.id, from_number=live.replay.next_number, numbers=list(live.replay.open))
+            records = journals.load(
+                workflow.id,
+                from_number=live.replay.next_number,
+                numbers=list(live.replay.open),
+                delivered=live.replay.delivered,
+            )
             live.replay.catch_up(
                 records,
                 fresh=workflow.started_at is None,

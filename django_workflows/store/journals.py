@@ -28,16 +28,20 @@ from .turn_statement import write_turn as write_in_one_statement
 from .workflows import levels
 
 
-def load(workflow_id: UUID, *, from_number: int = 0, numbers: Iterable[int] = ()) -> list[StepRecord]:
-    """The journal from a step on, and those of ``numbers``, in order of number."""
+def load(
+    workflow_id: UUID, *, from_number: int = 0, numbers: Iterable[int] = (), delivered: int = 0
+) -> list[StepRecord]:
+    """The journal from a step on, and those of ``numbers`` that do not wait for a worker, in order of number.
+
+    ``delivered``: how many outcomes whoever asks has seen, so that it need not see them again.
+    """
     wanted = [number for number in numbers if number < from_number]
     where, params = "number >= %s", [put_uuid(workflow_id), from_number]
-    if len(wanted) > 500:
-        where, params = "number >= %s", [put_uuid(workflow_id), min(wanted)]
-    elif wanted:
-        where = f"(number >= %s OR number IN ({', '.join('%s' for _ in wanted)}))"
-        params += wanted
-    rows = fetch_all(f"SELECT {STEP_COLUMNS} FROM {STEP} WHERE workflow_id = %s AND {where} ORDER BY number", params)
+    if wanted:
+        those = f"number IN ({', '.join('%s' for _ in wanted)})" if len(wanted) <= 500 else "number >= %s"
+        where += f" OR ({those} AND state NOT IN ('queued', 'running') AND (delivery IS NULL OR delivery > %s))"
+        params += [*(wanted if len(wanted) <= 500 else [min(wanted)]), delivered]
+    rows = fetch_all(f"SELECT {STEP_COLUMNS} FROM {STEP} WHERE workflow_id = %s AND ({where}) ORDER BY number", params)
     return [step_record(row) for row in rows]
 
 
