@@ -16,7 +16,7 @@ TESTS_MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format bench bench-peers clean simulate chaos
+.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format bench bench-peers clean simulate chaos security
 
 CHAOS = --workflows 2000 --every 1 --spread 110
 
@@ -27,7 +27,7 @@ help:
 	@echo "make test-sqlite       the tests on SQLite      (ARGS='-k name' for some of them)"
 	@echo "make test-postgres     the tests on PostgreSQL  (DATABASE_URL for a server of yours)"
 	@echo "make chaos             2,000 workflows while processes and databases are killed (ARGS='--seed 7' to repeat a run)"
-	@echo "make lint types contracts migrations-check docs    the other parts of make test"
+	@echo "make lint security types contracts migrations-check docs    the other parts of make test"
 	@echo "make screenshots       make the pictures of the admin in docs/images anew"
 	@echo "make simulate          seeded schedules of the engine with deaths and lost messages (SEEDS=2000, SEED=17 for one)"
 	@echo "make format            put the code in order"
@@ -52,11 +52,15 @@ demo: $(RUN)
 serve: $(RUN)
 	@$(PY) manage.py serve
 
-test: lint types contracts migrations-check docs test-sqlite test-postgres
+test: lint security types contracts migrations-check docs test-sqlite test-postgres
 
 lint: $(DEV)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+
+security: $(DEV)
+	@$(PY) -m bandit -q -ll -c pyproject.toml -r django_workflows
+	@$(PY) -m tests.audit
 
 types: $(DEV)
 	@$(PY) -m mypy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ..exceptions import InvalidStep
 
@@ -30,11 +30,15 @@ def to_seconds(duration: Duration, *, what: str) -> float:
 
 
 def aware(instant: datetime, *, what: str) -> datetime:
-    """``instant`` unchanged; ``InvalidStep`` naming ``what`` if it has no time zone."""
+    """``instant`` unchanged; ``InvalidStep`` naming ``what`` if it has no time zone, or no place in UTC."""
     if not isinstance(instant, datetime):
         raise InvalidStep(f"{what}: an aware datetime is needed, got {instant!r}")
     if instant.tzinfo is None or instant.utcoffset() is None:
         raise InvalidStep(
             f"{what}: {instant!r} has no time zone; use an aware datetime, as django.utils.timezone.now()"
         )
+    try:
+        instant.astimezone(UTC)
+    except OverflowError:
+        raise InvalidStep(f"{what}: {instant!r} lies outside of the years 1 to 9999 in UTC") from None
     return instant

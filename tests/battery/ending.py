@@ -18,7 +18,7 @@ def bring_to_an_end(*, rounds: int = 200) -> None:
         if not running:
             return
         seconds = workflow_store.next_due("")
-        if seconds is not None and seconds < 3600:
+        if seconds is not None and seconds < 8000:
             advance(max(0.0, seconds) + 0.001)
             continue
         for each in running:

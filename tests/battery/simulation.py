@@ -30,7 +30,7 @@ from django_workflows.store import workflows as workflow_store
 from tests.battery.observation import start_over
 from tests.engine.dying import mortal
 from tests.engine.replays import assert_all_replay
-from tests.races import flows
+from tests.races import flows, invariants
 from tests.races.invariants import check
 
 workflow = flows.workflow
@@ -83,11 +83,11 @@ class Simulation:
     # -- the run
 
     def run(self, events: int = 45) -> None:
-        before, act = dispatch.use(self), flows.act
+        before = dispatch.use(self)
         uniform, finish.uniform = finish.uniform, self.random.random
         start_over()
         database.frozen_at = EPOCH
-        flows.meanwhile = self.meanwhile
+        flows.meanwhile, invariants.latest_time = self.meanwhile, lambda: self.latest
         try:
             for number in range(events):
                 self.something_happens(0)
@@ -96,7 +96,7 @@ class Simulation:
             self.come_to_an_end()
             self.everything_holds()
         finally:
-            flows.meanwhile, flows.act = None, act
+            flows.meanwhile, invariants.latest_time = None, database.now
             finish.uniform = uniform
             dispatch.use(before)
             database.frozen_at = None
