@@ -1,7 +1,9 @@
 """Databases and clusters for the tests. Settings of both are in ``tests/settings.py``."""
 
+import itertools
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -59,11 +61,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [report for found in terminalreporter.stats.values() for report in found]
+    found = itertools.chain.from_iterable(terminalreporter.stats.values())
+    reports = [report for report in found if getattr(report, "when", "") == "call"]
     figures = [text for report in reports for key, text in getattr(report, "user_properties", ()) if key == "figures"]
     deaths = [count for report in reports for key, count in getattr(report, "user_properties", ()) if key == "deaths"]
     if deaths:
         figures.append(f"deaths at statements and commits: {sum(deaths)} in {len(deaths)} verbs")
+    poison = Counter(
+        text for report in reports for key, text in getattr(report, "user_properties", ()) if key == "poison"
+    )
+    if poison:
+        figures.append(f"poison {dict(sorted(poison.items()))}")
     if figures:
         terminalreporter.section("figures")
     for text in sorted(set(figures)):
