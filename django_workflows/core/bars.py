@@ -38,6 +38,31 @@ class Segment:
 
 def segments(step: StepHistory, now: datetime) -> tuple[Segment, ...]:
     """What became of a step over time, up to ``now`` if it has not ended."""
+    return _of_one_attempt(step) or _drawn(step, now)
+
+
+def _of_one_attempt(step: StepHistory) -> tuple[Segment, ...] | None:
+    """What ``_drawn`` gives for a step that went well at once, in a third of the time: most steps of a long journal.
+
+    ``None`` for any other, and where the clocks of several machines disagree.
+    """
+    if len(step.attempts) != 1:
+        return None
+    attempt = step.attempts[0]
+    started, finished = attempt.started_at, attempt.finished_at
+    if attempt.state != AttemptState.COMPLETED or started is None or finished is None or finished != step.finished_at:
+        return None
+    if not step.created_at <= attempt.queued_at <= started <= finished:
+        return None
+    ran = Segment(SegmentKind.RAN, started, finished)
+    if step.created_at == started:
+        return (ran,)
+    waited = Segment(SegmentKind.WAITING, step.created_at, attempt.queued_at)
+    queued = Segment(SegmentKind.QUEUED, attempt.queued_at, started)
+    return (*(each for each in (waited, queued) if each.end > each.start), ran)
+
+
+def _drawn(step: StepHistory, now: datetime) -> tuple[Segment, ...]:
     bar = _Bar(step.created_at, step.finished_at or now)
     if not step.attempts:
         bar.mark(_without_attempts(step), bar.end)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from django_workflows.core.attempts import Attempt, AttemptState, StepHistory
-from django_workflows.core.bars import segments
+from django_workflows.core.bars import _drawn, segments
 from django_workflows.core.timeline import Timeline, human, layout
 from django_workflows.core.timescale import Scale, Span, collapsible, idle_gaps
 
@@ -398,3 +398,12 @@ def test_steps_of_a_child_stand_below_it() -> None:
 )
 def test_durations_are_told_in_one_or_two_units(seconds: float, text: str) -> None:
     assert human(timedelta(seconds=seconds)) == text
+
+
+@given(st.tuples(*[st.integers(0, 3)] * 4))
+def test_a_step_that_went_well_at_once_is_drawn_as_any_other(instants: tuple[int, ...]) -> None:
+    created, queued, started, finished = instants
+    step = tried(
+        attempt(1, "completed", queued, started, finished), created=created, finished=finished, state="completed"
+    )
+    assert segments(step, at(9)) == _drawn(step, at(9))
