@@ -16,16 +16,16 @@ PLACES = {
     "workflow": {NEW: (0, 1), "in_progress": (1, 1), "completed": (2.4, 0), "failed": (2.4, 1), "canceled": (2.4, 2)},
     "step": {
         NEW: (0, 1),
-        "queued": (1, 0),
-        "running": (2.1, 0.9),
-        "waiting": (1, 2),
-        "completed": (3.4, 0),
-        "failed": (3.4, 1),
-        "canceled": (3.4, 2),
+        "queued": (1.1, 0),
+        "running": (2.6, -0.35),
+        "waiting": (1.1, 2),
+        "completed": (4.1, 0),
+        "failed": (4.6, 1),
+        "canceled": (4.1, 2),
     },
     "event": {NEW: (0, 0.5), "created": (1, 0), "sent": (1, 1), "consumed": (2.2, 1)},
 }
-_STEP_X, _STEP_Y, _LEFT, _TOP = 150, 110, 70, 50
+_STEP_X, _STEP_Y, _LEFT, _TOP = 150, 125, 70, 85
 _HALF_WIDTH, _HALF_HEIGHT, _DOT = 52, 17, 7
 _BEND = 22
 Point = tuple[float, float]

@@ -30,3 +30,24 @@ def test_every_option_of_a_verb_is_described(verb: str) -> None:
     described = set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE))
     assert described == {option for option in verbs()[verb]._option_string_actions if option[:2] == "--"} - COMMON
     assert verbs()[verb].description
+
+
+PROMISED = {
+    "list",
+    "show",
+    "start",
+    "watch",
+    "cancel",
+    "restart",
+    "send",
+    "cleanup",
+    "definitions",
+    "cluster",
+    "recover",
+}
+PROMISED |= {"check-replay", "doctor"}
+
+
+@pytest.mark.parametrize("verb", sorted(PROMISED))
+def test_every_promised_verb_is_there_and_writes_json(verb: str) -> None:
+    assert "--json" in verbs()[verb]._option_string_actions
