@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings as django_settings
+from django.contrib import admin
 from django.dispatch import Signal
 from django.test import override_settings
 from prometheus_client import REGISTRY
@@ -82,6 +83,8 @@ class Page:
         known = sys.modules.get(name)
         if known is None or not getattr(known, "__of_a_page__", False):
             known = _new_module(name)
+            for definition in [each for each in registry if each.name.startswith(f"{name}.")]:
+                registry.remove(definition.name)  # the shop's own, in whose place the page has another
         return known
 
     def _run_handler(self, block: Block, tree: ast.Module) -> None:
@@ -163,7 +166,8 @@ def _look_at_settings(names: set[str], module: ModuleType) -> None:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What a page does to the process is undone at the end: modules, definitions, receivers, collectors."""
+    """What a page does to the process is undone at the end: modules, definitions, receivers, collectors, admin."""
+    admins = dict(admin.site._registry)
     modules, definitions, functions = dict(sys.modules), dict(registry._definitions), dict(registry.functions)
     collectors = set(REGISTRY._collector_to_names)
     receivers = {signal: list(signal.receivers) for signal in vars(signals).values() if isinstance(signal, Signal)}
@@ -174,6 +178,7 @@ def undone() -> Iterator[None]:
             REGISTRY.unregister(collector)
         for signal, before in receivers.items():
             signal.receivers = before
+        admin.site._registry = admins
         _restore_modules(modules)
         registry._definitions, registry.functions = definitions, functions
 
