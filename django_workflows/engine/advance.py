@@ -15,7 +15,7 @@ from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, I
 from ..store import cancellation, journals, workflows
 from ..store.database import atomic, clock, retrying
 from . import announce
-from .alone import can_stand_alone, stands_alone
+from .alone import can_stand_alone, may_have_children, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .complete import complete
 from .continue_as_new import continue_as_new
@@ -214,7 +214,7 @@ def _remember(turn: Turn, version: int, now: datetime) -> None:
 def cancel_children(turn: Turn) -> None:
     """Ask the children of steps that were given up to cancel; at the workflow's end, all that still run."""
     numbers = None if turn.record.ending is not None else turn.record.dropped
-    if numbers or (numbers is None and turn.may_have_children):
+    if numbers or (numbers is None and may_have_children(turn)):
         for queue in cancellation.request_for_children(turn.workflow.id, numbers):
             wake(queue)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..conf import settings
-from ..core.journal import StepState
+from ..core.journal import StepKind, StepState
 from ..store.prepared import in_one_statement
 
 if TYPE_CHECKING:
@@ -41,4 +41,9 @@ def _only_steps(turn: Turn, queue: str | None) -> bool:
 
 def _only_ends(turn: Turn) -> bool:
     """Whether the workflow's end concerns no callback, no parent and no child."""
-    return not turn.workflow.on_complete and turn.workflow.parent is None and not turn.may_have_children
+    return not turn.workflow.on_complete and turn.workflow.parent is None and not may_have_children(turn)
+
+
+def may_have_children(turn: Turn) -> bool:
+    """Whether a child of an open step, or of one that was given up in this turn, may still run."""
+    return bool(turn.record.dropped) or any(kind == StepKind.WORKFLOW for _, kind, _ in turn.replay.open.values())

@@ -28,7 +28,8 @@ from .live import LiveHandler, live_handlers
 from .log_fields import of_step
 from .pools import free_place
 from .soon import soon
-from .turn import Turn, step_end
+from .step_ends import step_end
+from .turn import Turn
 
 logger = logging.getLogger("django_workflows")
 

@@ -13,7 +13,6 @@ from ..core.commands import Ask, Outcome, Raised, Requests
 from ..core.entries import NewStep, StepEnd, TurnRecord, WorkflowEnd
 from ..core.journal import (
     ClaimedStep,
-    Failure,
     StepKind,
     StepRecord,
     StepState,
@@ -21,7 +20,7 @@ from ..core.journal import (
     WorkflowState,
     undelivered,
 )
-from ..core.outcomes import TIMEOUT_TYPE, failure_of
+from ..core.outcomes import failure_of
 from ..exceptions import ContinueAsNew, JournalTooLarge
 from ..models import uuid7
 from ..store import events as event_store
@@ -31,6 +30,7 @@ from .given_up import is_given_up, pass_on
 from .invoke import attempt
 from .live import LiveHandler
 from .log_fields import of_workflow
+from .step_ends import end_of_wait, step_end
 from .worker import draining
 
 logger = logging.getLogger("django_workflows")
@@ -75,7 +75,7 @@ class Turn:
         for record in records:
             if record.state == StepState.WAITING and record.due_at is not None:
                 if record.due_at <= self.at:
-                    record.state, record.error = _end_of_wait(record)
+                    record.state, record.error = end_of_wait(record)
                     record.finished_at = record.due_at
                 else:
                     self.live.waits[record.number] = record.due_at
@@ -163,11 +163,6 @@ class Turn:
                 return self.mine
         return None
 
-    @property
-    def may_have_children(self) -> bool:
-        """Whether a child of an open step, or of one that was given up in this turn, may still run."""
-        return bool(self.record.dropped) or any(kind == StepKind.WORKFLOW for _, kind, _ in self.replay.open.values())
-
     # -- inside
 
     def _carry_out(self, ask: Ask, new: NewStep) -> Outcome | None:
@@ -246,15 +241,3 @@ def _shrink(record: TurnRecord) -> None:
     for new in record.new_steps:
         if new.state in (StepState.QUEUED, StepState.WAITING):
             new.state, new.delay, new.run_at = StepState.CANCELED, None, None
-
-
-def _end_of_wait(record: StepRecord) -> tuple[StepState, Failure | None]:
-    if record.kind == StepKind.EVENT:
-        return StepState.FAILED, Failure(TIMEOUT_TYPE, f"no event came for {record.name!r} in time")
-    return StepState.COMPLETED, None
-
-
-def step_end(step: ClaimedStep, outcome: Outcome, delivery: int | None) -> StepEnd:
-    """The end of an attempt, as the journal keeps it."""
-    state = StepState.FAILED if outcome.error else StepState.COMPLETED
-    return StepEnd(step.number, state, outcome.result, outcome.error, step.attempt, delivery)

@@ -13,7 +13,8 @@ from .database import Moment, clock, frozen_at
 from .listening import telling
 from .prepared import run_one
 from .rows import STEP, WORKFLOW, dump_failure
-from .turn_statement import EPOCH_MICROSECONDS, VOID, instant_of
+from .turn_sql import EPOCH_MICROSECONDS, VOID
+from .turn_statement import instant_of
 
 #: Seconds for which the turn of a workflow that has more steps at work is put off, so that many ends make one turn.
 _GATHERING = 0.005
