@@ -17,7 +17,7 @@ from rest_framework.views import set_rollback
 
 from .. import exceptions as ours
 from ..core.retry import dotted_path
-from ..store.database import passes
+from ..store.passing import passes
 from .pointers import locate, pointer
 
 logger = logging.getLogger("django_workflows")

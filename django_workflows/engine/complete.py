@@ -14,7 +14,7 @@ from ..core.outcomes import CANCELED_TYPE, failure_of
 from ..core.registry import registry
 from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
 from ..store import continuations, families, journals, workflows
-from ..store.database import passes
+from ..store.passing import passes
 from . import announce, tracing
 from .callbacks import find_callback
 from .dispatch import interrupts, wake

@@ -17,7 +17,8 @@ from ..core.journal import ClaimedStep, Failure, StepKind
 from ..core.outcomes import failure_of
 from ..core.signatures import Signature
 from ..exceptions import StepTimeout
-from ..store.database import atomic, connection, execute, passes
+from ..store.database import atomic, connection, execute
+from ..store.passing import passes
 from . import tracing
 from .current import CurrentStep, _current
 from .deadlines import DeadlineReached, deadline

@@ -17,7 +17,8 @@ from ..core.registry import registry
 from ..exceptions import AttemptLost, WorkflowError
 from ..store import journals, workflows
 from ..store import steps as step_store
-from ..store.database import atomic, passes
+from ..store.database import atomic
+from ..store.passing import passes
 from .bounds import handler_limits
 from .ends import PARKED_SECONDS
 from .finish import finish, policy_of

@@ -12,15 +12,14 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db import DatabaseError, InterfaceError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import settings
+from .passing import passes
 
 T = TypeVar("T")
 
-# Serialization failure, deadlock, lock timeout, and what a server says while it stops or starts.
-_PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"})
 _TRIES = 6
 
 _repeatable: ContextVar[bool] = ContextVar("django_workflows_repeatable", default=False)
@@ -239,28 +238,10 @@ def _retrying(change: Callable[[], T]) -> T:
     for attempt in range(1, _TRIES + 1):
         try:
             return change()
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             conn = connection()
             if conn.in_atomic_block or attempt == _TRIES or not passes(error):
-                raise
-        except InterfaceError:
-            conn = connection()
-            if conn.in_atomic_block or attempt == _TRIES:
                 raise
         conn.close_if_unusable_or_obsolete()
         time.sleep(random.uniform(0.5, 1.5) * 0.01 * 3 ** (attempt - 1))  # noqa: S311 - jitter, no secret
     raise AssertionError("unreachable")
-
-
-def passes(error: BaseException) -> bool:
-    """Whether a database error is one that may not come again."""
-    if isinstance(error, InterfaceError):
-        return True
-    cause = error.__cause__
-    state = getattr(cause, "sqlstate", None)
-    if state is not None:
-        return state in _PASSING or state.startswith("08")
-    text = str(error).lower()
-    return isinstance(error, OperationalError) and (
-        "locked" in text or "busy" in text or "connection" in text or "terminating" in text
-    )

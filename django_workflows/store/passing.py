@@ -1,0 +1,22 @@
+"""Which errors of a database may not come again."""
+
+from __future__ import annotations
+
+from django.db import InterfaceError, OperationalError
+
+# Serialization failure, deadlock, lock timeout, and what a server says while it stops or starts.
+_PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"})
+
+
+def passes(error: BaseException) -> bool:
+    """Whether a database error is one that may not come again."""
+    if isinstance(error, InterfaceError):
+        return True
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return state in _PASSING or state.startswith("08")
+    text = str(error).lower()
+    return isinstance(error, OperationalError) and (
+        "locked" in text or "busy" in text or "connection" in text or "terminating" in text
+    )
