@@ -15,6 +15,7 @@ from rest_framework.parsers import BaseParser
 from ..conf import settings
 from ..core.payloads import MAX_DEPTH
 from .pointers import pointer
+from .renderers import PlainRenderer
 
 # Takes a string without its end as well, so that no text makes it look at a character twice.
 _PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
@@ -36,6 +37,7 @@ class JSONBodyParser(BaseParser):
     """JSON as RFC 8259 has it, in UTF-8. ``ParseError`` says what is wrong; keys that stand twice are."""
 
     media_type = "application/json"
+    renderer_class = PlainRenderer  # fills in the form of the browsable API
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None

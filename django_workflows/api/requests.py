@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
+from ..models import Workflow
 from . import problems
 from .documents import View
 from .parsers import JSONBodyParser
@@ -33,6 +34,7 @@ class WorkflowsView(GenericViewSet[Any]):
     permission_classes: Any = None
     throttle_classes: Any = [WorkflowThrottle]
     filter_backends: Any = []
+    queryset: Any = Workflow.objects.none()  # the browsable API asks every view for one
     pagination_class: Any = None
     required_permissions: dict[str, tuple[str, ...]] = {}
     #: Media types that an action writes by itself.
