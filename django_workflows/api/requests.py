@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, transaction
 from django.urls import NoReverseMatch, reverse
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -44,6 +45,14 @@ class WorkflowsView(GenericViewSet[Any]):
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         # A long poll must not hold a transaction, and every change makes its own.
         return transaction.non_atomic_requests(super().as_view(actions, **initkwargs))
+
+    def perform_authentication(self, request: Request) -> None:
+        """As REST framework's; a name that no database could hold is nobody's."""
+        try:
+            super().perform_authentication(request)
+        except (ValueError, DataError):
+            request._not_authenticated()
+            raise AuthenticationFailed from None
 
     def get_permissions(self) -> list[BasePermission]:
         wanted = permission_classes() if self.permission_classes is None else self.permission_classes

@@ -1,5 +1,6 @@
 """Bodies, headers and parameters that are meant to break something: each is refused as the client's fault."""
 
+import base64
 import json
 from typing import Any
 
@@ -229,6 +230,17 @@ def test_hostile_queries_of_one_workflow(client: APIClient) -> None:
         assert client.get(f"/api/workflows/{found}/", headers={"If-None-Match": tag}).status_code == 200
         refused(client.post(f"/api/workflows/{found}/cancel/", headers={"If-Match": tag}), 400)
     refused(client.post(f"/api/workflows/{found}/cancel/", headers={"If-Match": '"99999999999999999999999"'}), 412)
+
+
+@pytest.mark.parametrize("name", ["\x00", "a\x00b", "\ud800", "é" * 5000, ""])
+def test_hostile_logins(name: str) -> None:
+    """PostgreSQL takes no NUL in a query, and neither Django nor REST framework looks for one."""
+    raw = base64.b64encode(f"{name}:x".encode("utf-8", "surrogatepass")).decode()
+    for headers in ({"Authorization": f"Basic {raw}"}, {"Cookie": f"sessionid={name!a:.500}"}):
+        refused(APIClient().get("/api/workflows/", headers=headers), 401, 403)
+    client = APIClient()
+    client.cookies["sessionid"] = name.encode("utf-8", "replace").decode()[:500]
+    refused(client.get("/api/workflows/"), 401, 403)
 
 
 def test_a_database_that_does_not_answer_is_a_503(client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:

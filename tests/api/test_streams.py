@@ -319,7 +319,7 @@ def test_workers_tell_of_changes_only_while_somebody_listens(client_of: Clients)
         worker.beat()
         return bool(listening.telling())
 
-    assert not followed()
+    wait_for(lambda: not followed(), message="streams of other tests are watched for a moment after their end")
     listener = connection.copy()
     with listener.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", listening._LOCK)
