@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import DataError, transaction
 from django.urls import NoReverseMatch, reverse
 from rest_framework.exceptions import AuthenticationFailed
@@ -51,7 +52,7 @@ class WorkflowsView(GenericViewSet[Any]):
         try:
             super().perform_authentication(request)
         except (ValueError, DataError):
-            request._not_authenticated()
+            request.user = AnonymousUser()
             raise AuthenticationFailed from None
 
     def get_permissions(self) -> list[BasePermission]:
