@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,14 +128,17 @@ def test_every_shape_has_a_journal_and_is_still_written_like_it(name: str) -> No
     history = play(name)
     path = JOURNALS / f"{name}.json"
     if RECORD and not path.exists():
-        path.write_text(history.dump(), encoding="utf-8")
+        without_paths = re.sub(r'"traceback": "(?:[^"\\\\]|\\\\.)*"', '"traceback": ""', history.dump())
+        path.write_text(without_paths, encoding="utf-8")
     golden = History.load(path.read_text(encoding="utf-8"))
     assert golden.state == history.state
     assert [_shape(step) for step in golden.steps] == [_shape(step) for step in history.steps]
 
 
 def _shape(step: Any) -> tuple[Any, ...]:
-    return step.number, step.kind, step.name, step.state, step.delivery, step.function
+    by_id = step.function.startswith("id:")
+    named = ("", "id:") if by_id else (step.name, step.function)
+    return step.number, step.kind, step.state, step.delivery, *named
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
