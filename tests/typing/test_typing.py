@@ -39,9 +39,12 @@ def without_codes(refusals: Refusals) -> set[tuple[str, int]]:
 
 
 def pyright() -> str | None:
-    """The command, if it is installed beside Python or on the path; it is no requirement of the tests."""
+    """The command, or that of basedpyright, its twin that needs no network, if one is beside Python or on the path.
+
+    It is no requirement of the tests.
+    """
     beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return shutil.which("pyright", path=beside)
+    return shutil.which("pyright", path=beside) or shutil.which("basedpyright", path=beside)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
