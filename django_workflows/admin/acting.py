@@ -12,9 +12,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
+from ..engine import audit
 from ..exceptions import WorkflowError
 from ..models import Workflow
-from . import audit
 from .actions import ACTIONS, Action, Outcome
 from .actions.action import posts
 from .payloads import safe_text
@@ -55,7 +55,7 @@ def _perform(request: HttpRequest, workflow: Workflow, action: Action, form: for
         messages.error(request, outcome.message)
         return HttpResponseRedirect(page_link(workflow.id))
     flag = audit.DELETION if outcome.gone else audit.CHANGE
-    audit.note(request, [(workflow.id, str(workflow))], with_reason(outcome.message, form), flag)
+    audit.note(request.user, [(workflow.id, str(workflow))], with_reason(outcome.message, form), flag)
     messages.success(request, outcome.message)
     return HttpResponseRedirect(link("changelist") if outcome.gone else page_link(workflow.id))
 

@@ -17,9 +17,9 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ..engine import audit
 from ..exceptions import WorkflowError
 from ..models import Workflow
-from . import audit
 from .acting import with_reason
 from .actions import ACTIONS, Action, Outcome
 from .actions.action import posts
@@ -81,7 +81,7 @@ def _perform(request: HttpRequest, chosen: Sequence[Workflow], action: Action, f
     for message in {outcome.message for _workflow, outcome in done}:
         rows = [(workflow.id, str(workflow)) for workflow, outcome in done if outcome.message == message]
         gone = any(outcome.gone for _workflow, outcome in done)
-        audit.note(request, rows, with_reason(message, form), audit.DELETION if gone else audit.CHANGE)
+        audit.note(request.user, rows, with_reason(message, form), audit.DELETION if gone else audit.CHANGE)
     _tell(request, action, len(done), not_done)
 
 

@@ -20,10 +20,10 @@ from django.utils.translation import gettext_lazy
 from ..conf import settings
 from ..core.definitions import Definition
 from ..core.registry import registry
+from ..engine import audit
 from ..engine.start import StartOptions, start
 from ..exceptions import InvalidArguments, WorkflowError
 from ..models import Workflow
-from . import audit
 from .actions.action import Because
 from .payloads import safe_text, without_secrets
 from .permissions import PAYLOAD, START, may
@@ -129,7 +129,7 @@ def _start(request: HttpRequest, definition: Definition[Any, Any], form: StartFo
     because = form.cleaned_data["because"]
     message = _("Started.")
     audit.note(
-        request,
+        request.user,
         [(workflow_id, f"{definition.name} {workflow_id}")],
         f"{message} {because}" if because else message,
         audit.ADDITION,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,6 +15,7 @@ from rest_framework.response import Response
 
 from ..conf import settings
 from ..core.definitions import Definition
+from ..engine import audit
 from ..engine.cancel import cancel
 from ..engine.cleanup import cleanup
 from ..engine.observe import not_found
@@ -29,6 +31,7 @@ from .definitions import find
 from .descriptions import SEND
 from .documents import event_document
 from .filters import ALWAYS, check_parameters
+from .noting import note
 from .problems import BadInput, Conflict, field_error, parameter_error
 from .reading import ReadingView, look
 from .serializers import CancelSerializer, EventSerializer, NameField, RestartSerializer, StartSerializer
@@ -60,6 +63,8 @@ class ActingView(ReadingView):
         workflow_id, is_new = self._start(definition, text, options)
         if not is_new and not self.get_queryset().filter(pk=workflow_id).exists():
             raise Conflict("This idempotency key has been used by somebody else.")
+        if is_new:
+            note(request.user, workflow_id, definition.name, _("Started."), audit.ADDITION)
         address = self.link(f"{self.basename}-detail", workflow_id)
         headers = {} if address is None else {"Location": address}
         return self.answer(look(workflow_id), 201 if is_new else 200, headers)
@@ -74,6 +79,13 @@ class ActingView(ReadingView):
         workflow_id, data = self.workflow_id(), self._input()
         self._act(workflow_id, lambda: cancel(workflow_id, force=data["force"]))
         sight = look(workflow_id)
+        said = _("Canceled.") if sight.glance.ended else _("Asked to cancel: it cleans up first.")
+        note(
+            request.user,
+            workflow_id,
+            sight.workflow.name,
+            _("Canceled without its clean-up.") if data["force"] else said,
+        )
         return self.answer(sight, 200 if sight.glance.ended else 202)
 
     @action(detail=True, methods=["post"])
@@ -84,7 +96,11 @@ class ActingView(ReadingView):
             self._act(workflow_id, lambda: restart(workflow_id, from_step))
         except StepNotFound as error:
             raise BadInput([field_error(("from_step",), str(error), "StepNotFound")], str(error), 422) from None
-        return self.answer(look(workflow_id), 202)
+        sight = look(workflow_id)
+        whole = _("Restarted, with every step that it had.")
+        said = whole if from_step is None else _("Restarted from step %(number)s.") % {"number": from_step}
+        note(request.user, workflow_id, sight.workflow.name, said)
+        return self.answer(sight, 202)
 
     @ReadingView.events.mapping.post
     @SEND  # type: ignore[untyped-decorator]
@@ -106,18 +122,22 @@ class ActingView(ReadingView):
             event_id = self._act(workflow_id, change)
         except InvalidArguments as error:
             raise BadInput.of_arguments(error, ("value",), request.data, 422) from None
-        event = event_store.queryset(workflow_id).filter(pk=event_id).first()
+        event = event_store.queryset(workflow_id).filter(pk=event_id).select_related("workflow").first()
         if event is None:
             raise not_found(workflow_id)
+        said = _('Sent the event "%(name)s".') if event.error is None else _('Sent the event "%(name)s" as an error.')
+        note(request.user, workflow_id, event.workflow.name, said % {"name": event.name})
         return Response(event_document(event, self.view_for_user), status=202)
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a finished workflow with its steps, events and children."""
         check_parameters(request, ALWAYS)
         workflow_id = self.workflow_id()
+        name = self.get_queryset().filter(pk=workflow_id).values_list("name", flat=True).first() or ""
         if not self._act(workflow_id, lambda: cleanup(workflow_id)):
             self.workflow_id()
             raise Conflict("It is running, or one of its children is, so it cannot be deleted: cancel it first.")
+        note(request.user, workflow_id, name, _("Cleaned up."), audit.DELETION)
         return Response(status=204)
 
     def _input(self) -> dict[str, Any]:

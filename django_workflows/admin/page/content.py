@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from ...core.attempts import read_failure
 from ...core.journal import WorkflowState
 from ...core.timeline import human
+from ...engine import audit
 from ...engine.overview import Journal
 from ...words.sentences import standing
 from ...words.texts import printable
-from .. import audit
 from ..permissions import PAYLOAD, may
 from ..site import link
 from . import header, related, waiting
