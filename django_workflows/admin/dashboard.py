@@ -63,6 +63,7 @@ def dashboard(admin: ModelAdmin[Workflow], request: HttpRequest) -> HttpResponse
         "latest": LATEST,
         "list_url": link("changelist"),
         "workers_url": reverse("admin:django_workflows_worker_changelist") if may(request, "view_worker") else "",
+        "patches_url": link("patches"),
         "may_start": may(request, START),
         "start_url": link("choose"),
     }

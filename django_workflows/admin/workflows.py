@@ -18,7 +18,7 @@ from ..core.timeline import human
 from ..models import Workflow
 from ..store.database import alias
 from ..words.texts import printable, short_name
-from . import acting, dashboard, page, start
+from . import acting, dashboard, page, patches, start
 from .alerts import alerts
 from .bulk import bulk_actions
 from .listing import cells
@@ -146,6 +146,7 @@ class WorkflowAdmin(Base):
         name = "django_workflows_workflow_{}".format
         return [
             path("dashboard/", wrap(self.dashboard_view), name=name("dashboard")),
+            path("patches/", wrap(self.patches_view), name=name("patches")),
             path("start/", wrap(self.choose_view), name=name("choose")),
             path("start/<str:definition>/", wrap(self.start_view), name=name("start")),
             path("<uuid:workflow_id>/live/", wrap(self.live_view), name=name("live")),
@@ -186,3 +187,6 @@ class WorkflowAdmin(Base):
 
     def dashboard_view(self, request: HttpRequest) -> HttpResponse:
         return dashboard.dashboard(self, request)
+
+    def patches_view(self, request: HttpRequest) -> HttpResponse:
+        return patches.patches(self, request)

@@ -69,6 +69,11 @@ class Script:
             return None if not old else False
         return self._patches[patch_id]
 
+    @property
+    def patches(self) -> dict[str, bool]:
+        """What has been decided of each patch: by a marker, or when the handler asked."""
+        return dict(self._patches)
+
     def _beyond_patches(self) -> int:
         """The next number, beyond markers of patches that the code no longer asks about."""
         number = self.next_number

@@ -47,6 +47,25 @@ def read_history(workflow_id: UUID) -> History:
     )
 
 
+def replay_of(definition: Definition[Any, Any], history: History) -> Replay:
+    """The handler of a history that has begun, before its first turn; to be closed by the caller."""
+    assert history.started_at is not None
+    return Replay(
+        definition,
+        history.workflow_id,
+        history.args,
+        history.started_at,
+        limits(),
+        continuations=history.continuations,
+    )
+
+
+def lead(replay: Replay, history: History) -> None:
+    """Lead a handler through a history, no further; raises ``WorkflowError`` where it does not follow."""
+    with handler_limits(replay.definition):
+        replay.catch_up(history.steps, reopened=history.reopened, canceled_at=history.canceled_at_delivery)
+
+
 def mismatch(definition: Definition[Any, Any], history: History) -> str | None:
     """Where the code departs from a history, for people to read; ``None`` if it asks for the same and ends the same.
 
@@ -58,17 +77,9 @@ def mismatch(definition: Definition[Any, Any], history: History) -> str | None:
         if history.started_at is None:
             definition.signature.decode_arguments(history.args)
             return None
-        replay = Replay(
-            definition,
-            history.workflow_id,
-            history.args,
-            history.started_at,
-            limits(),
-            continuations=history.continuations,
-        )
+        replay = replay_of(definition, history)
         try:
-            with handler_limits(definition):
-                replay.catch_up(history.steps, reopened=history.reopened, canceled_at=history.canceled_at_delivery)
+            lead(replay, history)
             return _other_end(definition, history, replay.ending())
         finally:
             replay.close()

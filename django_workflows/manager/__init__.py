@@ -14,6 +14,7 @@ from ..core.durations import Duration, to_seconds
 from ..core.events import EventDefinition
 from ..core.status import WorkflowStatus
 from ..engine import observe
+from ..engine.patches import PatchReport
 from ..engine.restart import FromStep
 from .definition import BoundDefinition, WorkflowDefinition
 from .ids import as_id
@@ -63,6 +64,10 @@ class WorkflowManager(SyncManager):
         """``watch``, for async code."""
         until = None if timeout is None else time.monotonic() + to_seconds(timeout, what="timeout")
         return observe.awatch(as_id(workflow_id), until)
+
+    async def apatches(self, *, name: str | None = None, limit: int | None = None) -> PatchReport:
+        """``patches``, for async code."""
+        return await sync_to_async(self.patches)(name=name, limit=limit)
 
     async def acancel(self, workflow_id: UUID | str, *, force: bool = False) -> None:
         """``cancel``, for async code."""

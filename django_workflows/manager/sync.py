@@ -22,6 +22,7 @@ from ..core.status import WorkflowStatus
 from ..engine import cleanup as cleanup_verb
 from ..engine import observe
 from ..engine.cancel import cancel
+from ..engine.patches import PatchReport, patch_report
 from ..engine.restart import FromStep, restart
 from ..engine.retry_now import retry_now
 from ..engine.start import StartOptions, start
@@ -198,6 +199,14 @@ class SyncManager(Messages):
     def steps(self, workflow_id: UUID | str) -> QuerySet[Step]:
         """The steps of a workflow, in order."""
         return step_store.queryset(as_id(workflow_id))
+
+    def patches(self, *, name: str | None = None, limit: int | None = None) -> PatchReport:
+        """Which branch of each ``step.patched`` the workflows in progress take, with the code of this process.
+
+        Replays the journal of each of them, of one definition (``name``) if asked, the newest ``limit`` at the most;
+        ``None`` for all. No step is run and nothing is written.
+        """
+        return patch_report(name=name, limit=limit)
 
     # -- acting
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,17 @@ from .database import alias
 #: In the words of the index of steps that went wrong.
 _WENT_WRONG = Q(attempt__gt=1) | Q(state="failed")
 _LAST_ONE_DID_NOT_FAIL = Q(state__in=("completed", "running")) | Q(state="canceled", started_at__isnull=False)
+
+
+def in_progress(name: str | None, batch: int = 500) -> Iterator[UUID]:
+    """The workflows in progress, of that name if given, newest first; read ``batch`` by ``batch``."""
+    rows = Workflow.objects.using(alias()).filter(state="in_progress").order_by("-id").values_list("id", flat=True)
+    if name is not None:
+        rows = rows.filter(name=name)
+    found = list(rows[:batch])
+    while found:
+        yield from found
+        found = list(rows.filter(id__lt=found[-1])[:batch])
 
 
 def open_steps(ids: Sequence[UUID], each: int) -> dict[UUID, list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from tests.docs.blocks import ROOT, Block, commands
 
 _ID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\bID\b")
 #: Verbs that only read, or that a test may carry out; of the others the words are parsed.
-_RUN = {"list", "show", "definitions", "doctor", "history", "check-replay", "cleanup", "recover"}
+_RUN = {"list", "show", "definitions", "doctor", "history", "check-replay", "patches", "cleanup", "recover"}
 _MAKE = re.compile(r"^([\w-]+):", re.MULTILINE)
 
 
