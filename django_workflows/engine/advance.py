@@ -182,10 +182,11 @@ def write(turn: Turn, queue: str | None, *, strict: bool = False) -> ClaimedStep
     if written is None:
         raise TurnVoid
     now, version = written
+    # Before the handler is set aside, which knows them, and before a callback that may restart this workflow, whose new
+    # children are not meant.
+    cancel_children(turn)
     _remember(turn, version, now)
     announce.turn(turn, mine)
-    # Before a callback that may restart this workflow, whose new children are not meant.
-    cancel_children(turn)
     if record.ending is not None:
         complete(turn.workflow, record.ending, now)
     if record.dropped or record.ending is not None:

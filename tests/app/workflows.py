@@ -381,3 +381,17 @@ async def tampered(step: WorkflowContext, key: str) -> list[Any]:
     found = step.run_workflow(asks_approval, 10)
     second = await step.with_options(run_after=30).run_mutation(steps.insert_effect_then, key)
     return [first, second, await waits, await found]
+
+
+@workflow.define
+async def waits_for_ever(step: WorkflowContext) -> None:
+    await step.await_event("go")
+
+
+@workflow.define
+async def ends_before_its_child(step: WorkflowContext, waits: bool) -> str:
+    """Nobody waits for the child, which runs when its parent ends."""
+    _ = step.run_workflow(waits_for_ever)
+    if waits:
+        await step.sleep(5)
+    return "done"

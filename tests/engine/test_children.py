@@ -2,9 +2,15 @@
 
 import pytest
 
-from django_workflows import Completed
-from tests.app.workflows import careful_parent, parent, parent_of_a_failing_step, workflow
-from tests.engine.driver import finish
+from django_workflows import Canceled, Completed
+from tests.app.workflows import (
+    careful_parent,
+    ends_before_its_child,
+    parent,
+    parent_of_a_failing_step,
+    workflow,
+)
+from tests.engine.driver import finish, run
 
 both_ways = pytest.mark.parametrize("replaying", [False, True], ids=["live", "replayed"])
 
@@ -25,3 +31,14 @@ def test_a_parent_may_catch_the_failure_of_its_child(replaying: bool) -> None:
 def test_what_made_a_childs_step_fail_is_a_cause_for_its_parent(replaying: bool) -> None:
     told = "tests.app.steps.CardDeclined|True|True"
     assert finish(parent_of_a_failing_step.start(), replaying=replaying) == Completed(told)
+
+
+@both_ways
+@pytest.mark.parametrize("waits", [True, False], ids=["after a timer", "at once"])
+def test_a_child_that_nobody_waited_for_is_canceled_at_its_parents_end(replaying: bool, waits: bool) -> None:
+    workflow_id = ends_before_its_child.start(waits)
+    assert finish(workflow_id, replaying=replaying) == Completed("done")
+    run(replaying=replaying)
+    child = workflow.list().get(parent=workflow_id)
+    assert workflow.status(child.id) == Canceled()
+    assert not workflow.list(state="in_progress").exists()
