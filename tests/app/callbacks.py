@@ -43,6 +43,11 @@ def clean_up(workflow_id: UUID, result: RunResult, context: Any) -> None:
     Effect.objects.create(key=f"cleaned up {workflow_id}")
 
 
+def try_to_clean_up(workflow_id: UUID, result: RunResult, context: Any) -> None:
+    cleaned = WorkflowManager().cleanup(workflow_id)
+    Effect.objects.create(key=f"cleaned up {workflow_id}", value=json.dumps(cleaned))
+
+
 def start_another(workflow_id: UUID, result: RunResult, context: Any) -> None:
     from tests.app.workflows import sums
 

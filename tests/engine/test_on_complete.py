@@ -127,3 +127,23 @@ def test_without_it_nothing_is_stored_about_it():
     workflow_id = flows.nothing.start()
     finish(workflow_id)
     assert Workflow.objects.get(id=workflow_id).on_complete_error is None
+
+
+def test_it_is_told_that_a_child_which_still_runs_keeps_its_workflow():
+    options = {"on_complete": callbacks.try_to_clean_up}
+    workflow_id = flows.ends_before_its_child.with_options(**options).start(True)
+    assert finish(workflow_id) == Completed("done")
+    assert json.loads(Effect.objects.get(key=f"cleaned up {workflow_id}").value) is False
+    assert Workflow.objects.get(id=workflow_id).on_complete_error is None
+    run()
+    assert workflow.cleanup(workflow_id) is True
+    assert not Workflow.objects.exists()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_it_may_clean_up_a_workflow_that_is_canceled(force):
+    workflow_id = flows.sums.with_options(on_complete=callbacks.try_to_clean_up).start([1, 2])
+    workflow.cancel(workflow_id, force=force)
+    assert json.loads(Effect.objects.get(key=f"cleaned up {workflow_id}").value) is True
+    assert not Workflow.objects.exists()
+    assert run() == 0
