@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -21,6 +21,8 @@ from .ids import as_id
 from .sync import SyncManager
 
 __all__ = ["BoundDefinition", "WorkflowDefinition", "WorkflowManager", "as_id"]
+
+T = TypeVar("T")
 
 
 class WorkflowManager(SyncManager):
@@ -85,6 +87,28 @@ class WorkflowManager(SyncManager):
         """``create_event``, for async code."""
         return await sync_to_async(self.create_event)(workflow_id, event)
 
+    @overload
+    async def asend_event(
+        self, workflow_id: UUID | str, event: EventDefinition[T], value: T, *, error: None = None
+    ) -> UUID: ...
+    @overload
+    async def asend_event(self, workflow_id: UUID | str, event: EventDefinition[None]) -> UUID: ...
+    @overload
+    async def asend_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str, *, error: str) -> UUID: ...
+    @overload
+    async def asend_event(
+        self, workflow_id: UUID | str, event: str, value: Any = None, *, error: str | None = None
+    ) -> UUID: ...
+    @overload
+    async def asend_event(
+        self,
+        workflow_id: UUID | str | None = None,
+        event: EventDefinition[Any] | str | None = None,
+        value: Any = None,
+        *,
+        error: str | None = None,
+        event_id: UUID | str,
+    ) -> UUID: ...
     async def asend_event(
         self,
         workflow_id: UUID | str | None = None,
@@ -95,7 +119,8 @@ class WorkflowManager(SyncManager):
         event_id: UUID | str | None = None,
     ) -> UUID:
         """``send_event``, for async code."""
-        return await sync_to_async(self.send_event)(workflow_id, event, value, error=error, event_id=event_id)
+        send: Callable[..., UUID] = self.send_event
+        return await sync_to_async(send)(workflow_id, event, value, error=error, event_id=event_id)
 
     async def acreate_event_token(self, event_id: UUID | str, *, expires_in: Duration) -> str:
         """``create_event_token``, for async code."""

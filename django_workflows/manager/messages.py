@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from ..core.durations import Duration
@@ -10,6 +10,8 @@ from ..core.events import EventDefinition
 from ..engine.event_tokens import issue_token, send_by_token
 from ..engine.send_event import create_event, send_event
 from .ids import as_id, event_id_of
+
+T = TypeVar("T")
 
 
 class Messages:
@@ -19,6 +21,28 @@ class Messages:
         """Make an event for a running workflow ahead of time; returns the id by which it is sent and awaited."""
         return create_event(as_id(workflow_id), event.name if isinstance(event, EventDefinition) else event)
 
+    @overload
+    def send_event(
+        self, workflow_id: UUID | str, event: EventDefinition[T], value: T, *, error: None = None
+    ) -> UUID: ...
+    @overload
+    def send_event(self, workflow_id: UUID | str, event: EventDefinition[None]) -> UUID: ...
+    @overload
+    def send_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str, *, error: str) -> UUID: ...
+    @overload
+    def send_event(
+        self, workflow_id: UUID | str, event: str, value: Any = None, *, error: str | None = None
+    ) -> UUID: ...
+    @overload
+    def send_event(
+        self,
+        workflow_id: UUID | str | None = None,
+        event: EventDefinition[Any] | str | None = None,
+        value: Any = None,
+        *,
+        error: str | None = None,
+        event_id: UUID | str,
+    ) -> UUID: ...
     def send_event(
         self,
         workflow_id: UUID | str | None = None,

@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypedDict, assert_type
+from uuid import UUID
 
 from pydantic import BaseModel
 
-from django_workflows import WorkflowContext, define_event
+from django_workflows import WorkflowContext, WorkflowManager, define_event
 
 
 def use(*values: object) -> None:
@@ -77,3 +78,51 @@ async def wrong(step: WorkflowContext) -> None:
     await step.await_event(3)  # refused: call-overload
     await step.await_event(paid, timeout="3 days")  # refused: call-overload
     await step.await_event(paid, 3, 4)  # refused: call-overload
+
+
+workflow = WorkflowManager()
+go = define_event("go", None)
+
+
+def send_right(workflow_id: UUID, event_id: UUID, answer: Approved | Rejected) -> None:
+    assert_type(workflow.send_event(workflow_id, approval, Approved(approved=True, choice=2)), UUID)
+    assert_type(workflow.send_event(str(workflow_id), approval, answer), UUID)
+    workflow.send_event(workflow_id, event=paid, value=Paid(3))
+    workflow.send_event(workflow_id, verified, Verified(ok=True))
+    workflow.send_event(workflow_id, colour, "red")
+    workflow.send_event(workflow_id, maybe, None)
+    workflow.send_event(workflow_id, prices, {"book": [1, 2]})
+    workflow.send_event(workflow_id, anything, object())
+    workflow.send_event(workflow_id, anything)
+    workflow.send_event(workflow_id, go)
+    workflow.send_event(workflow_id, approval, error="gave up")
+    workflow.send_event(workflow_id, "by name", 3)
+    workflow.send_event(workflow_id, "by name", error="gave up")
+    workflow.send_event(event_id=event_id, value=3)
+    workflow.send_event(event_id=event_id, error="gave up")
+
+
+async def asend_right(workflow_id: UUID, event_id: UUID) -> None:
+    assert_type(await workflow.asend_event(workflow_id, approval, Approved(approved=True, choice=2)), UUID)
+    await workflow.asend_event(workflow_id, verified, Verified(ok=True))
+    await workflow.asend_event(workflow_id, go)
+    await workflow.asend_event(workflow_id, approval, error="gave up")
+    await workflow.asend_event(workflow_id, "by name", 3)
+    await workflow.asend_event(event_id=event_id, value=3)
+
+
+async def send_wrong(workflow_id: UUID) -> None:
+    workflow.send_event(workflow_id, approval, Paid(3))  # refused: misc
+    workflow.send_event(workflow_id, approval, {"approved": True})  # refused: misc
+    workflow.send_event(workflow_id, approval)  # refused: arg-type
+    workflow.send_event(workflow_id, paid, None)  # refused: misc
+    workflow.send_event(workflow_id, verified, {"ok": "yes"})  # refused: misc
+    workflow.send_event(workflow_id, colour, "blue")  # refused: misc
+    workflow.send_event(workflow_id, maybe, "text")  # refused: misc
+    workflow.send_event(workflow_id, prices, {"book": ["dear"]})  # refused: misc
+    workflow.send_event(workflow_id, approval, error=3)  # refused: call-overload
+    workflow.send_event(workflow_id)  # refused: call-overload
+    workflow.send_event(approval, Paid(3))  # refused: call-overload
+    await workflow.asend_event(workflow_id, approval, Paid(3))  # refused: misc
+    await workflow.asend_event(workflow_id, colour, "blue")  # refused: misc
+    await workflow.asend_event(workflow_id, paid)  # refused: arg-type
