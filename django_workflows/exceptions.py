@@ -60,6 +60,10 @@ class WorkflowNotRunning(WorkflowError):
     """The workflow has ended, so it can be neither canceled nor sent an event."""
 
 
+class WorkflowImported(WorkflowNotRunning):
+    """The workflow was imported from a history: it can be looked at, replayed and cleaned up, but not run."""
+
+
 class WorkflowStillRunning(WorkflowError):
     """The workflow has not ended, so it can be neither restarted nor cleaned up."""
 

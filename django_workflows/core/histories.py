@@ -13,6 +13,8 @@ from .journal import Failure, StepRecord
 from .plain_json import to_text
 
 FORMAT = 1
+#: The queue of workflows that were imported: a name that no worker serves, for work that is never due.
+IMPORTED = "(imported from a history)"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ..core.commands import Ending
 from ..core.definitions import Definition
-from ..core.histories import History
+from ..core.histories import IMPORTED, History
 from ..core.journal import Failure, WorkflowState
 from ..core.payloads import same_json
 from ..core.replay import Replay
@@ -28,10 +28,15 @@ _SHOWN = 5
 
 
 def read_history(workflow_id: UUID) -> History:
-    """A workflow with its journal, as they are at one moment; ``WorkflowNotFound`` if there is none of that id."""
+    """A workflow with its journal, as they are at one moment; ``WorkflowNotFound`` if there is none of that id.
+
+    Of one that was imported it is the history that was imported, with the id and state that it had.
+    """
     with read_only():
         workflow = read(workflow_id)
         steps = journals.load(workflow_id)
+    if workflow.queue == IMPORTED and workflow.context is not None:
+        return History.load(workflow.context)
     return History(
         workflow_id=workflow.id,
         name=workflow.name,

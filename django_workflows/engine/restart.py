@@ -10,8 +10,15 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from ..core.definitions import Definition
+from ..core.histories import IMPORTED
 from ..core.retry import dotted_path
-from ..exceptions import StepNotFound, WorkflowAlreadyRunning, WorkflowError, WorkflowStillRunning
+from ..exceptions import (
+    StepNotFound,
+    WorkflowAlreadyRunning,
+    WorkflowError,
+    WorkflowImported,
+    WorkflowStillRunning,
+)
 from ..store import restarts, retention, workflows
 from ..store.database import atomic, retrying
 from .advance import locked_turn
@@ -28,15 +35,16 @@ def restart(workflow_id: UUID, from_step: FromStep = None) -> None:
 
     ``from_step`` is a number, or a name or function, of which the last such step is meant; that step and all after it
     are forgotten, with their events and children. Steps that were open when the workflow ended are run. ``on_complete``
-    runs again at the new end. Raises ``WorkflowNotFound``, ``WorkflowStillRunning``, ``StepNotFound`` or
-    ``WorkflowAlreadyRunning`` (another of its key runs), and changes nothing then.
+    runs again at the new end. Raises ``WorkflowNotFound``, ``WorkflowStillRunning``, ``StepNotFound``,
+    ``WorkflowAlreadyRunning`` (another of its key runs) or ``WorkflowImported``, and changes nothing then.
     """
 
     def change() -> None:
         with atomic():
             reopened = restarts.reopen(workflow_id)
             if reopened is None:
-                read(workflow_id)
+                if read(workflow_id).queue == IMPORTED:
+                    raise WorkflowImported(f"workflow {workflow_id} was imported from a history, and is not run")
                 raise WorkflowStillRunning(f"workflow {workflow_id} is still running, so it cannot be restarted")
             now, queue = reopened
             pools = retention.lock_descendants(workflow_id)

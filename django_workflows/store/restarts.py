@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ..core.entries import NewWorkflow, StepEnd
+from ..core.histories import IMPORTED
 from ..core.journal import StepState
 from ..models import uuid7
 from . import events
@@ -23,14 +24,14 @@ _REOPENED = "state = 'canceled' AND delivery IS NULL"
 def reopen(workflow_id: UUID) -> tuple[datetime, str] | None:
     """Make a finished workflow run again, as a new generation, due now; the database's time and the queue.
 
-    ``None`` if it is unknown or not finished. The caller goes on to drop and reopen steps.
+    ``None`` if it is unknown, not finished, or was imported. The caller goes on to drop and reopen steps.
     """
     row = fetch_one(
         f"UPDATE {WORKFLOW} SET state = 'in_progress', generation = generation + 1, version = version + 1, "
         f"result = NULL, error = NULL, problem = '', due_at = {now_sql()}, finished_at = NULL, expires_at = NULL, "
         f"deliveries = 0, claimed_by = '', on_complete_error = NULL, reopened = {'TRUE' if is_postgresql() else '1'} "
-        f"WHERE id = %s AND state <> 'in_progress' RETURNING {now_sql()}, queue",
-        [put_uuid(workflow_id)],
+        f"WHERE id = %s AND state <> 'in_progress' AND queue <> %s RETURNING {now_sql()}, queue",
+        [put_uuid(workflow_id), IMPORTED],
     )
     return None if row is None else (clock.read(row[0]), row[1])
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ...core.histories import IMPORTED
 from ...engine.restart import restart
 from ...models import Workflow
 from ...store import steps
@@ -65,6 +66,8 @@ class Restart(Action):
     explanation = gettext_lazy("It goes on under the same id, and on_complete runs again at its new end.")
 
     def why_not(self, workflow: Workflow) -> str:
+        if workflow.queue == IMPORTED:
+            return _("It was imported from a history, and is not run.")
         return why_not_finished(workflow)
 
     def form(self, request: HttpRequest, workflow: Workflow | None) -> forms.Form:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ...core.histories import IMPORTED
 from ...core.timeline import human
 from ...engine.overview import Journal
 from ...words.sentences import distance, moment
@@ -51,7 +52,9 @@ def _keys(journal: Journal) -> Iterator[Fact]:
         yield Fact(_("Key"), printable(workflow.key))
     if workflow.idempotency_key and not workflow.idempotency_key.startswith("admin:"):
         yield Fact(_("Idempotency key"), printable(workflow.idempotency_key))
-    if workflow.queue:
+    if workflow.queue == IMPORTED:
+        yield Fact(_("Imported"), _("from a history; it is not run"))
+    elif workflow.queue:
         yield Fact(_("Queue"), printable(workflow.queue))
     if workflow.priority:
         yield Fact(_("Priority"), f"{workflow.priority:+d}")

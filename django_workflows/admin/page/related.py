@@ -90,5 +90,5 @@ def parent(workflow: Workflow, now: datetime) -> Relative | None:
 
 def _relative(row: Workflow, now: datetime) -> Relative:
     took: timedelta = (row.finished_at or now) - row.created_at
-    words = state_words("parked" if row.problem else row.state)
+    words = state_words("parked" if row.problem and row.state == "in_progress" else row.state)
     return Relative(printable(row.name), page_link(row.id), row.state, words, row.parent_step, human(took))

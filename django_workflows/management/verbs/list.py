@@ -51,7 +51,7 @@ def _write(terminal: Terminal, rows: Sequence[Workflow], more: bool) -> None:
     heading, *lines = aligned(cells, right=[3], widest=200)
     terminal.line(terminal.paint("title", "  ".join(heading).rstrip()))
     for row, line in zip(rows, lines, strict=True):
-        line[1] = terminal.paint("problem" if row.problem else row.state, line[1])
+        line[1] = terminal.paint("problem" if row.problem and row.state == "in_progress" else row.state, line[1])
         terminal.line("  ".join(line).rstrip())
     if more:
         terminal.line("There are older ones; --limit shows more.")
@@ -60,7 +60,7 @@ def _write(terminal: Terminal, rows: Sequence[Workflow], more: bool) -> None:
 def _cells(row: Workflow, read_at: datetime) -> tuple[str, ...]:
     return (
         str(row.id),
-        "parked" if row.problem else state_words(row.state),
+        "parked" if row.problem and row.state == "in_progress" else state_words(row.state),
         moment(row.created_at),
         human((row.finished_at or read_at) - row.created_at),
         printable(row.name),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from django.core.management.base import CommandParser
 
 from ...core.attempts import read_failure
+from ...core.histories import IMPORTED
 from ...core.timeline import GROUP_SIZE, Row, Timeline, layout
 from ...models import Workflow
 from ...words.sentences import distance, error_words, moment, silence_words, standing, wait_words
@@ -64,7 +65,9 @@ class Page:
             yield "parent", f"{workflow.parent_id}, step {workflow.parent_step}"
         if workflow.idempotency_key is not None:
             yield "key", preview(workflow.idempotency_key)
-        if workflow.queue:
+        if workflow.queue == IMPORTED:
+            yield "imported", workflow.problem
+        elif workflow.queue:
             yield "queue", preview(workflow.queue)
         yield "created", f"{moment(workflow.created_at)}, {distance(workflow.created_at, self._journal.now)}"
         if workflow.continuations:
