@@ -127,6 +127,7 @@ def test_every_golden_journal_is_whole_and_comes_back_as_it_was(path: Any) -> No
     assert definition is not None
     assert mismatch(definition, found) is None
     assert run() == 0
+    assert workflow.cleanup(history.workflow_id) is True
 
 
 def _without(name: str) -> Any:
