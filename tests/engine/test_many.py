@@ -85,14 +85,16 @@ def test_a_gather_of_a_thousand_steps_costs_no_replay_per_step(monkeypatch: pyte
 
 def test_children_of_one_parent_cost_each_the_same_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     costs = []
-    for count in (50, 400):
+    for count in (50, 2000):
         with counted(monkeypatch) as counts:
             workflow_id = many_children.start(count)
-            run()
+            while run():  # a call of it does what it can in 20 s
+                pass
         assert workflow.status(workflow_id) == Completed(sum(range(count)))
-        costs.append(counts.statements / count)
+        assert workflow.list().filter(parent=workflow_id, state="completed").count() == count
         assert counts.rows <= 2 * count
-    assert costs[1] < costs[0] * 1.5
+        costs.append(counts.statements / count)
+    assert costs[1] < costs[0] * 1.1
 
 
 def _plan(sql: str, params: Any) -> str:
