@@ -1,6 +1,7 @@
 """What is done over the API is noted where the admin notes what is done in it."""
 
 from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from rest_framework.test import APIClient
 
 from django_workflows.engine.audit import notes_of
@@ -39,3 +40,16 @@ def test_a_refused_change_and_a_repeated_start_are_not_noted(client: APIClient, 
     reader = client_of("view_workflow")
     assert reader.post(f"/api/workflows/{found['id']}/cancel/").status_code == 403
     assert [each.change_message for each in LogEntry.objects.all()] == ["Started. (API)"]
+
+
+def test_a_note_that_cannot_be_written_does_not_undo_the_answer(client: APIClient) -> None:
+    workflow_id = waiting_order(client)
+    LogEntry.objects.all().delete()
+    ContentType.objects.clear_cache()
+    stale = ContentType(pk=10**6, app_label="django_workflows", model="workflow")
+    ContentType.objects._add_to_cache(ContentType.objects.db, stale)
+    try:
+        assert client.post(f"/api/workflows/{workflow_id}/cancel/").status_code == 200
+    finally:
+        ContentType.objects.clear_cache()
+    assert not LogEntry.objects.exists()

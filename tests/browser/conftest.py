@@ -37,14 +37,17 @@ document.addEventListener("securitypolicyviolation", (event) => {
 """
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _async_is_allowed() -> None:
+@pytest.fixture(scope="module")
+def _async_is_allowed() -> Iterator[None]:
     """Playwright's own event loop runs in this thread, which Django would take for asynchronous code."""
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def browser(_async_is_allowed: None) -> Iterator[Browser]:
+    """One for each module, so that no test of another folder finds its event loop running."""
     executable = next(filter(None, map(shutil.which, NAMES)), None)
     if executable is None:
         missing = f"no browser: install one of {', '.join(NAMES)}"

@@ -15,7 +15,7 @@ import psutil
 from django.db import connection
 
 from tests.app.chaos_steps import LOG
-from tests.cluster import HARDENED, Cluster
+from tests.cluster import HARDENED, Cluster, is_alive
 from tests.postgres import PostgresServer
 from tests.waiting import wait_for
 
@@ -75,8 +75,10 @@ class Fleet:
             pids = cluster.pids(role)
             if not pids:
                 return False
+            pid = self._rng.choice(pids)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._rng.choice(pids), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not is_alive(pid), message=f"{pid} survived kill -9")
         if role in ("cluster", "main"):
             wait_for(lambda: cluster.returncode is not None)
         return True

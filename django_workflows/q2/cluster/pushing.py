@@ -61,13 +61,16 @@ def push(task_queue: Any, stop: Flag, pulse: Pulse, broker: Any) -> None:
 def put(task_queue: Any, task: dict[str, Any], stop: Flag) -> None:
     """Hand a task to the workers, as soon as there is room.
 
-    One that cannot be sent to them, or finds no room before ``stop`` is set, is left to its broker.
+    It was taken from its broker, which gives it again only after ``retry`` seconds. So it is put also when ``stop`` was
+    set meanwhile, and is then among what the next crew gets. Only one that cannot be sent, or still finds no room when
+    ``stop`` is set, is left to its broker.
     """
-    while not stop.is_set():
+    while True:
         try:
             task_queue.put(task, timeout=_TICK)
         except queue.Full:
-            continue
+            if not stop.is_set():
+                continue
         except Exception:
             logger.exception("django-q2 task %s cannot be handed to a worker", task.get("name"))
         return
