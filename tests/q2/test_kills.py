@@ -10,7 +10,7 @@ from django_workflows.models import Worker
 from tests.app.cluster_workflows import chain, everything, workflow
 from tests.app.cluster_workflows import one as one_step
 from tests.app.models import Effect
-from tests.cluster import Cluster
+from tests.cluster import HARDENED, Cluster
 from tests.q2.conftest import SHORT_LEASE, Log
 from tests.waiting import wait_for
 
@@ -82,7 +82,8 @@ def test_another_cluster_goes_on_after_a_power_cut(cluster, log: Log) -> None:
 
 
 def test_killing_workers_again_and_again_loses_and_doubles_nothing(cluster, log: Log) -> None:
-    killed = cluster(workflows=SHORT_LEASE, q={"workers": 3})
+    # The stock cluster would be dead for good if the one that is killed had just become idle.
+    killed = cluster(command=HARDENED, workflows=SHORT_LEASE, q={"workers": 3})
     ids = [everything.start(log.path, f"e{index}") for index in range(30)]
     busy: set[int] = set()
     for _ in range(4):

@@ -100,7 +100,7 @@ def test_status_of_each_type(workflows: WorkflowTester) -> None:
     workflow.cancel(canceled)
     workflows.run()
     found = [workflow.status(each) for each in (running, done, failing, canceled)]
-    assert found == [InProgress(running=["approval"]), Completed(3), Failed("gave up"), Canceled()]
+    assert found == [InProgress(running=["convex approval"]), Completed(3), Failed("gave up"), Canceled()]
     assert [each.type for each in found] == ["in_progress", "completed", "failed", "canceled"]
 
 
@@ -175,7 +175,7 @@ def test_event_of_a_union_of_literals(workflows: WorkflowTester, value: Any, res
     workflow_id = flows.confirmation_workflow.start("a colour")
     if not early:
         workflows.run()
-        assert workflow.status(workflow_id) == InProgress(running=["approval"])
+        assert workflow.status(workflow_id) == InProgress(running=["convex approval"])
     workflow.send_event(workflow_id, approval, value)
     workflows.run()
     assert workflow.status(workflow_id) == Completed(result)
@@ -187,13 +187,13 @@ def test_event_that_fits_no_member_of_the_union_is_refused(workflows: WorkflowTe
     workflows.run()
     with pytest.raises(InvalidArguments, match="approval"):
         workflow.send_event(workflow_id, approval, wrong)
-    assert workflow.status(workflow_id) == InProgress(running=["approval"])
+    assert workflow.status(workflow_id) == InProgress(running=["convex approval"])
 
 
 def test_event_with_an_error_is_raised_in_the_workflow(workflows: WorkflowTester) -> None:
     workflow_id = flows.confirmation_workflow.start("a colour")
     workflows.run()
-    workflow.send_event(workflow_id, "approval", error="the reviewer has left")
+    workflow.send_event(workflow_id, "convex approval", error="the reviewer has left")
     workflows.run()
     assert workflow.status(workflow_id) == Failed("the reviewer has left")
     with pytest.raises(WorkflowNotRunning):
@@ -313,7 +313,7 @@ def test_onboarding_with_verification_and_refinement(workflows: WorkflowTester) 
     workflows.fake(steps.generate_custom_content, calls=generate)
     workflow_id = flows.user_onboarding.start(1)
     workflows.run()
-    assert workflow.status(workflow_id) == InProgress(running=["verificationEmail"])
+    assert workflow.status(workflow_id) == InProgress(running=["convex verificationEmail"])
     workflow.send_event(workflow_id, verification, {"verified": True})
     workflows.advance(timedelta(hours=23))
     assert noted() == ["verification to 1", "refined for 1"]

@@ -76,7 +76,8 @@ class Rejected(BaseModel):
     reason: str
 
 
-approval = define_event("approval", Approved | Rejected)
+# Not only "approval": in the tests' process other flows have events of that name, of other types.
+approval = define_event("convex approval", Approved | Rejected)
 
 
 @workflow.define
@@ -153,7 +154,7 @@ class Verification(BaseModel):
     verified: bool
 
 
-verification = define_event("verificationEmail", Verification)
+verification = define_event("convex verificationEmail", Verification)
 
 
 @workflow.define
