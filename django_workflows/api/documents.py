@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from ..conf import settings
 from ..core.attempts import HISTORY_COLUMNS, Attempt, StepHistory, read_failure
 from ..core.journal import Failure, WorkflowState
 from ..core.masking import masking_of
+from ..core.payloads import loaded
 from ..core.waiting import Wait
 from ..models import Event, Workflow
 
@@ -160,18 +160,6 @@ def event_document(event: Event, view: View) -> dict[str, Any]:
         "value": view.payload(event.value),
         "error": view.error(read_failure(event.error)),
     }
-
-
-def loaded(text: str | None) -> Any:
-    """The value of a payload; the text itself where somebody damaged it."""
-    try:
-        return None if text is None else json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def iso(instant: datetime | None) -> str | None:

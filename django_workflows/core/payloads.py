@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from types import GenericAlias
@@ -58,3 +59,15 @@ def _make_codec(annotation: Any) -> Codec[Any]:
         member = (get_args(annotation) or (Any,))[0]
         return TypedCodec(GenericAlias(list, (member,)))
     return TypedCodec(portable(annotation))
+
+
+def loaded(text: str | None) -> Any:
+    """The value of a payload; the text itself where somebody damaged it."""
+    try:
+        return None if text is None else json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")

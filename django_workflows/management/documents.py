@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from ..core.attempts import Attempt, StepHistory, read_failure
 from ..core.journal import Failure
+from ..core.payloads import loaded
 from ..core.waiting import Wait
 from ..models import Workflow
 from .journals import Journal
@@ -111,18 +111,6 @@ def failure_document(failure: Failure | None) -> dict[str, str] | None:
         return None
     traceback = {"traceback": failure.traceback} if failure.traceback else {}
     return {"type": failure.type, "message": failure.message, **traceback}
-
-
-def loaded(text: str | None) -> Any:
-    """The value of a payload; the text itself where somebody damaged it."""
-    try:
-        return None if text is None else json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _iso(instant: datetime | None) -> str | None:
