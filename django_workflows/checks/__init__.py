@@ -8,10 +8,11 @@ from .api import check_api
 from .brokers import check_broker
 from .cluster import check_cluster
 from .database import check_database
+from .definitions import check_names
 from .determinism import check_handlers
 from .settings import check_settings
 
 TAG = "django_workflows"
 
-for _check in (check_settings, check_database, check_cluster, check_broker, check_api, check_handlers):
+for _check in (check_settings, check_database, check_cluster, check_broker, check_api, check_names, check_handlers):
     register(_check, TAG)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..exceptions import DefinitionNotFound, DuplicateDefinition
@@ -18,6 +19,12 @@ def _place(definition: Definition[Any, Any]) -> tuple[str, int]:
     return code.co_filename, code.co_firstlineno
 
 
+def _duplicate(name: str, places: str) -> DuplicateDefinition:
+    return DuplicateDefinition(
+        f"two workflows are named {name!r}: {places}. Give one of them another name: @workflow.define(name=...)"
+    )
+
+
 class Registry:
     """Definitions by name, the step functions that their handlers have asked for, and callbacks by dotted path."""
 
@@ -29,17 +36,35 @@ class Registry:
         self.functions: dict[tuple[str, str], Callable[..., Any]] = {}
         #: What limits each pool, as the code says.
         self.pools: dict[str, PoolLimits] = {}
+        #: Names that two handlers have, with both places. Nothing is found under such a name.
+        self.duplicates: dict[str, str] = {}
         self._managers: dict[str, int] = {}
+        self._notes_duplicates = False
 
     def add(self, definition: Definition[Any, Any]) -> None:
         """Register; ``DuplicateDefinition`` if another handler has that name. A reloaded module replaces its own."""
         known = self._definitions.get(definition.name)
-        if known is not None and _place(known) != _place(definition):
-            raise DuplicateDefinition(
-                f"two workflows are named {definition.name!r}: {'{}:{}'.format(*_place(known))} and "
-                f"{'{}:{}'.format(*_place(definition))}. Give one of them another name: @workflow.define(name=...)"
-            )
-        self._definitions[definition.name] = definition
+        if known is None or _place(known) == _place(definition):
+            self._definitions[definition.name] = definition
+            return
+        places = " and ".join("{}:{}".format(*_place(each)) for each in (known, definition))
+        if not self._notes_duplicates:
+            raise _duplicate(definition.name, places)
+        self.duplicates.setdefault(definition.name, places)
+
+    @contextmanager
+    def noting_duplicates(self) -> Iterator[None]:
+        """Meanwhile a second handler of one name is noted in ``duplicates`` instead of refused."""
+        self._notes_duplicates = True
+        try:
+            yield
+        finally:
+            self._notes_duplicates = False
+
+    def refuse_duplicate(self, name: str) -> None:
+        """``DuplicateDefinition`` where two handlers have that name: nobody could say which one is meant."""
+        if name in self.duplicates:
+            raise _duplicate(name, self.duplicates[name])
 
     def new_pool_name(self, module: str) -> str:
         """A name for a manager of that module: the module's, and numbered from the second one on."""
@@ -50,10 +75,11 @@ class Registry:
         self._definitions.pop(name, None)
 
     def get(self, name: str) -> Definition[Any, Any] | None:
-        return self._definitions.get(name)
+        return None if name in self.duplicates else self._definitions.get(name)
 
     def find(self, name: str) -> Definition[Any, Any]:
-        """The definition of that name; ``DefinitionNotFound`` with the nearest names otherwise."""
+        """The definition of that name; ``DefinitionNotFound`` with the nearest names, or ``DuplicateDefinition``."""
+        self.refuse_duplicate(name)
         definition = self._definitions.get(name)
         if definition is None:
             near = difflib.get_close_matches(str(name), self._definitions, n=3)
@@ -65,7 +91,8 @@ class Registry:
         return definition
 
     def __iter__(self) -> Iterator[Definition[Any, Any]]:
-        return iter(sorted(self._definitions.values(), key=lambda definition: definition.name))
+        unique = (each for name, each in self._definitions.items() if name not in self.duplicates)
+        return iter(sorted(unique, key=lambda definition: definition.name))
 
 
 registry = Registry()

@@ -14,6 +14,7 @@ from ..core.definitions import Definition
 from ..core.durations import Duration, aware, to_seconds
 from ..core.entries import NewWorkflow
 from ..core.payloads import codec_for
+from ..core.registry import registry
 from ..exceptions import InvalidArguments, InvalidStep, WorkflowAlreadyRunning
 from ..models import uuid7
 from ..store import workflows
@@ -140,7 +141,8 @@ def _taken(new: NewWorkflow, options: StartOptions) -> UUID | None:
 
 
 def new_workflow(definition: Definition[Any, Any], args: str, options: StartOptions, trace: str) -> NewWorkflow:
-    """What a start with these options stores."""
+    """What a start with these options stores. ``DuplicateDefinition`` where it is not the only one of its name."""
+    registry.refuse_duplicate(definition.name)
     retain = None if options.retain_for is None else to_seconds(options.retain_for, what="retain_for")
     context = None
     if options.context is not None:

@@ -79,8 +79,8 @@ class SyncManager(Messages):
     def define(self, *handler: Any, **options: Any) -> Any:
         """Define a workflow: ``@workflow.define``, or ``@workflow.define(name=..., ...)`` with options of its own.
 
-        The name defaults to ``module.qualname`` and is what journals store. Raises ``DuplicateDefinition`` or
-        ``InvalidDefinition``.
+        The name defaults to ``module.qualname`` and is what journals store. Raises ``InvalidDefinition``, or
+        ``DuplicateDefinition``, which while Django starts is a system check instead, so that it comes with its hint.
         """
         if not handler:
             return lambda function: self._define(function, **options)

@@ -64,7 +64,7 @@ def test_without_workers_it_warns_and_says_what_to_start(manage: Manage) -> None
 
     assert "ok       settings, cluster and handlers\n" in page
     assert "ok       database and migrations\n" in page
-    assert "warning  W041 idle: No worker has reported" in page
+    assert "warning  W039 idle: No worker has reported" in page
     assert "         Start one with `manage.py workflows cluster`" in page
     assert "Nothing is wrong" not in page
     assert "1 problem" in manage.error("doctor", "--fail-level", "WARNING", returncode=1)
@@ -86,7 +86,7 @@ def test_work_that_nobody_takes_is_an_error(manage: Manage) -> None:
     advance(timedelta(minutes=10))
 
     (problem,) = found(manage)["journal"]
-    assert problem["id"] == "django_workflows.E040"
+    assert problem["id"] == "django_workflows.E038"
     assert problem["level"] == "error"
     assert problem["message"].startswith("no_workers: ")
     assert "workflows cluster" in problem["hint"]
@@ -157,7 +157,7 @@ def test_system_checks_are_part_of_it_and_can_be_silenced(manage: Manage) -> Non
         (problem,) = (each for each in found(manage)["settings"] if each["id"] not in ON_PURPOSE)
         assert problem["id"] == "django_workflows.E001"
         assert "'LEASE'" in problem["message"]
-        with override_settings(SILENCED_SYSTEM_CHECKS=[*ON_PURPOSE, "django_workflows.E001", "django_workflows.W041"]):
+        with override_settings(SILENCED_SYSTEM_CHECKS=[*ON_PURPOSE, "django_workflows.E001", "django_workflows.W039"]):
             assert not any(found(manage).values())
 
 

@@ -141,6 +141,24 @@ def test_two_handlers_of_one_name_are_refused_and_both_places_are_named() -> Non
     assert registry.get("shop.flow") is first
 
 
+def test_where_duplicates_are_noted_nothing_is_found_under_their_name() -> None:
+    async def another(step: Any) -> None: ...
+
+    registry = Registry()
+    with registry.noting_duplicates():
+        registry.add(define())
+        registry.add(define(another))
+        registry.add(define(name="shop.other"))
+    assert registry.get("shop.flow") is None
+    assert [each.name for each in registry] == ["shop.other"]
+    for use in (registry.find, registry.refuse_duplicate):
+        with pytest.raises(DuplicateDefinition, match="another name") as raised:
+            use("shop.flow")
+        assert registry.duplicates["shop.flow"] in str(raised.value)
+    with pytest.raises(DuplicateDefinition):
+        registry.add(define(another, name="shop.other"))
+
+
 def test_two_handlers_of_one_name_are_told_apart_behind_a_decorator() -> None:
     registry = Registry()
     registry.add(define(first_traced))

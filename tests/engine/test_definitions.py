@@ -90,7 +90,7 @@ def test_a_bad_policy_is_refused(options):
         RetryPolicy(**options)
 
 
-def check(folder, source, **environment):
+def check(folder, source, *command, **environment):
     """``manage.py check`` in a process of its own, with an app that has ``source`` as its workflows.py."""
     app = folder / "broken_app"
     app.mkdir()
@@ -100,7 +100,7 @@ def check(folder, source, **environment):
         'from tests.settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, "broken_app"]\n'
     )
     return subprocess.run(
-        [sys.executable, "-m", "django", "check"],
+        [sys.executable, *(command or ("-m", "django", "check"))],
         env={
             **os.environ,
             "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}",
@@ -122,10 +122,6 @@ def check(folder, source, **environment):
         ("def broken(:\n", "SyntaxError"),
         ("1 / 0\n", "ZeroDivisionError"),
         (
-            "from tests.app import workflows as w\n@w.workflow.define(name=w.sums.name)\nasync def sums(step): ...\n",
-            "two workflows are named 'tests.app.workflows.sums'",
-        ),
-        (
             "from tests.app.workflows import workflow\n@workflow.define\ndef sums(step): ...\n",
             "a handler must be an `async def`",
         ),
@@ -145,3 +141,50 @@ def test_wrong_settings_stop_the_start_with_a_hint(tmp_path):
     assert "(django_workflows.E001) DJANGO_WORKFLOWS: unknown setting 'LAESE'. Did you mean 'LEASE'?" in result.stderr
     assert "TURN_TIMEOUT must be a timedelta or a number of seconds above 0, got -1" in result.stderr
     assert "HINT: The settings are DATABASE, LEASE" in result.stderr
+
+
+TWICE = """
+from tests.app import workflows as w
+
+@w.workflow.define(name=w.sums.name)
+async def sums(step): ...
+
+@w.workflow.define
+async def another(step): ...
+"""
+USE = """
+import django
+django.setup()
+from broken_app import workflows
+from django_workflows.core.registry import registry
+from tests.app.workflows import sums, workflow
+
+for use in (workflows.sums.start, lambda: sums.start([1]), lambda: workflow.start(sums.name, {"numbers": [1]}),
+            lambda: sums.start_many([([1],)])):
+    try:
+        use()
+    except Exception as error:
+        print(type(error).__name__)
+print(registry.get(sums.name), registry.get("broken_app.workflows.another") is workflows.another)
+"""
+
+
+@pytest.mark.sqlite
+def test_two_workflows_of_one_name_are_a_check_that_names_both_places(tmp_path):
+    result = check(tmp_path, TWICE)
+
+    assert result.returncode == 1
+    assert "(django_workflows.E019) Two workflows are named 'tests.app.workflows.sums': " in result.stderr
+    assert f"{ROOT}/tests/app/workflows.py:" in result.stderr
+    assert f" and {tmp_path}/broken_app/workflows.py:4.\n" in result.stderr
+    assert "HINT: Give one of them another name: @workflow.define(name=" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.sqlite
+def test_where_no_checks_are_run_neither_of_the_two_can_be_used(tmp_path):
+    """As in a web server. What has a name of its own works."""
+    result = check(tmp_path, TWICE, "-c", USE)
+
+    assert result.stdout.split() == ["DuplicateDefinition"] * 4 + ["None", "True"]
+    assert "Two workflows are named 'tests.app.workflows.sums', and neither can be used: " in result.stderr

@@ -11,13 +11,13 @@ from ...engine.health import check_health
 
 
 def check_journal() -> Iterator[CheckMessage]:
-    """Of critical problems E040, of others W041; each begins with health's own code for it."""
+    """Of critical problems E038, of others W039; each begins with health's own code for it."""
     health = check_health(thorough=True)
     for problem in health.problems:
         ids = {"parked": health.parked_ids, "lost": health.lost or ()}.get(problem.code, ())
         named = f" They are: {', '.join(map(str, ids))}." if ids else ""
         message = f"{problem.code}: {problem.message}{named}"
         if problem.severity == CRITICAL:
-            yield Error(message, hint=problem.hint, id="django_workflows.E040")
+            yield Error(message, hint=problem.hint, id="django_workflows.E038")
         else:
-            yield Warning(message, hint=problem.hint, id="django_workflows.W041")
+            yield Warning(message, hint=problem.hint, id="django_workflows.W039")
