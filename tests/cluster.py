@@ -119,7 +119,8 @@ class Cluster:
     def _ready(self) -> bool:
         if self.returncode is not None:
             raise AssertionError(f"the cluster ended with {self.returncode} before it was ready")
-        return bool(RUNNING.search(self.log)) and len(self.workers()) >= self._size
+        others = all(self.pids(role) for role in ("pusher", "monitor"))
+        return bool(RUNNING.search(self.log)) and others and len(self.workers()) >= self._size
 
 
 def is_alive(pid: int) -> bool:

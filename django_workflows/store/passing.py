@@ -6,6 +6,8 @@ from django.db import InterfaceError, OperationalError
 
 # Serialization failure, deadlock, lock timeout, and what a server says while it stops or starts.
 _PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"})
+# An unknown prepared statement, or one that is there already: a pooler handed on another session.
+_PREPARED_ELSEWHERE = frozenset({"26000", "42P05"})
 
 
 def passes(error: BaseException) -> bool:
@@ -15,8 +17,13 @@ def passes(error: BaseException) -> bool:
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None)
     if state is not None:
-        return state in _PASSING or state.startswith("08")
+        return state in _PASSING | _PREPARED_ELSEWHERE or state.startswith("08")
     text = str(error).lower()
     return isinstance(error, OperationalError) and (
         "locked" in text or "busy" in text or "connection" in text or "terminating" in text
     )
+
+
+def is_prepared_elsewhere(error: BaseException) -> bool:
+    """Whether a statement failed for having been prepared on another session; once none is prepared, it passes."""
+    return getattr(error.__cause__, "sqlstate", None) in _PREPARED_ELSEWHERE

@@ -6,12 +6,18 @@ statements through it (``execute_wrapper``, ``DEBUG``), and on every other datab
 
 from __future__ import annotations
 
+import logging
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .database import connection
+from .passing import is_prepared_elsewhere
+
+logger = logging.getLogger("django_workflows")
 
 Params = Sequence[Any] | Mapping[str, Any]
 
@@ -36,8 +42,8 @@ def run_one(sql: str, params: Params) -> tuple[Any, ...] | None:
             watched.execute(sql, params)
             rows = watched.fetchall()
             return rows[0] if rows else None
+    _execute(conn, cursor, sql, params)
     with conn.wrap_database_errors:
-        cursor.execute(sql, params, prepare=True)
         return cursor.fetchone()  # type: ignore[no-any-return]
 
 
@@ -49,9 +55,24 @@ def run_all(sql: str, params: Params) -> list[tuple[Any, ...]]:
         with conn.cursor() as watched:
             watched.execute(sql, params)
             return list(watched.fetchall())
+    _execute(conn, cursor, sql, params)
     with conn.wrap_database_errors:
-        cursor.execute(sql, params, prepare=True)
         return cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def _execute(conn: BaseDatabaseWrapper, cursor: Any, sql: str, params: Params) -> None:
+    try:
+        with conn.wrap_database_errors:
+            cursor.execute(sql, params, prepare=True)
+    except DatabaseError as error:
+        if not is_prepared_elsewhere(error):
+            raise
+        logger.warning("Statements of this connection are no longer prepared, since something shares it: %s", error)
+        cursor.connection.prepare_threshold = None
+        if conn.in_atomic_block:
+            raise  # the whole transaction is run again
+        with conn.wrap_database_errors:
+            cursor.execute(sql, params)
 
 
 def _prepared_cursor(conn: BaseDatabaseWrapper) -> Any:
@@ -73,12 +94,25 @@ def _new_cursor(conn: BaseDatabaseWrapper, raw: Any) -> Any:
         return None  # psycopg2
     if not isinstance(raw, Connection):
         return None
-    if conn.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-        # Django's word for a pooler that hands connections from transaction to transaction: it may not know statements
-        # that were prepared on another one.
+    if _is_shared(conn, raw):
         raw.prepare_threshold = None
     elif raw.prepare_threshold is None:
         raw.prepare_threshold = _WHEN_ASKED
+        # Psycopg counts from 0 on each connection. Where a pooler went unnoticed, another's statement of the same name
+        # would be run instead; one that is not there is an error.
+        raw._prepared._prepared_idx = random.getrandbits(62)
     cursor = Cursor(raw)
     raw._django_workflows_cursor = cursor  # type: ignore[attr-defined]
     return cursor
+
+
+def _is_shared(conn: BaseDatabaseWrapper, raw: Any) -> bool:
+    """Whether a pooler may hand the session to others between transactions, so that nothing prepared lasts.
+
+    ``DISABLE_SERVER_SIDE_CURSORS`` is Django's word for that; and a pooler tells its clients a process id of its own.
+    """
+    if conn.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        return True
+    with conn.wrap_database_errors:
+        row = raw.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    return bool(row[0] != raw.info.backend_pid)

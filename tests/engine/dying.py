@@ -23,6 +23,8 @@ class Mortal:
     ) -> None:
         self.count = 0
         self.dead = False
+        #: Whether it died outside of any transaction, so that its connection is to be lost.
+        self.alone = False
         self._at, self._before, self._when = at, before, when
         self.seen: list[str] = []
         #: Numbers of those that were not part of a larger transaction: what they wrote was there to stay.
@@ -48,9 +50,7 @@ class Mortal:
 
     def _die(self, what: str) -> None:
         self.dead = True
-        # What is not committed is lost with the connection, whatever the blocks around it still try.
-        if not connection.in_atomic_block:
-            connection.close()
+        self.alone = not connection.in_atomic_block
         raise Died(what)
 
 
@@ -67,5 +67,8 @@ def mortal(**options: Any) -> Iterator[Mortal]:
         pass
     finally:
         del connection.commit
+        # Not at once: a cursor that outlives its connection to SQLite keeps the lock of its statement.
+        if life.alone:
+            connection.close()
         if life.dead:
             become_another_process()
