@@ -1,95 +1,81 @@
-"""``python -m benchmarks [--peers] [--rounds N] [--out FILE]``: measures, interleaved, and prints a table."""
+"""``python -m benchmarks [--peers]``: measures engines in turn, round after round, and prints figures and targets."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import psycopg
+from .contestants import ON_SQLITE, PEERS, SQLITE_WORKLOADS
+from .results import Rounds, load, medians_of, save, table
+from .servers import durable_server, new_database
+from .targets import TARGETS, report
 
-from tests.postgres import PostgresServer
-
-Results = dict[str, list[dict[str, Any]]]
+WORKLOADS = ("w1", "w2", "w3", "naps", "20000", "replay", "w4", "w5")
 
 
 def main() -> None:
+    asked = _parser().parse_args()
+    rounds = load(asked.out) if asked.add else {}
+    engines = asked.engines.split(",") if asked.engines else _engines(peers=asked.peers)
+    for number in range(asked.rounds):
+        print(f"round {number + 1} of {asked.rounds}", file=sys.stderr, flush=True)  # noqa: T201
+        _round(rounds, engines, asked.workloads.split(","))
+        if asked.out:
+            save(asked.out, rounds)
+    medians = medians_of(rounds)
+    print(table(medians), report(TARGETS, medians), sep="\n\n")  # noqa: T201
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--peers", action="store_true", help="also the other engines, from the extra bench")
+    parser.add_argument("--engines", help="only these, with commas between: ours,absurd,ours_sqlite")
+    parser.add_argument("--workloads", default=",".join(WORKLOADS), help="only these, with commas between")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--out", type=Path, help="a file for the results as JSON")
-    asked = parser.parse_args()
-    engines = ["floor", "ours", *(["absurd", "dbos"] if asked.peers else [])]
-    sqlite = ["ours", *(["dbos"] if asked.peers else [])]
-    results: Results = {}
-    with PostgresServer(durable=True) as server, tempfile.TemporaryDirectory() as folder:
-        for number in range(asked.rounds):
-            for engine in engines:
-                _add(results, engine, DATABASE_URL=_new_database(server, f"{engine}_{number}"))
-            for engine in sqlite:
-                _add(results, f"{engine}_sqlite", BENCHMARK_SQLITE=f"{folder}/{engine}{number}.sqlite3")
-    medians = {engine: _median(rounds) for engine, rounds in results.items()}
-    print(_table(medians))  # noqa: T201
-    if asked.out:
-        about = {"python": platform.python_version(), "cores": os.cpu_count(), "rounds": asked.rounds}
-        asked.out.write_text(json.dumps({"about": about, "medians": medians, "rounds": results}, indent=1) + "\n")
+    parser.add_argument("--out", type=Path, help="a file for the results as JSON, written after each round")
+    parser.add_argument("--add", action="store_true", help="add to what is in that file, so that a run can be split")
+    return parser
 
 
-def _new_database(server: PostgresServer, name: str) -> str:
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    return server.dsn.replace("/postgres?", f"/{name}?")
+def _engines(*, peers: bool) -> list[str]:
+    sqlite = [f"{name}_sqlite" for name in ON_SQLITE if peers or name == "ours"]
+    return ["ours", *(PEERS if peers else ()), *sqlite]
 
 
-def _add(results: Results, name: str, **environment: str) -> None:
+def _round(rounds: Rounds, engines: list[str], workloads: list[str]) -> None:
+    with durable_server() as server, tempfile.TemporaryDirectory() as folder:
+        for engine in engines:
+            if engine.endswith("_sqlite"):
+                wanted = [each for each in workloads if each in SQLITE_WORKLOADS]
+                found = run(engine, wanted, BENCHMARK_SQLITE=f"{folder}/{engine}.sqlite3")
+            else:
+                found = run(engine, workloads, DATABASE_URL=new_database(server, engine))
+            if found:
+                rounds.setdefault(engine, []).append(found)
+
+
+def run(name: str, workloads: list[str], *options: str, **environment: str) -> dict[str, Any]:
+    """The figures of one engine, measured in a process of its own; none if that failed."""
     engine = name.removesuffix("_sqlite")
-    print(f"{name} ...", file=sys.stderr, flush=True)  # noqa: T201
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.measure", engine],
+        [sys.executable, "-m", "benchmarks.measure", engine, *workloads, *options],
         env=os.environ | environment,
         stdout=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=180,
+        timeout=600,
     )
     if done.returncode:
         print(f"{name} failed", file=sys.stderr)  # noqa: T201
-        return
-    results.setdefault(name, []).append(json.loads(done.stdout.strip().splitlines()[-1]))
-
-
-def _median(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        key: _median([each[key] for each in rounds])
-        if isinstance(value, dict)
-        else statistics.median(each[key] for each in rounds)
-        for key, value in rounds[0].items()
-    }
-
-
-def _table(medians: dict[str, dict[str, Any]]) -> str:
-    flat = {engine: _flat(found) for engine, found in medians.items()}
-    rows = list(dict.fromkeys(key for found in flat.values() for key in found))
-    width = max(map(len, rows)) + 2
-    lines = ["".ljust(width) + "".join(engine.rjust(14) for engine in flat)]
-    for row in rows:
-        cells = (f"{found[row]:,.2f}" if row in found else "-" for found in flat.values())
-        lines.append(row.ljust(width) + "".join(cell.rjust(14) for cell in cells))
-    return "\n".join(lines)
-
-
-def _flat(found: dict[str, Any], before: str = "") -> dict[str, float]:
-    flat: dict[str, float] = {}
-    for key, value in found.items():
-        flat |= _flat(value, f"{key}.") if isinstance(value, dict) else {before + key: value}
-    return flat
+        return {}
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
 
 
 if __name__ == "__main__":

@@ -5,35 +5,54 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-_BARS = [
-    ("floor", "commits_per_s", "PostgreSQL alone, commits"),
-    ("ours", "actions_per_s", "django_workflows"),
-    ("absurd", "actions_per_s", "Absurd"),
-    ("dbos", "actions_per_s", "DBOS"),
-    ("ours_sqlite", "actions_per_s", "django_workflows, SQLite"),
-    ("dbos_sqlite", "actions_per_s", "DBOS, SQLite"),
+from .targets import Medians
+
+_NAMES = {
+    "ours": "django_workflows",
+    "absurd": "Absurd",
+    "dbos": "DBOS",
+    "procrastinate": "procrastinate, chains",
+    "chain": "django-q2, chains",
+    "ours_sqlite": "django_workflows, SQLite",
+    "dbos_sqlite": "DBOS, SQLite",
+}
+#: A heading for each group of bars, and the figure that they show.
+_GROUPS = [
+    ("Steps per second, 200 workflows of 10 actions", "w1_actions_per_s", "{:,.0f}"),
+    ("Start to end of a workflow of one step, median, ms (less is better)", "w2_p50_ms", "{:,.1f}"),
+    ("Last of 5,000 steps with sleeps between, ms each (less is better)", "w3_naps_last_ms", "{:,.1f}"),
 ]
-_HEIGHT, _LEFT, _WIDTH = 28, 210, 400
+_HEIGHT, _LEFT, _WIDTH, _HEADING = 26, 210, 400, 34
 
 
-def chart(medians: dict[str, dict[str, Any]]) -> str:
-    """One bar for each engine: steps per second of sequential workflows."""
-    bars = [(label, medians[engine][key]) for engine, key, label in _BARS if engine in medians]
-    most = max(value for _, value in bars)
-    rows = []
-    for index, (label, value) in enumerate(bars):
-        y, length = 34 + index * _HEIGHT, max(1, round(_WIDTH * value / most))
-        rows.append(f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{label}</text>')
-        rows.append(f'<rect x="{_LEFT}" y="{y}" width="{length}" height="20" fill="#2a6f97"/>')
-        rows.append(f'<text x="{_LEFT + length + 6}" y="{y + 14}">{value:,.0f}</text>')
-    height = 44 + len(bars) * _HEIGHT
+def chart(medians: Medians) -> str:
+    """A group of bars for each of a few figures, one bar for each engine that has it."""
+    parts: list[str] = []
+    y = 0
+    for heading, key, form in _GROUPS:
+        bars = [(label, medians[engine][key]) for engine, label in _NAMES.items() if key in medians.get(engine, {})]
+        if key == "w1_actions_per_s" and "floor_per_s" in medians.get("ours", {}):
+            bars.insert(0, ("PostgreSQL alone, commits", medians["ours"]["floor_per_s"]))
+        parts.append(f'<text x="{_LEFT}" y="{y + 22}" font-weight="bold">{heading}</text>')
+        y += _HEADING
+        for label, value in bars:
+            parts.append(_bar(y, label, value / max(each for _, each in bars), form.format(value)))
+            y += _HEIGHT
+        y += 8
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 80} {height}" role="img" '
-        'font-family="sans-serif" font-size="13" fill="currentColor"><title>Steps per second</title>'
-        f'<text x="{_LEFT}" y="20" font-weight="bold">Steps per second, 200 workflows of 10 actions</text>'
-        f"{''.join(rows)}</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 80} {y}" role="img" '
+        'font-family="sans-serif" font-size="13" fill="currentColor"><title>How fast each engine is</title>'
+        f"{''.join(parts)}</svg>\n"
+    )
+
+
+def _bar(y: int, label: str, share: float, value: str) -> str:
+    length = max(1, round(_WIDTH * share))
+    return (
+        f'<text x="{_LEFT - 8}" y="{y + 14}" text-anchor="end">{label}</text>'
+        f'<rect x="{_LEFT}" y="{y}" width="{length}" height="18" fill="#2a6f97"/>'
+        f'<text x="{_LEFT + length + 6}" y="{y + 14}">{value}</text>'
     )
 
 

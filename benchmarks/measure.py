@@ -1,95 +1,82 @@
-"""Measures one engine in a process of its own: ``python -m benchmarks.measure ENGINE``; prints one line of JSON.
+"""Measures one engine in a process of its own: ``python -m benchmarks.measure ENGINE WORKLOAD...``; prints JSON.
 
 The database's address is in the environment: ``DATABASE_URL``, or ``BENCHMARK_SQLITE`` for a file.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
-WORKFLOWS, STEPS = 200, 10
-LATENCIES = 60
+from .contestants import Settings, best_settings, open_engine
+from .engines.engine import CannotDo, Engine
+from .engines.floor import commits_per_second
+from .workloads import WORKLOADS, Figures
+
+FLOOR_SECONDS = 1.5
 
 
-def _latency(once: Callable[[], float]) -> dict[str, float]:
-    taken = []
-    for _ in range(LATENCIES):
-        time.sleep(0.03)
-        taken.append(1000 * once())
-    taken.sort()
-    return {"p50_ms": statistics.median(taken), "p95_ms": taken[int(0.95 * len(taken))]}
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.measure", description=__doc__)
+    parser.add_argument("engine")
+    parser.add_argument("workloads", nargs="+")
+    parser.add_argument("--settings", type=json.loads, help="JSON; without it the best that is known")
+    asked = parser.parse_args()
+    print(json.dumps(measure(asked.engine, asked.workloads, asked.settings)))  # noqa: T201
 
 
-def _tenths(ends: list[float]) -> dict[str, float]:
-    tenth = len(ends) // 10
-    return {
-        "first_ms_per_step": 1000 * (ends[tenth] - ends[0]) / tenth,
-        "last_ms_per_step": 1000 * (ends[-1] - ends[-1 - tenth]) / tenth,
-    }
-
-
-def ours() -> dict[str, Any]:
-    from benchmarks.engines.ours import Ours
-
-    engine = Ours().open()
-    sqlite = bool(os.environ.get("BENCHMARK_SQLITE"))
+def measure(name: str, workloads: list[str], settings: Settings | None = None) -> Figures:
+    """The figures of one engine, which is opened anew where its settings change. What it cannot do is left out."""
+    found: Figures = {}
+    engine: Engine | None = None
+    opened: Settings | None = None
     try:
-        engine.sequential(20, STEPS, "actions")
-        found: dict[str, Any] = {
-            f"{kind}_per_s": WORKFLOWS * STEPS / engine.sequential(WORKFLOWS, STEPS, kind)
-            for kind in ("actions", "mutations", "inline_mutations")
-        }
-        found |= _latency(engine.latency)
-        if not sqlite:
-            found["fan_out_200_s"] = engine.fan_out(200, "actions")
-            found["fan_out_2000_s"] = engine.fan_out(2000, "actions")
-            found["children_200_s"] = engine.fan_out(200, "children")
-            found["long_5000"] = _tenths(engine.long(5000))
-            found["long_naps_1000"] = _tenths(engine.long(1000, every=10))
-        found["starts_per_s"] = 1000 / engine.starts(1000, batch=False)
-        found["batch_per_s"] = 10_000 / engine.starts(10_000, batch=True)
-        return found
+        for workload in workloads:
+            wanted = best_settings(name, workload) if settings is None else settings
+            if engine is None or wanted != opened:
+                if engine is not None:
+                    engine.close()
+                engine, opened = open_engine(name, wanted), wanted
+            found |= _figures(name, engine, workload)
     finally:
-        engine.close()
+        if engine is not None:
+            engine.close()
+    return found
 
 
-def floor() -> dict[str, Any]:
-    from benchmarks.engines.floor import commits_per_second
-
-    return {"commits_per_s": commits_per_second(os.environ["DATABASE_URL"], 2.0)}
-
-
-def _peer(engine: Any) -> dict[str, Any]:
+def _figures(name: str, engine: Engine, workload: str) -> Figures:
+    do: Any = _workloads(name).get(workload)
+    if do is None:
+        return {}
+    print(f"  {name} {workload}", file=sys.stderr, flush=True)  # noqa: T201
     try:
-        engine.sequential(20, STEPS)
-        found: dict[str, Any] = {"actions_per_s": WORKFLOWS * STEPS / engine.sequential(WORKFLOWS, STEPS)}
-        found |= _latency(engine.latency)
-        found["starts_per_s"] = 300 / engine.starts(300)
-        return found
-    finally:
-        engine.close()
+        if workload != "w1" or "BENCHMARK_SQLITE" in os.environ:
+            return do(engine)  # type: ignore[no-any-return]
+        return _beside_the_floor(lambda: do(engine))
+    except CannotDo:
+        return {}
 
 
-def absurd() -> dict[str, Any]:
-    from benchmarks.engines.absurd import AbsurdEngine
+def _beside_the_floor(work: Any) -> Figures:
+    """What the database alone can do is measured before and after, so that both had the same machine."""
+    dsn = os.environ["DATABASE_URL"]
+    before = commits_per_second(dsn, FLOOR_SECONDS)
+    found: Figures = work()
+    floor = (before + commits_per_second(dsn, FLOOR_SECONDS)) / 2
+    shares = {key.replace("_per_s", "_of_floor"): value / floor for key, value in found.items()}
+    return {"floor_per_s": floor, **found, **shares}
 
-    return _peer(AbsurdEngine(os.environ["DATABASE_URL"]))
 
+def _workloads(name: str) -> dict[str, Any]:
+    if name != "ours":
+        return WORKLOADS
+    from .our_workloads import OUR_WORKLOADS
 
-def dbos() -> dict[str, Any]:
-    from benchmarks.engines.dbos import DBOSEngine
-
-    file = os.environ.get("BENCHMARK_SQLITE")
-    url = f"sqlite:///{file}" if file else os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg:")
-    return _peer(DBOSEngine(url))
+    return OUR_WORKLOADS
 
 
 if __name__ == "__main__":
-    measurements = {"ours": ours, "floor": floor, "absurd": absurd, "dbos": dbos}
-    print(json.dumps(measurements[sys.argv[1]]()))  # noqa: T201
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -36,14 +37,17 @@ def _database() -> dict[str, Any]:
     }
 
 
-DATABASES = {"default": _database()}
+# Without it django-q2 itself makes five connections for each of its tasks.
+DATABASES = {"default": {**_database(), "CONN_MAX_AGE": None}}
 Q_CLUSTER = {
     "name": "benchmark",
     "orm": "default",
     "broker_class": "django_workflows.q2.JournalBroker",
-    "workers": int(os.environ.get("BENCHMARK_WORKERS", "2")),
+    "workers": 2,
     "timeout": 300,
     "retry": 360,
     "catch_up": False,
+    "log_level": "INFO",
+    **json.loads(os.environ.get("BENCHMARK_Q", "{}")),
 }
 DJANGO_WORKFLOWS: dict[str, Any] = {}

@@ -1,20 +1,25 @@
-"""Absurd: tasks with checkpoints, kept by functions inside PostgreSQL. Workers look every 10 ms and claim ten at once.
+"""Absurd: tasks with checkpoints, kept by functions inside PostgreSQL; its workers look for tasks at intervals.
 
 Its schema is not in the SDK but in the package ``absurdctl``, whose text is read and applied.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import time
+from multiprocessing.connection import Connection
+from threading import Thread
+from typing import Any
 
 import psycopg
 from absurd_sdk import Absurd
 from absurdctl import BUNDLED_SCHEMA_SQL
 
-from benchmarks.engines.engine import until
+from .engine import PROCESSES, Engine, timed, until
+from .processes import WorkerProcess
 
-QUEUE = "bench"
+#: A task may not wait for one of its own queue, so parents have another one; nobody works on the third.
+QUEUE, PARENTS, NOBODY = "bench", "parents", "nobody"
+_OPEN = "SELECT EXISTS (SELECT FROM absurd.t_{} WHERE state NOT IN ('completed', 'failed', 'cancelled'))"
 
 
 def _app(dsn: str) -> Absurd:
@@ -27,56 +32,117 @@ def _app(dsn: str) -> Absurd:
             total += context.step(f"step-{number}", lambda number=number: number)
         return {"total": total}
 
+    @app.register_task(name="naps")
+    def naps(params, context):  # type: ignore[no-untyped-def]
+        for number in range(params["count"]):
+            if number and number % params["every"] == 0:
+                context.sleep_for(f"sleep-{number}", params["seconds"])
+            context.step(f"step-{number}", lambda number=number: number)
+
     return app
 
 
-def _work(dsn: str) -> None:
-    _app(dsn).start_worker(concurrency=1, batch_size=10, poll_interval=0.01)
+def _parents(dsn: str) -> Absurd:
+    app = Absurd(dsn, queue_name=PARENTS)
+
+    @app.register_task(name="families")
+    def families(params, context):  # type: ignore[no-untyped-def]
+        def spawn() -> list[str]:
+            return [str(app.spawn("actions", {"count": 1}, queue=QUEUE)["task_id"]) for _ in range(params["count"])]
+
+        for child in context.step("spawn", spawn):
+            context.await_task_result(child, queue_name=QUEUE)
+
+    return app
 
 
-class AbsurdEngine:
-    """Two worker processes."""
+def _work(pipe: Connection, dsn: str, settings: dict[str, Any], parents: bool) -> None:
+    if parents:
+        Thread(target=_parents(dsn).start_worker, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    app = _app(dsn)
+    pipe.send("ready")
+    app.start_worker(**settings)
 
-    name = "absurd"
 
-    def __init__(self, dsn: str) -> None:
+class AbsurdEngine(Engine):
+    """Two worker processes. ``settings`` are those of ``Absurd.start_worker``."""
+
+    def __init__(self, dsn: str, **settings: Any) -> None:
         self._connection = psycopg.connect(dsn, autocommit=True)
-        self._connection.execute(BUNDLED_SCHEMA_SQL)  # type: ignore[arg-type]
+        installed = self._connection.execute("SELECT to_regclass('absurd.queues') IS NOT NULL").fetchone()
+        if installed == (False,):
+            self._connection.execute(BUNDLED_SCHEMA_SQL)  # type: ignore[arg-type]
         self._app = _app(dsn)
-        self._app.create_queue(QUEUE)
-        spawn = multiprocessing.get_context("spawn")
-        self._workers = [spawn.Process(target=_work, args=(dsn,), daemon=True) for _ in range(2)]
+        for queue in (QUEUE, PARENTS, NOBODY):
+            self._app.create_queue(queue)
+        self._workers = [WorkerProcess(_work, dsn, settings, number == 0) for number in range(PROCESSES)]
         for worker in self._workers:
-            worker.start()
+            worker.ready()
         self.sequential(4, 1)
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.terminate()
-        for worker in self._workers:
-            worker.join()
+            worker.close()
+        self._app.close()
+        self._connection.close()
 
-    def sequential(self, workflows: int, steps: int) -> float:
-        began = time.perf_counter()
-        for _ in range(workflows):
-            self._app.spawn("actions", {"count": steps})
-        until(self._nothing_open)
-        return time.perf_counter() - began
+    def clear(self) -> None:
+        tables = ", ".join(f"absurd.{kind}_{queue}" for queue in (QUEUE, PARENTS, NOBODY) for kind in "trcew")
+        self._connection.execute(f"TRUNCATE {tables}")  # type: ignore[arg-type]
+
+    def sequential(self, workflows: int, steps: int, kind: str = "actions") -> float:
+        def work() -> None:
+            for _ in range(workflows):
+                self._app.spawn(kind, {"count": steps})
+            self._until_done(QUEUE)
+
+        return timed(work)
 
     def latency(self) -> float:
         began = time.perf_counter()
-        self._app.spawn("actions", {"count": 1})
-        until(self._nothing_open, pause=0.0005)
+        self._until_completed(self._app.spawn("actions", {"count": 1})["task_id"], pause=0.0005)
         return time.perf_counter() - began
+
+    def long(self, steps: int) -> list[float]:
+        return self._ends("actions", {"count": steps})
+
+    def naps(self, steps: int, every: int, seconds: float) -> list[float]:
+        return self._ends("naps", {"count": steps, "every": every, "seconds": seconds})
+
+    def parallel(self, count: int) -> float:
+        """It has no parallel steps: tasks of one step each."""
+        return self.sequential(count, 1)
+
+    def children(self, count: int) -> float:
+        def work() -> None:
+            self._app.spawn("families", {"count": count}, queue=PARENTS)
+            self._until_done(PARENTS)
+
+        return timed(work)
 
     def starts(self, count: int) -> float:
-        began = time.perf_counter()
-        for _ in range(count):
-            self._app.spawn("actions", {"count": 1}, queue=QUEUE)
-        return time.perf_counter() - began
+        def work() -> None:
+            for _ in range(count):
+                app.spawn("actions", {"count": 1})
 
-    def _nothing_open(self) -> bool:
-        row = self._connection.execute(
-            f"SELECT EXISTS (SELECT FROM absurd.t_{QUEUE} WHERE state NOT IN ('completed', 'failed', 'cancelled'))"
-        ).fetchone()
-        return row is not None and not row[0]
+        app = Absurd(self._connection, queue_name=NOBODY)
+        app.register_task("actions")(lambda params, context: None)
+        return timed(work)
+
+    def _ends(self, task: str, params: dict[str, Any]) -> list[float]:
+        task_id = self._app.spawn(task, params)["task_id"]
+        self._until_completed(task_id, pause=0.05)
+        rows = self._connection.execute(
+            f"SELECT extract(epoch FROM updated_at)::float8 FROM absurd.c_{QUEUE} "  # type: ignore[arg-type]
+            "WHERE task_id = %s AND checkpoint_name LIKE 'step-%%' ORDER BY updated_at",
+            [task_id],
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def _until_completed(self, task_id: object, pause: float) -> None:
+        query = f"SELECT state FROM absurd.t_{QUEUE} WHERE task_id = %s"
+        until(lambda: self._connection.execute(query, [task_id]).fetchone() == ("completed",), pause=pause)  # type: ignore[arg-type]
+
+    def _until_done(self, queue: str) -> None:
+        query = _OPEN.format(queue)
+        until(lambda: self._connection.execute(query).fetchone() == (False,))  # type: ignore[arg-type]

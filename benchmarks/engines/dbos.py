@@ -1,19 +1,30 @@
-"""DBOS: workflows in two processes that take them from one queue, which they look at every 10 ms."""
+"""DBOS: workflows in the process that starts them, or in processes that take them from a queue."""
 
 from __future__ import annotations
 
-import multiprocessing
+import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
 
+import sqlalchemy
 from dbos import DBOS, DBOSClient
 
-from benchmarks.engines.engine import until
+from .engine import PROCESSES, Engine, timed, until
+from .processes import WorkerProcess, serve
 
-QUEUE = "bench"
+#: Nobody works on the second.
+QUEUE, NOBODY = "bench", "nobody"
 
 
 @DBOS.step()
 def nothing(number: int) -> int:
+    return number
+
+
+@DBOS.step()
+async def nothing_async(number: int) -> int:
     return number
 
 
@@ -25,7 +36,28 @@ def actions(count: int) -> int:
     return total
 
 
-def _launch(url: str, executor: str) -> None:
+@DBOS.workflow(name="naps")
+def naps(count: int, every: int, seconds: float) -> int:
+    total = 0
+    for number in range(count):
+        if number and number % every == 0:
+            DBOS.sleep(seconds)
+        total += nothing(number)
+    return total
+
+
+@DBOS.workflow(name="fan_out")
+async def fan_out(count: int) -> int:
+    return sum(await asyncio.gather(*(nothing_async(number) for number in range(count))))
+
+
+@DBOS.workflow(name="families")
+def families(count: int) -> int:
+    handles = [DBOS.start_workflow(actions, 1) for _ in range(count)]
+    return sum(handle.get_result() for handle in handles)
+
+
+def _work(pipe: Connection, url: str, executor: str, threads: int, poll: float | None, concurrency: int | None) -> None:
     DBOS(
         config={
             "name": "bench",
@@ -35,57 +67,116 @@ def _launch(url: str, executor: str) -> None:
             "log_level": "ERROR",
         }
     )
+    DBOS.listen_queues([QUEUE] if poll else [])
     DBOS.launch()
-    DBOS.register_queue(QUEUE, polling_interval_sec=0.01)
+    if poll:
+        DBOS.register_queue(QUEUE, polling_interval_sec=poll, worker_concurrency=concurrency)
+    DBOS.register_queue(NOBODY)
+    with ThreadPoolExecutor(threads) as pool:
+        serve(
+            pipe,
+            {
+                "sequential": lambda workflows, steps: timed(lambda: list(pool.map(actions, [steps] * workflows))),
+                "latency": lambda: timed(lambda: actions(1)),
+                "long": actions,
+                "naps": naps,
+                "parallel": lambda count: timed(lambda: asyncio.run(fan_out(count))),
+                "children": lambda count: timed(lambda: families(count)),
+            },
+        )
 
 
-def _work(url: str, executor: str) -> None:
-    _launch(url, executor)
-    while True:
-        time.sleep(1)
+class DBOSEngine(Engine):
+    """Two worker processes, or one where SQLite is its database.
 
+    With ``poll`` workflows go through a queue that is looked at every so many seconds, each process working on at most
+    ``concurrency`` of them; without it they run in the worker processes by themselves, in so many ``threads`` each.
+    """
 
-class DBOSEngine:
-    """Two worker processes. Of its two databases, SQLite for ``url`` is worked on by one process."""
-
-    name = "dbos"
-
-    def __init__(self, url: str) -> None:
-        count = 1 if url.startswith("sqlite") else 2
-        spawn = multiprocessing.get_context("spawn")
-        self._workers = [spawn.Process(target=_work, args=(url, f"w{n}"), daemon=True) for n in range(count)]
-        self._workers[0].start()
-        time.sleep(4)  # it makes the tables
-        for worker in self._workers[1:]:
-            worker.start()
-        time.sleep(3 if count > 1 else 0)
+    def __init__(
+        self, url: str, *, poll: float | None = None, threads: int = 4, concurrency: int | None = None
+    ) -> None:
+        count = 1 if url.startswith("sqlite") else PROCESSES
+        self._poll = poll
+        self._workers = []
+        for number in range(count):  # the first one makes the tables
+            self._workers.append(WorkerProcess(_work, url, f"w{number}", threads, poll, concurrency))
+            self._workers[-1].ready()
         self._client = DBOSClient(system_database_url=url)
+        self._engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+        self._schema = "" if url.startswith("sqlite") else "dbos."
+        if poll:
+            time.sleep(2.5)  # a queue is noticed by the others within that time
         self.sequential(4, 1)
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.terminate()
-        for worker in self._workers:
-            worker.join()
+            worker.close()
         self._client.destroy()
+        self._engine.dispose()
 
-    def sequential(self, workflows: int, steps: int) -> float:
-        began = time.perf_counter()
-        handles = [self._enqueue(steps) for _ in range(workflows)]
-        ids = [handle.workflow_id for handle in handles]
-        until(lambda: not self._client.list_workflows(workflow_ids=ids, status=["ENQUEUED", "PENDING"]), pause=0.02)
-        return time.perf_counter() - began
+    def clear(self) -> None:
+        with self._engine.connect() as connection:
+            connection.execute(sqlalchemy.text(f"DELETE FROM {self._schema}workflow_status"))
+
+    def sequential(self, workflows: int, steps: int, kind: str = "actions") -> float:
+        if self._poll:
+            return timed(lambda: self._by_queue(workflows, steps))
+        share = workflows // len(self._workers)
+        return timed(lambda: self._everywhere("sequential", share, steps))
 
     def latency(self) -> float:
-        began = time.perf_counter()
-        self._enqueue(1).get_result(polling_interval_sec=0.001)
-        return time.perf_counter() - began
+        if not self._poll:
+            return float(self._ask("latency"))
+        return timed(lambda: self._enqueue(QUEUE, 1).get_result(polling_interval_sec=0.001))
+
+    def long(self, steps: int) -> list[float]:
+        self._ask("long", steps)
+        return self._ends("actions")
+
+    def naps(self, steps: int, every: int, seconds: float) -> list[float]:
+        self._ask("naps", steps, every, seconds)
+        return self._ends("naps")
+
+    def parallel(self, count: int) -> float:
+        return float(self._ask("parallel", count))
+
+    def children(self, count: int) -> float:
+        return float(self._ask("children", count))
 
     def starts(self, count: int) -> float:
-        began = time.perf_counter()
-        for _ in range(count):
-            self._enqueue(1)
-        return time.perf_counter() - began
+        return timed(lambda: [self._enqueue(NOBODY, 1) for _ in range(count)])
 
-    def _enqueue(self, steps: int):  # type: ignore[no-untyped-def]
-        return self._client.enqueue({"queue_name": QUEUE, "workflow_name": "actions"}, steps)
+    # -- inside
+
+    def _ask(self, *order: Any) -> Any:
+        self._workers[0].tell(*order)
+        return self._workers[0].answer()
+
+    def _everywhere(self, *order: Any) -> None:
+        for worker in self._workers:
+            worker.tell(*order)
+        for worker in self._workers:
+            worker.answer()
+
+    def _by_queue(self, workflows: int, steps: int) -> None:
+        for _ in range(workflows):
+            self._enqueue(QUEUE, steps)
+        unfinished = sqlalchemy.text(
+            f"SELECT count(*) FROM {self._schema}workflow_status "
+            f"WHERE queue_name = '{QUEUE}' AND status IN ('ENQUEUED', 'PENDING')"
+        )
+        with self._engine.connect() as connection:
+            until(lambda: connection.execute(unfinished).scalar_one() == 0)
+
+    def _enqueue(self, queue: str, steps: int) -> Any:
+        return self._client.enqueue({"queue_name": queue, "workflow_name": "actions"}, steps)
+
+    def _ends(self, workflow: str) -> list[float]:
+        last = (
+            f"SELECT completed_at_epoch_ms FROM {self._schema}operation_outputs WHERE workflow_uuid = "
+            f"(SELECT workflow_uuid FROM {self._schema}workflow_status WHERE name = '{workflow}' "
+            "ORDER BY created_at DESC LIMIT 1) AND function_name NOT LIKE 'DBOS.%' ORDER BY function_id"
+        )
+        with self._engine.connect() as connection:
+            return [row[0] / 1000 for row in connection.execute(sqlalchemy.text(last))]

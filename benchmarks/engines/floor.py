@@ -1,11 +1,10 @@
-"""The database alone: as many commits as two clients can make that do nothing else."""
+"""The database alone: as many commits as clients can make that do nothing else."""
 
 from __future__ import annotations
 
 import multiprocessing
 import time
 import uuid
-from collections.abc import Callable
 
 import psycopg
 
@@ -23,17 +22,13 @@ UPDATE floor_workflow SET version = version + 1 WHERE id = %s
 """
 
 
-def commits_per_second(dsn: str, seconds: float) -> float:
-    """Single-statement journal commits by two raw psycopg clients, prepared, each on rows of its own."""
+def commits_per_second(dsn: str, seconds: float, clients: int = CLIENTS) -> float:
+    """Single-statement journal commits by raw psycopg clients, prepared, each on rows of its own."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS floor_step, floor_workflow")
         connection.execute(_TABLES)
-    return sum(_at_once(_commit, (dsn, seconds)))
-
-
-def _at_once(work: Callable[..., float], args: tuple[object, ...]) -> list[float]:
-    with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
-        return pool.starmap(work, [args] * CLIENTS)
+    with multiprocessing.get_context("spawn").Pool(clients) as pool:
+        return sum(pool.starmap(_commit, [(dsn, seconds)] * clients))
 
 
 def _commit(dsn: str, seconds: float) -> float:

@@ -2,127 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-import time
-from pathlib import Path
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
-from benchmarks.engines.engine import until
-from tests.lifeline import Lifeline
-
-ROOT = Path(__file__).parent.parent.parent
+from .engine import PROCESSES, Engine, timed, until
+from .project import Project
 
 
-class Ours:
-    """One cluster with two workers. The database is what ``benchmarks.settings`` says."""
+class Ours(Engine):
+    """Clusters with two workers each. The database is what ``benchmarks.settings`` says."""
 
-    name = "django_workflows"
-
-    def __init__(self, *, workers: int = 2) -> None:
-        self.workers = workers
-        self._set_up()
-        self._cluster: Lifeline | None = None
-
-    def _set_up(self) -> None:
-        os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
-        import django
-
-        django.setup()
-        from django.core.management import call_command
-
-        call_command("migrate", verbosity=0, run_syncdb=True)
-
-    def open(self) -> Ours:
+    def __init__(self, *, clusters: int = 1, migrate: bool = True) -> None:
+        self.project = Project(migrate=migrate)
+        for _ in range(clusters):
+            self.project.open()
         from django_workflows.models import Worker
 
-        log = Path(tempfile.gettempdir()) / f"benchmark-cluster-{os.getpid()}.log"
-        self._cluster = Lifeline(
-            [sys.executable, "manage.py", "qcluster"],
-            log=log,
-            env=os.environ | {"BENCHMARK_WORKERS": str(self.workers)},
-            cwd=ROOT,
-            discard=None,
-        )
-        until(lambda: Worker.objects.count() >= self.workers, timeout=30, pause=0.02)
+        until(lambda: Worker.objects.count() >= clusters * PROCESSES, timeout=30, pause=0.02)
         self.latency()  # both sides have made their connections
-        return self
 
     def close(self) -> None:
-        if self._cluster is not None:
-            self._cluster.cut()
-
-    # -- workloads
-
-    def sequential(self, workflows: int, steps: int, kind: str) -> float:
-        began = time.perf_counter()
-        self._start_all(kind, workflows, steps)
-        self._until_done()
-        return time.perf_counter() - began
-
-    def latency(self) -> float:
-        from django_workflows.models import Workflow
-
-        flow = self._flow("actions")
-        began = time.perf_counter()
-        workflow_id = flow.start(1)
-        waiting = Workflow.objects.filter(id=workflow_id, finished_at__isnull=True)
-        until(lambda: not waiting.exists(), pause=0.0005)
-        return time.perf_counter() - began
-
-    def long(self, steps: int, *, every: int | None = None, seconds: float = 0.01) -> list[float]:
-        from django_workflows.models import Step, Workflow
-
-        workflow_id = self._flow("naps").start(steps, every, seconds) if every else self._flow("actions").start(steps)
-        until(lambda: Workflow.objects.filter(id=workflow_id, finished_at__isnull=False).exists(), pause=0.05)
-        ends = Step.objects.filter(workflow_id=workflow_id, kind="action").order_by("number")
-        return [instant.timestamp() for instant in ends.values_list("finished_at", flat=True)]
-
-    def fan_out(self, count: int, kind: str) -> float:
-        began = time.perf_counter()
-        self._flow("fan_out" if kind == "actions" else "families").start(count)
-        self._until_done()
-        return time.perf_counter() - began
-
-    def starts(self, count: int, *, batch: bool) -> float:
-        flow = self._flow("actions").with_options(run_after=86400)
-        began = time.perf_counter()
-        if batch:
-            flow.start_many([(1,)] * count)
-        else:
-            for _ in range(count):
-                flow.start(1)
-        elapsed = time.perf_counter() - began
-        self.clear()
-        return elapsed
-
-    # -- inside
-
-    def _flow(self, name: str) -> Any:
-        from benchmarks.flows import workflows
-
-        return getattr(workflows, name)
-
-    def _start_all(self, kind: str, workflows: int, steps: int) -> None:
-        from django.db import transaction
-
-        flow = self._flow(kind)
-        if hasattr(flow, "start_many"):
-            flow.start_many([(steps,)] * workflows)
-            return
-        with transaction.atomic():
-            for _ in range(workflows):
-                flow.start(steps)
-
-    def _until_done(self) -> None:
-        from django_workflows.models import Workflow
-
-        running = Workflow.objects.filter(state="in_progress")
-        until(lambda: not running.exists())
+        self.project.close()
 
     def clear(self) -> None:
-        """Forget everything that was run."""
         from django.db import connection
 
         tables = "django_workflows_event, django_workflows_step, django_workflows_workflow, benchmarks_effect"
@@ -133,3 +36,99 @@ class Ours:
             else:
                 for table in tables.split(", "):
                     cursor.execute(f"DELETE FROM {table}")
+
+    def sequential(self, workflows: int, steps: int, kind: str = "actions") -> float:
+        from django_workflows.models import Workflow
+
+        def work() -> None:
+            ids = self.flow(kind).start_many([(steps,)] * workflows)
+            running = Workflow.objects.filter(id__range=(min(ids), max(ids)), finished_at__isnull=True)
+            until(lambda: not running.exists())
+
+        return timed(work)
+
+    def latency(self) -> float:
+        return timed(lambda: self._run("actions", 1, pause=0.0005))
+
+    def long(self, steps: int) -> list[float]:
+        return self._ends(self._run("actions", steps))
+
+    def naps(self, steps: int, every: int, seconds: float) -> list[float]:
+        return self._ends(self._run("naps", steps, every, seconds))
+
+    def parallel(self, count: int) -> float:
+        return timed(lambda: self._run("fan_out", count, pause=0.005))
+
+    def children(self, count: int) -> float:
+        return timed(lambda: self._run("families", count, pause=0.005))
+
+    def starts(self, count: int) -> float:
+        flow = self.flow("actions").with_options(run_after=86400)
+        return timed(lambda: [flow.start(1) for _ in range(count)])
+
+    def batch(self, count: int) -> float:
+        flow = self.flow("actions").with_options(run_after=86400)
+        return timed(lambda: flow.start_many([(1,)] * count))
+
+    # -- what only this engine is asked for
+
+    def start(self) -> float:
+        """One ``start()``, of a workflow that nobody works on."""
+        flow = self.flow("actions").with_options(run_after=86400)
+        return timed(lambda: flow.start(1))
+
+    def insert(self) -> float:
+        """One row inserted through the ORM, as bare as can be."""
+        from benchmarks.flows.models import Effect
+
+        return timed(lambda: Effect.objects.create(workflow_id="0" * 32, number=1))
+
+    def replay(self, steps: int) -> Callable[[], float]:
+        """Run a workflow of so many steps; gives what leads the handler through its stored journal once."""
+        from django_workflows.engine.histories import mismatch, read_history
+
+        flow, workflow_id = self.flow("actions"), self._run("actions", steps)
+
+        def once() -> float:
+            found: list[str | None] = []
+            elapsed = timed(lambda: found.append(mismatch(flow, read_history(workflow_id))))
+            assert found == [None], found
+            return elapsed
+
+        return once
+
+    def timers(self, count: int) -> float:
+        """How long after the second in which so many timers fall due the last of their workflows has ended."""
+        from django.db.models import Max
+        from django.utils import timezone
+
+        from django_workflows.models import Step, Workflow
+
+        due = timezone.now() + timedelta(seconds=10 + count / 400)
+        ids = self.flow("alarm").start_many([(due + timedelta(seconds=number / count),) for number in range(count)])
+        ours = Workflow.objects.filter(id__range=(min(ids), max(ids)))
+        until(lambda: not ours.filter(started_at__isnull=True).exists(), pause=0.5)
+        asleep = Step.objects.filter(workflow_id__range=(min(ids), max(ids)), kind="sleep", state="waiting").count()
+        assert asleep == count, f"only {asleep} of {count} were asleep before they fell due"
+        until(lambda: not ours.filter(finished_at__isnull=True).exists(), pause=0.2)
+        last = ours.aggregate(last=Max("finished_at"))["last"]
+        return float((last - due).total_seconds())
+
+    def flow(self, name: str) -> Any:
+        from benchmarks.flows import workflows
+
+        return getattr(workflows, name)
+
+    def _run(self, name: str, *args: Any, pause: float = 0.05) -> Any:
+        from django_workflows.models import Workflow
+
+        workflow_id = self.flow(name).start(*args)
+        waiting = Workflow.objects.filter(id=workflow_id, finished_at__isnull=True)
+        until(lambda: not waiting.exists(), pause=pause, timeout=240)
+        return workflow_id
+
+    def _ends(self, workflow_id: Any) -> list[float]:
+        from django_workflows.models import Step
+
+        ends = Step.objects.filter(workflow_id=workflow_id, kind="action").order_by("number")
+        return [instant.timestamp() for instant in ends.values_list("finished_at", flat=True)]

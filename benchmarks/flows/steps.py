@@ -14,3 +14,7 @@ def nothing(number: int) -> int:
 def insert(workflow_id: UUID, number: int) -> int:
     Effect.objects.create(workflow_id=workflow_id, number=number)
     return number
+
+
+def fail(number: int) -> None:
+    raise ValueError(f"not {number}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from django_workflows import WorkflowContext, WorkflowManager
 
+from . import many  # noqa: F401 - its definitions are found with these
 from .steps import insert, nothing
 
 workflow = WorkflowManager()
@@ -66,3 +68,17 @@ async def families(step: WorkflowContext, count: int) -> int:
 async def sleeper(step: WorkflowContext, seconds: float) -> None:
     """One timer."""
     await step.sleep(seconds)
+
+
+@workflow.define
+async def reminder(step: WorkflowContext, seconds: float) -> None:
+    """An action, a long sleep, another action."""
+    await step.run_action(nothing, 1)
+    await step.sleep(seconds)
+    await step.run_action(nothing, 2)
+
+
+@workflow.define
+async def alarm(step: WorkflowContext, instant: datetime) -> None:
+    """One timer, due at an instant."""
+    await step.sleep_until(instant)

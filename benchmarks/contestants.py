@@ -1,0 +1,72 @@
+"""Who is measured, and each one's best settings for each workload, as ``python -m benchmarks.sweep`` found them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .engines.engine import Engine
+
+Settings = dict[str, Any]
+
+PEERS = ("absurd", "dbos", "procrastinate", "chain")
+#: On SQLite as well.
+ON_SQLITE = ("ours", "dbos")
+#: Workloads that are asked for on SQLite.
+SQLITE_WORKLOADS = ("w1", "w2", "w5")
+
+#: By engine and workload; ``""`` is for all that are not named.
+BEST: dict[str, dict[str, Settings]] = {
+    "absurd": {
+        "": {"concurrency": 1, "batch_size": 10, "poll_interval": 0.01},
+        "w2": {"concurrency": 1, "batch_size": 1, "poll_interval": 0.001},
+    },
+    "dbos": {"": {"threads": 4}},
+    "procrastinate": {"": {"concurrency": 10}},
+    "chain": {"": {"poll": 0.01, "bulk": 10}},
+}
+
+
+def best_settings(engine: str, workload: str) -> Settings:
+    found = BEST.get(engine, {})
+    return found.get(workload, found.get("", {}))
+
+
+def open_engine(name: str, settings: Settings) -> Engine:
+    """The engine with its workers. Its database is in the environment: ``DATABASE_URL``, or ``BENCHMARK_SQLITE``."""
+    return _OPENERS[name](settings)
+
+
+def _ours(settings: Settings) -> Engine:
+    from .engines.ours import Ours
+
+    return Ours(**settings)
+
+
+def _absurd(settings: Settings) -> Engine:
+    from .engines.absurd import AbsurdEngine
+
+    return AbsurdEngine(os.environ["DATABASE_URL"], **settings)
+
+
+def _dbos(settings: Settings) -> Engine:
+    from .engines.dbos import DBOSEngine
+
+    file = os.environ.get("BENCHMARK_SQLITE")
+    url = f"sqlite:///{file}" if file else os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg:")
+    return DBOSEngine(url, **settings)
+
+
+def _procrastinate(settings: Settings) -> Engine:
+    from .engines.procrastinate import ProcrastinateEngine
+
+    return ProcrastinateEngine(os.environ["DATABASE_URL"], **settings)
+
+
+def _chain(settings: Settings) -> Engine:
+    from .engines.chain import ChainEngine
+
+    return ChainEngine(**settings)
+
+
+_OPENERS = {"ours": _ours, "absurd": _absurd, "dbos": _dbos, "procrastinate": _procrastinate, "chain": _chain}

@@ -1,0 +1,69 @@
+"""What is asked of this package alone, beside the workloads of all."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+from .engines.ours import Ours
+from .workloads import LONG, REPEATS, WORKLOADS, Figures, fan_out, scaled, sequential, starts
+
+_INSERTS = scaled(300)
+
+
+def w1(engine: Ours) -> Figures:
+    """Actions, mutations that insert a row each, and the same in one transaction with the journal."""
+    return {
+        **sequential(engine),
+        **sequential(engine, "mutations", "w1_mutations_per_s"),
+        **sequential(engine, "inline_mutations", "w1_inline_per_s"),
+    }
+
+
+def very_long(engine: Ours) -> Figures:
+    """20,000 steps."""
+    steps = scaled(20_000)
+    ends = engine.long(steps)
+    assert len(ends) == steps, len(ends)
+    return {"w3_20000_mean_ms": 1000 * (ends[-1] - ends[0]) / (steps - 1)}
+
+
+def replay(engine: Ours) -> Figures:
+    """Lead a handler through the stored journal of a workflow that has ended, from reading it to its end."""
+    once = engine.replay(LONG)
+    return {"w3_replay_per_s": LONG / statistics.median(once() for _ in range(REPEATS))}
+
+
+def w4(engine: Ours) -> Figures:
+    """200 as everybody, and 2,000."""
+    return {**fan_out(engine), "w4_parallel_2000_s": engine.parallel(scaled(2000))}
+
+
+def w5(engine: Ours) -> Figures:
+    """``start()`` beside an INSERT of one small row through the ORM, turn by turn."""
+    engine.clear()
+    pairs = [(engine.start(), engine.insert()) for _ in range(_INSERTS)]
+    start, insert = (1000 * statistics.median(column) for column in zip(*pairs, strict=True))
+    return {
+        **starts(engine),
+        "w5_start_p50_ms": start,
+        "w5_insert_p50_ms": insert,
+        "w5_start_over_insert_ms": start - insert,
+    }
+
+
+def timers(engine: Ours) -> Figures:
+    """10,000 workflows that sleep until the same second; how long after it the last of them has ended."""
+    return {"timers_s": engine.timers(scaled(10_000))}
+
+
+OUR_WORKLOADS: dict[str, Callable[[Ours], Figures]] = {
+    **WORKLOADS,
+    "w1": w1,
+    "20000": very_long,
+    "replay": replay,
+    "w4": w4,
+    "w5": w5,
+    "actions": sequential,
+    "timers": timers,
+}
