@@ -16,7 +16,7 @@ TESTS_MANAGE := DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format bench bench-peers clean simulate chaos security
+.PHONY: help demo serve screenshots test test-sqlite test-postgres lint types contracts migrations-check docs format bench bench-peers bench-everything bench-sweep bench-scale bench-memory bench-clusters clean simulate chaos security
 
 CHAOS = --workflows 2000 --every 1 --spread 110
 
@@ -33,6 +33,8 @@ help:
 	@echo "make format            put the code in order"
 	@echo "make bench             measure the engine beside the database alone (a few minutes)"
 	@echo "make bench-peers       the same beside other engines, installed from PyPI"
+	@echo "make bench-scale       beside a million sleeping and a million finished workflows; bench-memory and bench-clusters"
+	@echo "make bench-everything  all of that, written into the documentation (half an hour); bench-sweep: others' settings"
 	@echo "make clean             remove everything that was made, .venv too"
 
 $(RUN): pyproject.toml
@@ -103,6 +105,13 @@ bench: $(DEV)
 bench-peers: $(DEV)
 	@$(INSTALL) --editable '.[bench]'
 	@$(PY) -m benchmarks --peers $(ARGS)
+
+bench-everything bench-sweep: $(DEV)
+	@$(INSTALL) --editable '.[bench]'
+	@$(PY) -m benchmarks.$(@:bench-%=%) $(ARGS)
+
+bench-scale bench-memory bench-clusters: $(DEV)
+	@$(PY) -m benchmarks.$(@:bench-%=%) $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist docs/_build htmlcov .coverage .coverage.* .hypothesis
