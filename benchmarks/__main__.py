@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .contestants import ON_SQLITE, PEERS, SQLITE_WORKLOADS
+from .contestants import ON_SQLITE, ONLY, PEERS, SQLITE_WORKLOADS
 from .results import Rounds, load, medians_of, save, table
 from .servers import durable_server, new_database
 from .targets import TARGETS, report
@@ -55,13 +55,16 @@ def _round(rounds: Rounds, engines: list[str], workloads: list[str]) -> None:
                 wanted = [each for each in workloads if each in SQLITE_WORKLOADS]
                 found = run(engine, wanted, BENCHMARK_SQLITE=f"{folder}/{engine}.sqlite3")
             else:
-                found = run(engine, workloads, DATABASE_URL=new_database(server, engine))
+                wanted = [each for each in workloads if each in ONLY.get(engine, workloads)]
+                found = run(engine, wanted, DATABASE_URL=new_database(server, engine))
             if found:
                 rounds.setdefault(engine, []).append(found)
 
 
 def run(name: str, workloads: list[str], *options: str, **environment: str) -> dict[str, Any]:
     """The figures of one engine, measured in a process of its own; none if that failed."""
+    if not workloads:
+        return {}
     engine = name.removesuffix("_sqlite")
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.measure", engine, *workloads, *options],

@@ -12,6 +12,7 @@ _NAMES = {
     "ours": "django_workflows",
     "absurd": "Absurd",
     "dbos": "DBOS",
+    "dbos_queue": "DBOS by queue",
     "procrastinate": "procrastinate, chains",
     "chain": "django-q2, chains",
     "ours_sqlite": "django_workflows, SQLite",

@@ -9,11 +9,14 @@ from .engines.engine import Engine
 
 Settings = dict[str, Any]
 
-PEERS = ("absurd", "dbos", "procrastinate", "chain")
+PEERS = ("absurd", "dbos", "dbos_queue", "procrastinate", "chain")
 #: On SQLite as well.
 ON_SQLITE = ("ours", "dbos")
 #: Workloads that are asked for on SQLite.
 SQLITE_WORKLOADS = ("w1", "w2", "w5")
+
+#: Engines that differ from another one in these workloads only.
+ONLY = {"dbos_queue": ("w1", "w2")}
 
 #: By engine and workload; ``""`` is for all that are not named.
 BEST: dict[str, dict[str, Settings]] = {
@@ -21,7 +24,8 @@ BEST: dict[str, dict[str, Settings]] = {
         "": {"concurrency": 1, "batch_size": 10, "poll_interval": 0.01},
         "w2": {"concurrency": 1, "batch_size": 1, "poll_interval": 0.001},
     },
-    "dbos": {"": {"threads": 4}},
+    "dbos": {"": {"threads": 2}},
+    "dbos_queue": {"": {"poll": 0.01, "concurrency": 8}},
     "procrastinate": {"": {"concurrency": 10}},
     "chain": {"": {"poll": 0.01, "bulk": 10}},
 }
@@ -69,4 +73,11 @@ def _chain(settings: Settings) -> Engine:
     return ChainEngine(**settings)
 
 
-_OPENERS = {"ours": _ours, "absurd": _absurd, "dbos": _dbos, "procrastinate": _procrastinate, "chain": _chain}
+_OPENERS = {
+    "ours": _ours,
+    "absurd": _absurd,
+    "dbos": _dbos,
+    "dbos_queue": _dbos,
+    "procrastinate": _procrastinate,
+    "chain": _chain,
+}

@@ -24,6 +24,7 @@ _ENGINES = {
     "ours": "django_workflows",
     "absurd": "Absurd",
     "dbos": "DBOS",
+    "dbos_queue": "DBOS by queue",
     "procrastinate": "procrastinate",
     "chain": "django-q2",
     "ours_sqlite": "on SQLite",

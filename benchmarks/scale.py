@@ -28,7 +28,7 @@ from .targets import Target, figure, ratio, report
 from .workloads import Figures
 
 PARTS = ("compare", "idle", "timers", "sizes")
-EMPTY, FULL = "empty", "full"
+EMPTY, FULL = "small", "large"
 TARGETS = [
     Target("W1, without beside with", ratio("w1_actions_per_s", FULL, EMPTY), 1.1),
     Target("W2 p50, with beside without", ratio("w2_p50_ms", EMPTY, FULL), 1.1),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 #: Of each engine, its figures.
 Medians = dict[str, dict[str, float]]
-_PEERS = ("absurd", "dbos", "procrastinate", "chain")
+_PEERS = ("absurd", "dbos", "dbos_queue", "procrastinate", "chain")
 
 
 @dataclass(frozen=True)
