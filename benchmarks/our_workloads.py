@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 
 from .engines.ours import Ours
-from .workloads import LONG, REPEATS, WORKLOADS, Figures, fan_out, scaled, sequential, starts
+from .workloads import WORKLOADS, Figures, fan_out, scaled, sequential, starts
 
 _INSERTS = scaled(300)
 
@@ -26,12 +26,6 @@ def very_long(engine: Ours) -> Figures:
     ends = engine.long(steps)
     assert len(ends) == steps, len(ends)
     return {"w3_20000_mean_ms": 1000 * (ends[-1] - ends[0]) / (steps - 1)}
-
-
-def replay(engine: Ours) -> Figures:
-    """Lead a handler through the stored journal of a workflow that has ended, from reading it to its end."""
-    once = engine.replay(LONG)
-    return {"w3_replay_per_s": LONG / statistics.median(once() for _ in range(REPEATS))}
 
 
 def w4(engine: Ours) -> Figures:
@@ -61,7 +55,6 @@ OUR_WORKLOADS: dict[str, Callable[[Ours], Figures]] = {
     **WORKLOADS,
     "w1": w1,
     "20000": very_long,
-    "replay": replay,
     "w4": w4,
     "w5": w5,
     "actions": sequential,

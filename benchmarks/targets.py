@@ -27,7 +27,7 @@ class Target:
         except (KeyError, ValueError):
             return self.what, f"{sign} {self.limit:,g}", "-", "-"
         reached = value >= self.limit if self.at_least else value <= self.limit
-        return self.what, f"{sign} {self.limit:,g}", f"{value:,.2f}", "yes" if reached else "NO"
+        return self.what, f"{sign} {self.limit:,g}", f"{value:,.2f}", "yes" if reached else "no"
 
 
 def figure(key: str, engine: str = "ours") -> Callable[[Medians], float]:

@@ -51,6 +51,12 @@ def naps(engine: Engine) -> Figures:
     return _tenths("w3_naps", engine.naps(round(LONG * engine.share), NAP_EVERY, NAP))
 
 
+def replay(engine: Engine) -> Figures:
+    """A workflow's code led through its stored journal, from reading it to its end."""
+    once = engine.replay(LONG)
+    return {"w3_replay_per_s": LONG / statistics.median(once() for _ in range(REPEATS))}
+
+
 def fan_out(engine: Engine) -> Figures:
     """Steps side by side, and children."""
     found = {"w4_parallel_200_s": statistics.median(engine.parallel(scaled(200)) for _ in range(REPEATS))}
@@ -77,6 +83,7 @@ WORKLOADS: dict[str, Callable[[Any], Figures]] = {
     "w2": latency,
     "w3": long,
     "naps": naps,
+    "replay": replay,
     "w4": fan_out,
     "w5": starts,
 }

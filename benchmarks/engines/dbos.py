@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any
@@ -57,6 +58,22 @@ def families(count: int) -> int:
     return sum(handle.get_result() for handle in handles)
 
 
+def _record(count: int) -> str:
+    run = DBOS.start_workflow(actions, count)
+    run.get_result()
+    return run.workflow_id
+
+
+def _replay(workflow_id: str, count: int) -> float:
+    """A fork behind the last step goes through all that was recorded; by the times that its row has."""
+    fork = DBOS.fork_workflow(workflow_id, count + 1)
+    fork.get_result(polling_interval_sec=0.05)
+    status = fork.get_status()
+    assert status.dequeued_at is not None
+    assert status.completed_at is not None
+    return (status.completed_at - status.dequeued_at) / 1000
+
+
 def _work(pipe: Connection, url: str, executor: str, threads: int, poll: float | None, concurrency: int | None) -> None:
     DBOS(
         config={
@@ -80,6 +97,8 @@ def _work(pipe: Connection, url: str, executor: str, threads: int, poll: float |
                 "latency": lambda: timed(lambda: actions(1)),
                 "long": actions,
                 "naps": naps,
+                "record": _record,
+                "replay": _replay,
                 "parallel": lambda count: timed(lambda: asyncio.run(fan_out(count))),
                 "children": lambda count: timed(lambda: families(count)),
             },
@@ -137,6 +156,10 @@ class DBOSEngine(Engine):
     def naps(self, steps: int, every: int, seconds: float) -> list[float]:
         self._ask("naps", steps, every, seconds)
         return self._ends("naps")
+
+    def replay(self, steps: int) -> Callable[[], float]:
+        recorded = self._ask("record", steps)
+        return lambda: float(self._ask("replay", recorded, steps))
 
     def parallel(self, count: int) -> float:
         return float(self._ask("parallel", count))

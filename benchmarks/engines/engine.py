@@ -41,6 +41,10 @@ class Engine:
         """The same with a sleep of ``seconds`` after every so many steps."""
         raise CannotDo
 
+    def replay(self, steps: int) -> Callable[[], float]:
+        """Run a workflow of so many steps; gives what leads its code through what was recorded, once, and how long."""
+        raise CannotDo
+
     def parallel(self, count: int) -> float:
         """From the start to the end of so many steps side by side."""
         raise CannotDo

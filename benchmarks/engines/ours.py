@@ -56,6 +56,19 @@ class Ours(Engine):
     def naps(self, steps: int, every: int, seconds: float) -> list[float]:
         return self._ends(self._run("naps", steps, every, seconds))
 
+    def replay(self, steps: int) -> Callable[[], float]:
+        from django_workflows.engine.histories import mismatch, read_history
+
+        flow, workflow_id = self.flow("actions"), self._run("actions", steps)
+
+        def once() -> float:
+            found: list[str | None] = []
+            elapsed = timed(lambda: found.append(mismatch(flow, read_history(workflow_id))))
+            assert found == [None], found
+            return elapsed
+
+        return once
+
     def parallel(self, count: int) -> float:
         return timed(lambda: self._run("fan_out", count, pause=0.005))
 
@@ -82,20 +95,6 @@ class Ours(Engine):
         from benchmarks.flows.models import Effect
 
         return timed(lambda: Effect.objects.create(workflow_id="0" * 32, number=1))
-
-    def replay(self, steps: int) -> Callable[[], float]:
-        """Run a workflow of so many steps; gives what leads the handler through its stored journal once."""
-        from django_workflows.engine.histories import mismatch, read_history
-
-        flow, workflow_id = self.flow("actions"), self._run("actions", steps)
-
-        def once() -> float:
-            found: list[str | None] = []
-            elapsed = timed(lambda: found.append(mismatch(flow, read_history(workflow_id))))
-            assert found == [None], found
-            return elapsed
-
-        return once
 
     def timers(self, count: int) -> float:
         """How long after the second in which so many timers fall due the last of their workflows has ended."""
