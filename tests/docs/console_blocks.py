@@ -16,7 +16,7 @@ from tests.docs.blocks import ROOT, Block, commands
 _ID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\bID\b")
 #: Verbs that only read, or that a test may carry out; of the others the words are parsed.
 _RUN = {"list", "show", "definitions", "doctor", "history", "check-replay", "patches", "cleanup", "recover"}
-_MAKE = re.compile(r"^([\w-]+):", re.MULTILINE)
+_MAKE = re.compile(r"^([\w -]+):", re.MULTILINE)
 
 
 def check(block: Block, workflow_id: UUID) -> None:
@@ -35,7 +35,7 @@ def _check(block: Block, words: list[str], workflow_id: UUID) -> None:
         case [("python" | "python3"), "manage.py", *rest]:
             _manage(block, rest, workflow_id)
         case ["make", *rest]:
-            targets = _MAKE.findall((ROOT / "Makefile").read_text(encoding="utf-8"))
+            targets = " ".join(_MAKE.findall((ROOT / "Makefile").read_text(encoding="utf-8"))).split()
             assert all(word in targets for word in rest if "=" not in word), f"{block.place}: make {rest}"
         case ["pip", "install", *rest]:
             _packages(block, rest)
