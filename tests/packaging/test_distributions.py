@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from hatch_build import absolute
 from tests.packaging.conftest import ROOT, build
 
 pytestmark = pytest.mark.sqlite  # no database is involved: once is enough
@@ -50,7 +52,8 @@ def test_the_sdist_can_be_tested_and_read(distributions: tuple[Path, Path]) -> N
         assert files_below(folder) <= names
     docs = {name for name in files_below("docs") if not name.startswith("docs/_build/")}
     assert docs <= names
-    assert {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "manage.py", "noxfile.py", "pyproject.toml"} <= names
+    build = {"Makefile", "manage.py", "noxfile.py", "hatch_build.py", "pyproject.toml"}
+    assert {"README.md", "CHANGELOG.md", "LICENSE", *build} <= names
 
 
 def test_the_wheel_says_what_it_is(distributions: tuple[Path, Path]) -> None:
@@ -63,6 +66,29 @@ def test_the_wheel_says_what_it_is(distributions: tuple[Path, Path]) -> None:
     assert about["Requires-Python"] == ">=3.11"
     assert set(about.get_all("Provides-Extra")) == set(project["optional-dependencies"])
     assert b"django_workflows.testing.plugin" in points
+
+
+def test_what_an_index_shows_of_the_readme_leads_somewhere(distributions: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        shown = email.message_from_bytes(wheel.read(name)).get_payload()
+    assert re.findall(r"\]\((?!https://)[^)]*\)", shown) == []
+    assert "@workflow.define" in shown
+    assert "and what to do about it in" in shown
+
+
+@pytest.mark.parametrize(
+    ("link", "shown", "nowhere"),
+    [
+        ("![a picture](docs/a.png)", "![a picture](https://x.test/y/raw/v1.2/docs/a.png)", ""),
+        ("[how-tos](docs/index.md)", "[how-tos](https://x.test/y/blob/v1.2/docs/index.md)", "how-tos"),
+        ("[q2](https://q2.test/)", "[q2](https://q2.test/)", "[q2](https://q2.test/)"),
+        ("[below](#more)", "[below](#more)", "[below](#more)"),
+    ],
+)
+def test_relative_links_lead_to_the_source_of_that_version(link: str, shown: str, nowhere: str) -> None:
+    assert absolute(f"See {link}.", "https://x.test/y/", "1.2") == f"See {shown}."
+    assert absolute(f"See {link}.", "", "1.2") == f"See {nowhere}."
 
 
 def test_twine_finds_nothing_wrong(distributions: tuple[Path, Path]) -> None:
