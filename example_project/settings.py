@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import django
+
 from example_project.database import database_from_url, sqlite
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -98,10 +100,13 @@ WEATHER_SERVICE_FAIL_EVERY = int(os.environ.get("WEATHER_SERVICE_FAIL_EVERY", "8
 
 # The address of this site, for links in mails.
 SITE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000/")
-# Mails are written to the standard output of whoever sends them, here the cluster. For files that can be opened, set
-# EMAIL_BACKEND=django.core.mail.backends.filebased.EmailBackend and EMAIL_FILE_PATH to a folder.
-EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
-EMAIL_FILE_PATH = os.environ.get("EMAIL_FILE_PATH")
+# Mails are written to the standard output of whoever sends them, here the cluster; or to files, in MAIL_FOLDER.
+MAIL_FOLDER = os.environ.get("MAIL_FOLDER")
+_mail_backend = f"django.core.mail.backends.{'filebased' if MAIL_FOLDER else 'console'}.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _mail_backend, "OPTIONS": {"file_path": MAIL_FOLDER} if MAIL_FOLDER else {}}}
+else:
+    EMAIL_BACKEND, EMAIL_FILE_PATH = _mail_backend, MAIL_FOLDER
 DEFAULT_FROM_EMAIL = "Example <example@localhost>"
 
 # How long the long jobs rest after each piece of work, in seconds: without that they would be over too soon to watch.

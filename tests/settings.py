@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import django
+
 from tests.postgres import connection_settings
 
 # The shop of the documentation's examples, which they import as `shop`.
@@ -53,6 +55,8 @@ INSTALLED_APPS = [
     "tests.app",
     "shop",
 ]
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 MIGRATION_MODULES = {"tests_app": None, "shop": None}
 MIDDLEWARE = [
     "example_project.csp.content_security_policy",

@@ -7,16 +7,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.conf import settings
+from django.db.models import QuerySet
 
 from django_workflows import Completed, InProgress
+from django_workflows.engine.drain import drain
 from django_workflows.engine.live import live_handlers
-from django_workflows.models import Workflow
+from django_workflows.engine.worker import Worker
+from django_workflows.models import Pool, PoolStart, Step, Workflow
 from tests.app import workflows as flows
 from tests.cluster import Cluster
 from tests.engine.driver import finish, reset_clock, run
@@ -60,6 +64,28 @@ workflow.restart(ids["failed"])
 drain(Worker(), seconds=10)
 workflow.cancel(ids["waits"])
 RESULT["statuses"] = {key: workflow.status(value).type for key, value in ids.items()}
+"""
+
+#: Of six steps in a pool of two, some are due and the others wait for a place.
+IN_A_POOL = """
+from django_workflows.core.registry import registry
+from django_workflows.store import steps
+
+left = iter([False])
+RESULT["pooled"] = str(flows.limited_parallel.start(6))
+drain(Worker(), stop=lambda: next(left, True))
+claimed = [steps.claim("", "another", registry.pools) for _ in range(4)]
+RESULT["claimed"] = sum(step is not None for step in claimed)
+for step in filter(None, claimed):
+    steps.release(step, 0.0)
+"""
+
+FINISH_POOL = """
+import time
+until = time.monotonic() + 30
+while workflow.status(ids["pooled"]).type == "in_progress" and time.monotonic() < until:
+    drain(Worker(), seconds=5)
+RESULT["status"] = workflow.status(ids["pooled"]).type
 """
 
 
@@ -144,6 +170,30 @@ def test_and_back_again(then: Callable[..., dict[str, Any]]) -> None:
     assert_all_replay()
 
 
+def test_a_pool_of_the_previous_version_is_shared_out_by_the_new_one(then: Callable[..., dict[str, Any]]) -> None:
+    found = then(IN_A_POOL)
+
+    steps = workflow.steps(found["pooled"])
+    assert found["claimed"] == 2
+    assert steps.filter(state="queued", due_at=None).count() >= 2, "waiting for a place"
+    assert finish(UUID(found["pooled"])) == Completed(21)
+
+
+def test_a_pool_of_the_new_version_is_shared_out_by_the_previous_one(then: Callable[..., dict[str, Any]]) -> None:
+    """Which knows ``max_parallelism``, and no ``rate_limit``: it neither waits for one nor counts for it."""
+    Pool.objects.create(name="tests.limited", max_parallelism=1, rate_limit=2, rate_period=timedelta(seconds=1))
+    pooled, left = flows.limited_parallel.start(6), iter([False])
+    drain(Worker(), stop=lambda: next(left, True))
+    assert workflow.steps(pooled).filter(state="queued", due_at=None).count() >= 2, "waiting for a place"
+    begun = PoolStart.objects.count()
+    assert begun > 0
+
+    assert then(FINISH_POOL, pooled=pooled)["status"] == "completed"
+    assert workflow.status(pooled) == Completed(21)
+    assert PoolStart.objects.count() == begun
+    assert_all_replay()
+
+
 @pytest.mark.cluster
 def test_clusters_of_both_versions_work_side_by_side(
     previous: Path, cluster: Callable[..., Cluster], monkeypatch: pytest.MonkeyPatch
@@ -157,6 +207,7 @@ def test_clusters_of_both_versions_work_side_by_side(
     ids = [flows.sums.start([1, 2, 3]) for _ in range(10)]
     ids += [flows.parallel.start(4) for _ in range(5)] + [flows.retried.start(f"n{index}", 2) for index in range(5)]
     ids += [flows.parent.start([1, 2]) for _ in range(5)]
+    ids += [flows.limited_parallel.start(6) for _ in range(5)]
 
     def all_ended() -> bool:
         return not Workflow.objects.filter(state="in_progress").exists()
@@ -164,4 +215,11 @@ def test_clusters_of_both_versions_work_side_by_side(
     wait_for(all_ended, 60)
     assert {workflow.status(each).type for each in ids} == {"completed"}
     assert "Traceback" not in older.log
+    assert at_once(Step.objects.filter(pool="tests.limited")) <= 2
     assert_all_replay()
+
+
+def at_once(steps: QuerySet[Step]) -> int:
+    """How many of these steps ran at one moment, at the most."""
+    spans = list(steps.values_list("started_at", "finished_at"))
+    return max(sum(begin <= start < end for begin, end in spans) for start, _ in spans)
