@@ -53,7 +53,7 @@ class Reader:
             self._install(self._folder / ".venv" / "bin" / "python")
         elif command.startswith("pkill"):
             self._kill_cluster()
-        elif command.endswith("manage.py qcluster"):
+        elif command.endswith("manage.py workflows cluster"):
             self._start_cluster()
         else:
             self._run(command)
@@ -73,7 +73,7 @@ class Reader:
     def _start_cluster(self) -> None:
         with (self._folder / "cluster.log").open("ab") as log:
             self._cluster = subprocess.Popen(
-                [self._folder / ".venv" / "bin" / "python", "-u", "manage.py", "qcluster"],
+                [self._folder / ".venv" / "bin" / "python", "-u", "manage.py", "workflows", "cluster"],
                 cwd=self._folder,
                 env=self._environment(),
                 start_new_session=True,
