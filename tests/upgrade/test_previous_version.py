@@ -17,13 +17,18 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from django_workflows import Completed, InProgress
+from django_workflows.core.registry import registry
 from django_workflows.engine.drain import drain
 from django_workflows.engine.live import live_handlers
+from django_workflows.engine.rerun_on_complete import rerun_on_complete
 from django_workflows.engine.worker import Worker
 from django_workflows.models import Pool, PoolStart, Step, Workflow
+from django_workflows.store.steps import release
+from tests.app import callbacks
 from tests.app import workflows as flows
+from tests.app.models import Effect
 from tests.cluster import Cluster
-from tests.engine.driver import finish, reset_clock, run
+from tests.engine.driver import claim, finish, reset_clock, run
 from tests.engine.replays import assert_all_replay
 from tests.waiting import wait_for
 
@@ -86,6 +91,14 @@ until = time.monotonic() + 30
 while workflow.status(ids["pooled"]).type == "in_progress" and time.monotonic() < until:
     drain(Worker(), seconds=5)
 RESULT["status"] = workflow.status(ids["pooled"]).type
+"""
+
+
+WITH_A_CALLBACK = """
+from tests.app import callbacks
+for key in ("registered", "unknown"):
+    RESULT[key] = str(flows.asks_approval.with_options(on_complete=callbacks.remember).start())
+drain(Worker(), seconds=10)
 """
 
 
@@ -184,6 +197,8 @@ def test_a_pool_of_the_new_version_is_shared_out_by_the_previous_one(then: Calla
     Pool.objects.create(name="tests.limited", max_parallelism=1, rate_limit=2, rate_period=timedelta(seconds=1))
     pooled, left = flows.limited_parallel.start(6), iter([False])
     drain(Worker(), stop=lambda: next(left, True))
+    for step in filter(None, [claim("another") for _ in range(4)]):
+        release(step, 0.0)
     assert workflow.steps(pooled).filter(state="queued", due_at=None).count() >= 2, "waiting for a place"
     begun = PoolStart.objects.count()
     assert begun > 0
@@ -192,6 +207,23 @@ def test_a_pool_of_the_new_version_is_shared_out_by_the_previous_one(then: Calla
     assert workflow.status(pooled) == Completed(21)
     assert PoolStart.objects.count() == begun
     assert_all_replay()
+
+
+def test_callbacks_of_the_previous_version_are_called_once_they_are_registered(
+    then: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not sealed: the outcome is kept, and the callback can be run afterwards."""
+    found = then(WITH_A_CALLBACK)
+    ids = {key: UUID(found[key]) for key in ("registered", "unknown")}
+
+    workflow.send_event(ids["unknown"], flows.approval, True)
+    assert finish(ids["unknown"]) == Completed("yes")
+    assert "CallbackRefused" in str(Workflow.objects.get(id=ids["unknown"]).on_complete_error)
+    monkeypatch.setitem(registry.callbacks, "tests.app.callbacks.remember", callbacks.remember)
+    workflow.send_event(ids["registered"], flows.approval, True)
+    assert finish(ids["registered"]) == Completed("yes")
+    assert rerun_on_complete(ids["unknown"])
+    assert Effect.objects.filter(key__in=[f"completed {each}" for each in ids.values()]).count() == 2
 
 
 @pytest.mark.cluster
