@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 
 from .engines.ours import Ours
-from .workloads import WORKLOADS, Figures, fan_out, scaled, sequential, starts
+from .workloads import STEPS, WORKLOADS, Figures, fan_out, scaled, sequential, starts
 
 _INSERTS = scaled(300)
 
@@ -46,6 +46,17 @@ def w5(engine: Ours) -> Figures:
     }
 
 
+def soak(engine: Ours) -> Figures:
+    """30,000 steps in 3,000 workflows: whether what was done slows down what is to be done."""
+    ends = engine.soak(scaled(3000), STEPS)
+    tenth = len(ends) // 10
+    first, last = ends[2 * tenth] - ends[tenth], ends[-1] - ends[-1 - tenth]
+    return {
+        "soak_actions_per_s": (len(ends) - 1) * STEPS / (ends[-1] - ends[0]),
+        "soak_last_over_second_tenth": last / first,
+    }
+
+
 def timers(engine: Ours) -> Figures:
     """10,000 workflows that sleep until the same second; how long after it the last of them has ended."""
     return {"timers_s": engine.timers(scaled(10_000))}
@@ -58,5 +69,6 @@ OUR_WORKLOADS: dict[str, Callable[[Ours], Figures]] = {
     "w4": w4,
     "w5": w5,
     "actions": sequential,
+    "soak": soak,
     "timers": timers,
 }

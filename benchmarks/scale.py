@@ -1,7 +1,8 @@
 """What a million sleeping and a million finished workflows cost: ``python -m benchmarks.scale [PART...]``.
 
-``compare``: W1 and W2 with them and without, turn by turn. ``idle``: what a cluster costs that has nothing to do.
-``timers``: 10,000 of them that fall due within one second. ``sizes``: bytes for each row and index entry.
+``compare``: W1 and W2 with them and without, turn by turn. ``soak``: 30,000 steps on end. ``idle``: what a cluster
+costs that has nothing to do. ``timers``: 10,000 of them that fall due within one second. ``sizes``: bytes for each row
+and index entry.
 
 To fill takes minutes. ``python -m benchmarks.scale serve`` does that, prints an address, and keeps the server until it
 is interrupted; ``--server ADDRESS`` then makes each part runnable by itself.
@@ -27,15 +28,17 @@ from .sizes import sizes
 from .targets import Target, figure, ratio, report
 from .workloads import Figures
 
-PARTS = ("compare", "idle", "timers", "sizes")
-EMPTY, FULL = "small", "large"
+PARTS = ("sizes", "compare", "soak", "idle", "timers")
+SMALL, LARGE = "small", "large"
 TARGETS = [
-    Target("W1, without beside with", ratio("w1_actions_per_s", FULL, EMPTY), 1.1),
-    Target("W2 p50, with beside without", ratio("w2_p50_ms", EMPTY, FULL), 1.1),
-    Target("W2 p95, with beside without", ratio("w2_p95_ms", EMPTY, FULL), 1.1),
-    Target("Idle cluster, % of a core", figure("idle_cpu_percent", FULL), 1),
-    Target("Idle cluster, statements/s", figure("idle_statements_per_s", FULL), 20),
-    Target("10,000 timers of one second, all delivered after s", figure("timers_s", FULL), 5),
+    Target("W1, without beside with", ratio("w1_actions_per_s", LARGE, SMALL), 1.1),
+    Target("W2 p50, with beside without", ratio("w2_p50_ms", SMALL, LARGE), 1.1),
+    Target("W2 p95, with beside without", ratio("w2_p95_ms", SMALL, LARGE), 1.1),
+    Target("W1 for 30,000 steps, without beside with", ratio("soak_actions_per_s", LARGE, SMALL), 1.1),
+    Target("the same, last tenth beside the second", figure("soak_last_over_second_tenth", LARGE), 1.1),
+    Target("Idle cluster, % of a core", figure("idle_cpu_percent", LARGE), 1),
+    Target("Idle cluster, statements/s", figure("idle_statements_per_s", LARGE), 20),
+    Target("10,000 timers of one second, all delivered after s", figure("timers_s", LARGE), 5),
 ]
 
 
@@ -72,8 +75,8 @@ def _server(asked: argparse.Namespace) -> Iterator[str]:
         yield asked.server
         return
     with durable_server(max_wal_size="8GB", shared_buffers="1GB", autovacuum_vacuum_cost_delay="0") as server:
-        new_database(server, EMPTY)
-        full = new_database(server, FULL)
+        new_database(server, SMALL)
+        full = new_database(server, LARGE)
         _python("benchmarks.filling", full, f"--sleeping={asked.sleeping}", f"--finished={asked.finished}")
         yield server.dsn
 
@@ -96,26 +99,31 @@ def _measure(dsn: str, *workloads: str) -> Figures:
 
 def _compare(address: str, found: dict[str, Any], rounds: int) -> None:
     for _ in range(rounds):
-        for name in (EMPTY, FULL):
+        for name in (SMALL, LARGE):
             found.setdefault(name, []).append(_measure(on_server(address, name), "actions", "w2"))
 
 
 def _idle(address: str, found: dict[str, Any], rounds: int) -> None:
-    for name in (EMPTY, FULL):
+    for name in (SMALL, LARGE):
         found.setdefault(name, []).append(idle(address, name))
 
 
+def _soak(address: str, found: dict[str, Any], rounds: int) -> None:
+    for name in (SMALL, LARGE):
+        found.setdefault(name, []).append(_measure(on_server(address, name), "soak"))
+
+
 def _timers(address: str, found: dict[str, Any], rounds: int) -> None:
-    for name in (EMPTY, FULL):
+    for name in (SMALL, LARGE):
         found.setdefault(name, []).append(_measure(on_server(address, name), "timers"))
 
 
 def _sizes(address: str, found: dict[str, Any], rounds: int) -> None:
-    query(on_server(address, FULL), "ANALYZE")
-    found.setdefault("sizes", []).append(sizes(on_server(address, FULL)))
+    query(on_server(address, LARGE), "ANALYZE")
+    found.setdefault("sizes", []).append(sizes(on_server(address, LARGE)))
 
 
-_PARTS = {"compare": _compare, "idle": _idle, "timers": _timers, "sizes": _sizes}
+_PARTS = {"compare": _compare, "idle": _idle, "soak": _soak, "timers": _timers, "sizes": _sizes}
 
 
 if __name__ == "__main__":

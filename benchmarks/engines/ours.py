@@ -96,6 +96,15 @@ class Ours(Engine):
 
         return timed(lambda: Effect.objects.create(workflow_id="0" * 32, number=1))
 
+    def soak(self, workflows: int, steps: int) -> list[float]:
+        """When each of so many workflows of so many steps ended, in the order in which they did."""
+        from django_workflows.models import Workflow
+
+        ids = self.flow("actions").start_many([(steps,)] * workflows)
+        ours = Workflow.objects.filter(id__range=(min(ids), max(ids)))
+        until(lambda: not ours.filter(finished_at__isnull=True).exists(), pause=0.2, timeout=240)
+        return sorted(end.timestamp() for end in ours.values_list("finished_at", flat=True))
+
     def timers(self, count: int) -> float:
         """How long after the second in which so many timers fall due the last of their workflows has ended."""
         from django.db.models import Max
@@ -107,7 +116,7 @@ class Ours(Engine):
         ids = self.flow("alarm").start_many([(due + timedelta(seconds=number / count),) for number in range(count)])
         ours = Workflow.objects.filter(id__range=(min(ids), max(ids)))
         until(lambda: not ours.filter(started_at__isnull=True).exists(), pause=0.5)
-        asleep = Step.objects.filter(workflow_id__range=(min(ids), max(ids)), kind="sleep", state="waiting").count()
+        asleep = Step.objects.filter(workflow__in=ours, kind="sleep", state="waiting").count()
         assert asleep == count, f"only {asleep} of {count} were asleep before they fell due"
         until(lambda: not ours.filter(finished_at__isnull=True).exists(), pause=0.2)
         last = ours.aggregate(last=Max("finished_at"))["last"]
