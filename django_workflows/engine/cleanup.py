@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -11,6 +12,8 @@ from ..store import retention
 from ..store.database import atomic, retrying
 
 _BATCH = 100
+#: How long a sweep may delete: a worker that deletes does nothing else.
+SWEEP_SECONDS = 5.0
 
 
 def cleanup(workflow_id: UUID) -> bool:
@@ -18,16 +21,24 @@ def cleanup(workflow_id: UUID) -> bool:
     return retrying(lambda: retention.delete_tree(workflow_id))
 
 
-def cleanup_expired(limit: int = 1000) -> int:
-    """Delete workflows whose retention is over, at most ``limit``; how many it was.
+def sweep(stop: Callable[[], bool] = lambda: False) -> int:
+    """Delete workflows whose retention is over, for a few seconds or until ``stop()``; how many it was."""
+    until = time.monotonic() + SWEEP_SECONDS
+    return cleanup_expired(over=lambda: stop() or time.monotonic() >= until)
 
-    Those that cannot be deleted yet, since a child that was given up still runs, are passed over.
+
+def cleanup_expired(limit: int | None = None, over: Callable[[], bool] = lambda: False) -> int:
+    """Delete workflows whose retention is over, at most ``limit``, one batch at least; how many it was.
+
+    Those that cannot be deleted yet, since a child that was given up still runs, are passed over. After each batch
+    ``over()`` is asked whether that is enough.
     """
     deleted, last = 0, None
-    while deleted < limit:
-        count, last = retrying(partial(_one_batch, min(_BATCH, limit - deleted), last))
+    while limit is None or deleted < limit:
+        size = _BATCH if limit is None else min(_BATCH, limit - deleted)
+        count, last = retrying(partial(_one_batch, size, last))
         deleted += count
-        if last is None:
+        if last is None or over():
             break
     return deleted
 
@@ -36,7 +47,7 @@ def _one_batch(size: int, after: retention.Expired | None) -> tuple[int, retenti
     """How many were deleted, and the last that was looked at; ``None`` if there are no more."""
     with atomic():
         found = retention.expired(size, after)
-        return sum(retention.delete_tree(each.id) for each in found), found[-1] if found else None
+        return retention.delete_trees([each.id for each in found]), found[-1] if found else None
 
 
 def finished_before(age: timedelta) -> Iterator[UUID]:

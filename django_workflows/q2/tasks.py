@@ -62,7 +62,7 @@ def sweep() -> None:
     """Every minute: wake workers in case a message was lost, delete what is past its retention."""
     try:
         recover()
-        cleanup.cleanup_expired()
+        cleanup.sweep(stopping)
     except Exception:
         logger.exception("The sweep failed; the next one tries again")
 

@@ -18,17 +18,29 @@ def delete_tree(workflow_id: UUID) -> bool:
 
     Children of a finished workflow that still run (they were given up) keep it from being deleted.
     """
+    return delete_trees([workflow_id]) == 1
+
+
+def delete_trees(ids: Sequence[UUID]) -> int:
+    """``delete_tree`` of each, in as many statements as for one of them; how many were deleted."""
+    if not ids:
+        return 0
     with atomic():
-        # A change, so that the row is locked: a restart at this moment waits, and then finds nothing.
-        locked = execute(
-            f"UPDATE {WORKFLOW} SET version = version + 1 WHERE id = %s AND {_FINISHED}", [put_uuid(workflow_id)]
-        )
-        levels = _levels([workflow_id]) if locked else None
-        if levels is None:
-            return False
-        for ids in reversed(levels):
-            _delete(ids)
-        return True
+        locked = _lock_finished(ids)
+        levels = _levels(locked)
+        if levels is None:  # something below one of them still runs
+            return sum(delete_tree(each) for each in locked) if len(locked) > 1 else 0
+        for level in reversed(levels):
+            _delete(level)
+        return len(locked)
+
+
+def _lock_finished(ids: Sequence[UUID]) -> list[UUID]:
+    # A change, so that the rows are locked: a restart at this moment waits, and then finds nothing.
+    return _ids(
+        f"UPDATE {WORKFLOW} SET version = version + 1 WHERE id IN ({_marks(ids)}) AND {_FINISHED} RETURNING id",
+        [put_uuid(item) for item in ids],
+    )
 
 
 def delete_descendants(ids: Sequence[UUID]) -> None:

@@ -4,10 +4,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
 
 from django_workflows import WorkflowNotFound
 from django_workflows.engine import cleanup
 from django_workflows.models import Step, Workflow
+from django_workflows.q2 import tasks
 from tests.app import workflows as flows
 from tests.engine.driver import advance, finish, run
 
@@ -86,3 +90,36 @@ def test_children_are_not_deleted_before_their_parent(settings):
     advance(2)
     assert cleanup.cleanup_expired() == 1
     assert not Workflow.objects.exists()
+
+
+def test_a_batch_costs_as_many_statements_as_one_workflow():
+    def statements(count: int) -> int:
+        flows.nothing.with_options(retain_for=1).start_many([()] * count)
+        run()
+        advance(2)
+        with CaptureQueriesContext(connection) as sent:
+            assert cleanup.cleanup_expired() == count
+        return len(sent)
+
+    assert statements(60) == statements(1)
+
+
+def test_the_sweep_deletes_all_that_it_has_time_for():
+    flows.nothing.with_options(retain_for=1).start_many([()] * 1300)
+    Workflow.objects.update(state="completed", due_at=None, expires_at=now() - timedelta(1))
+    tasks.sweep()
+    assert not Workflow.objects.exists()
+
+
+def test_the_sweep_leaves_the_rest_to_the_next_one_when_its_time_is_over(monkeypatch):
+    flows.nothing.with_options(retain_for=1).start_many([()] * 300)
+    Workflow.objects.update(state="completed", due_at=None, expires_at=now() - timedelta(1))
+    monkeypatch.setattr(cleanup, "SWEEP_SECONDS", 0.0)
+    assert cleanup.sweep() == 100
+    assert Workflow.objects.count() == 200
+
+
+def test_the_sweep_stops_with_its_cluster():
+    flows.nothing.with_options(retain_for=1).start_many([()] * 300)
+    Workflow.objects.update(state="completed", due_at=None, expires_at=now() - timedelta(1))
+    assert cleanup.sweep(stop=lambda: True) == 100
