@@ -13,14 +13,15 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from .core.masking import SENSITIVE
+from .core.excerpts import preview
+from .core.masking import MASK, SENSITIVE, masking_of
 
 
 def _seconds(value: Any) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 10**9:
-        raise ValueError("a timedelta or a number of seconds above 0")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.01 <= value < 10**9:
+        raise ValueError("a timedelta or a number of seconds, from 0.01 to 10**9")
     return float(value)
 
 
@@ -170,18 +171,23 @@ def user_settings() -> Mapping[str, Any]:
     return value
 
 
+def _shown(key: str, value: Any) -> str:
+    """A value in an error: short, and hidden where it is a secret."""
+    return MASK if masking_of(SENSITIVE).hides(key) else preview(value)
+
+
 def problems() -> Iterator[tuple[str, str]]:
     """What is wrong with the project's settings: key and a sentence for each."""
     for key, value in user_settings().items():
         setting = SETTINGS.get(key)
         if setting is None:
-            near = difflib.get_close_matches(str(key), SETTINGS, n=1)
-            yield key, f"unknown setting {key!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+            near = difflib.get_close_matches(key, SETTINGS, n=1) if isinstance(key, str) else []
+            yield key, f"unknown setting {preview(key)}." + (f" Did you mean {near[0]!r}?" if near else "")
             continue
         try:
             setting.read(value)
         except ValueError as error:
-            yield key, f"{key} must be {error}, got {value!r}"
+            yield key, f"{key} must be {error}, got {_shown(key, value)}"
 
 
 class Settings:
@@ -198,7 +204,7 @@ class Settings:
         try:
             read = setting.read(value)
         except ValueError as error:
-            raise ImproperlyConfigured(f"DJANGO_WORKFLOWS[{key!r}] must be {error}, got {value!r}") from None
+            raise ImproperlyConfigured(f"DJANGO_WORKFLOWS[{key!r}] must be {error}, got {_shown(key, value)}") from None
         self.__dict__[key] = read
         return read
 

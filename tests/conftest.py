@@ -62,7 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     found = itertools.chain.from_iterable(terminalreporter.stats.values())
-    reports = [report for report in found if getattr(report, "when", "") == "call"]
+    # The last report of a test has what its fixtures noted too.
+    reports = [report for report in found if getattr(report, "when", "") == "teardown"]
     figures = [text for report in reports for key, text in getattr(report, "user_properties", ()) if key == "figures"]
     deaths = [count for report in reports for key, count in getattr(report, "user_properties", ()) if key == "deaths"]
     if deaths:

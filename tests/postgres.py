@@ -118,6 +118,14 @@ class PostgresServer:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's own programs, ``pg_dump`` say, on this server."""
+        options = [f"--host={self._folder}", "--username=postgres", *arguments]
+        try:
+            subprocess.run([self._bin / program, *options], check=True, capture_output=True, env=self._env, timeout=60)
+        except subprocess.CalledProcessError as error:
+            raise AssertionError(f"{program}: {error.stderr.decode(errors='replace')}") from None
+
     def _initialize(self) -> None:
         self._uid = NOBODY if os.geteuid() == 0 else None
         installed = _installed_tree()

@@ -13,13 +13,14 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 from .. import conf
+from ..core.excerpts import one_line, preview
 
 _CHANGING = {"post", "put", "patch", "delete"}
 _NEEDED = ("rest_framework", "django_filters")
 
 
 def check_api(**kwargs: Any) -> list[CheckMessage]:
-    """E040: open to everybody; W041: may be read by everybody; E042: a path that leads nowhere; W043: missing apps."""
+    """E040: open to everybody; W041: may be read by everybody; E042: a wrong path; W043: missing apps."""
     return [*_wrong_paths(), *_open_views()]
 
 
@@ -32,15 +33,29 @@ def _wrong_paths() -> Iterator[CheckMessage]:
     except ImproperlyConfigured:
         return
     for key, path in ((key, path) for key, paths in found.items() for path in paths):
-        try:
-            if isinstance(path, str):
-                import_string(path)
-        except ImportError as error:
+        wrong = "" if path is None else _wrong_path(key, path)
+        if wrong:
             yield Error(
-                f"DJANGO_WORKFLOWS: {key} names {path!r}, which cannot be imported: {error}",
+                f"DJANGO_WORKFLOWS: {key} names {preview(path)}, which {wrong}",
                 hint="Write the dotted path of a function, or of a permission class.",
                 id="django_workflows.E042",
             )
+
+
+def _wrong_path(key: str, path: Any) -> str:
+    """Why nothing can be done with what a setting names; "" if something can."""
+    try:
+        named = import_string(path) if isinstance(path, str) else path
+    except (ImportError, ValueError, TypeError) as error:
+        return f"cannot be imported: {one_line(str(error), 200)}"
+    if not callable(named):
+        return "is no function"
+    if key == "API_VISIBLE":
+        return ""
+    try:
+        return "" if hasattr(named(), "has_permission") else "is no permission class"
+    except Exception:  # noqa: BLE001 - what a project names may raise anything
+        return "is no permission class"
 
 
 def _open_views() -> Iterator[CheckMessage]:
@@ -76,7 +91,7 @@ def _is_open(view: Any) -> bool:
     """Whether nothing, or ``AllowAny``, guards it; classes of the project's own are its own decision."""
     try:
         permissions = view.cls(**view.initkwargs).get_permissions()
-    except ImportError:
+    except Exception:  # noqa: BLE001 - nothing can be asked of what cannot be made; E001 and E042 say why
         return False
     kinds = {f"{type(each).__module__}.{type(each).__qualname__}" for each in permissions}
     return kinds <= {"rest_framework.permissions.AllowAny"}

@@ -16,7 +16,15 @@ from uuid import UUID
 from django.utils.crypto import constant_time_compare
 
 from ..core.durations import Duration, to_seconds
-from ..exceptions import EventAlreadySent, EventNotFound, EventTokenInvalid, InvalidArguments, InvalidStep
+from ..exceptions import (
+    EventAlreadySent,
+    EventNotFound,
+    EventTokenInvalid,
+    InvalidArguments,
+    InvalidStep,
+    WorkflowError,
+    WorkflowNotRunning,
+)
 from ..store import event_tokens
 from ..store.database import retrying
 from .send_event import send_event
@@ -30,7 +38,7 @@ def issue_token(event_id: UUID, expires_in: Duration) -> str:
     """A new token for an event that was made ahead of time, in place of any it had; valid for ``expires_in``.
 
     64 characters, safe in a URL. It cannot be had again: only its hash is stored. Raises ``EventNotFound``,
-    ``EventAlreadySent`` or ``InvalidArguments``.
+    ``EventAlreadySent``, ``WorkflowNotRunning`` or ``InvalidArguments``.
     """
     try:
         seconds = to_seconds(expires_in, what="expires_in")
@@ -40,10 +48,18 @@ def issue_token(event_id: UUID, expires_in: Duration) -> str:
         raise InvalidArguments(f"expires_in must lie above 0 and be ten years at most, got {expires_in!r}")
     secret = secrets.token_bytes(_SECRET_BYTES)
     if not retrying(lambda: event_tokens.put(event_id, _hash(secret), seconds)):
-        if event_tokens.exists(event_id):
-            raise EventAlreadySent(f"event {event_id} has been sent before")
-        raise EventNotFound(f"there is no event {event_id}")
+        raise _why_not(event_id)
     return base64.urlsafe_b64encode(event_id.bytes + secret).decode()
+
+
+def _why_not(event_id: UUID) -> WorkflowError:
+    found = event_tokens.state_of(event_id)
+    if found is None:
+        return EventNotFound(f"there is no event {event_id}")
+    event, workflow = found
+    if event == "created" and workflow != "in_progress":
+        return WorkflowNotRunning(f"the workflow of event {event_id} is {workflow}, so nobody would take the event")
+    return EventAlreadySent(f"event {event_id} has been sent before")
 
 
 def send_by_token(token: str, value: Any = None, *, error: str | None = None, from_outside: bool = True) -> UUID:

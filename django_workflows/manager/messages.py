@@ -67,7 +67,7 @@ class Messages:
         For webhooks and links in mails: 64 characters, safe in a URL, 256 of their bits random. ``event_id`` is of an
         event that was made ahead of time; a token that it had is replaced. Only a hash is stored, so make the token
         where it is handed out (in the action that sends the mail), and do not return it from a step: a journal would
-        keep it. Raises ``EventNotFound``, ``EventAlreadySent`` or ``InvalidArguments``.
+        keep it. Raises ``EventNotFound``, ``EventAlreadySent``, ``WorkflowNotRunning`` or ``InvalidArguments``.
         """
         return issue_token(event_id_of(event_id, needed=True), expires_in)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from uuid import UUID
 
 from .database import execute, fetch_one, now_sql, put_uuid
-from .rows import EVENT
+from .rows import EVENT, WORKFLOW
 
 
 def put(event_id: UUID, token_hash: str, seconds: float) -> bool:
-    """Let an event that was not sent yet have this token for ``seconds``; False if there is no such event."""
+    """Let an event that was not sent yet have this token for ``seconds``; False if no running workflow has one."""
     return (
         execute(
             f"UPDATE {EVENT} SET token_hash = %s, token_expires_at = {now_sql(seconds)} "
-            "WHERE id = %s AND state = 'created'",
+            f"WHERE id = %s AND state = 'created' AND EXISTS "
+            f"(SELECT 1 FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id AND owner.state = 'in_progress')",
             [token_hash, put_uuid(event_id)],
         )
         == 1
@@ -30,5 +31,11 @@ def valid_hash(event_id: UUID) -> str | None:
     return None if row is None else str(row[0])
 
 
-def exists(event_id: UUID) -> bool:
-    return fetch_one(f"SELECT 1 FROM {EVENT} WHERE id = %s", [put_uuid(event_id)]) is not None
+def state_of(event_id: UUID) -> tuple[str, str] | None:
+    """How the event stands, and its workflow."""
+    row = fetch_one(
+        f"SELECT event.state, owner.state FROM {EVENT} AS event JOIN {WORKFLOW} AS owner "
+        "ON owner.id = event.workflow_id WHERE event.id = %s",
+        [put_uuid(event_id)],
+    )
+    return None if row is None else (str(row[0]), str(row[1]))

@@ -19,13 +19,16 @@ from uuid import UUID
 from django.db import connection
 
 from django_workflows import WorkflowError
+from django_workflows.core.journal import ClaimedStep
 from django_workflows.core.registry import registry
 from django_workflows.engine import dispatch, finish
 from django_workflows.engine.drain import drain
 from django_workflows.engine.live import LiveHandler, live_handlers
+from django_workflows.engine.run_step import run_step
 from django_workflows.engine.worker import Worker, give_back
 from django_workflows.models import Event, Step, Workflow
 from django_workflows.store import database
+from django_workflows.store import steps as step_store
 from django_workflows.store import workflows as workflow_store
 from tests.battery.observation import start_over
 from tests.engine.dying import mortal
@@ -60,10 +63,13 @@ class Simulation:
         self.random = random.Random(seed)
         self.schedule: list[str] = []
         self.messages: list[str] = []
+        self.frozen: list[tuple[Process, ClaimedStep]] = []
         self.processes = [Process() for _ in range(3)]
         self.values = itertools.count(100)
         self.accepted: dict[UUID, set[int]] = {}
         self.disturbed: set[UUID] = set()
+        #: Steps that had completed when something was restarted: they may be of an earlier generation.
+        self.kept: set[int] = set()
         self.deaths = self.lost = self.doubled = 0
         self.latest = EPOCH
 
@@ -112,6 +118,8 @@ class Simulation:
             (self.somebody_sends, 3),
             (self.somebody_interferes, 2),
             (self.worker_restarts, 1),
+            (self.worker_freezes, 2),
+            (self.worker_thaws, 2),
         ]
         (happening,) = self.random.choices([each for each, _ in happenings], [weight for _, weight in happenings])
         happening(depth)
@@ -121,7 +129,7 @@ class Simulation:
         depth = sum(process.busy for process in self.processes)
         if depth > NESTED or connection.in_atomic_block:
             return
-        for _ in range(self.random.choice([0, 0, 1, 3])):
+        for _ in range(self.random.choice([0, 1, 2, 4, 8])):
             self.something_happens(depth)
 
     # -- workers
@@ -142,7 +150,7 @@ class Simulation:
             return
         process = self.random.choice(idle)
         pieces, at = self.random.choice([1, 1, 2, 5]), None
-        if depth == 0 and self.random.random() < DEADLY:
+        if self.random.random() < DEADLY:
             at = self.random.randrange(30)
         self.tell(f"worker {self.processes.index(process)} takes {pieces}" + (f", dies at {at}" if at else ""), depth)
         left = itertools.count(pieces, -1)
@@ -155,8 +163,6 @@ class Simulation:
         if life.dead:
             self.deaths += 1
             self.processes[self.processes.index(process)] = Process()
-            for each in self.processes:
-                each.busy = False
 
     def inside(self, process: Process) -> Any:
         return _Inside(process)
@@ -173,6 +179,27 @@ class Simulation:
         if polite:
             give_back(process.worker.id)
         self.processes[index] = Process()
+
+    def worker_freezes(self, depth: int) -> None:
+        """A worker takes a step, and stands still before it runs it."""
+        idle = [process for process in self.processes if not process.busy]
+        if len(idle) < 2:
+            return
+        process = self.random.choice(idle)
+        with self.inside(process):
+            step = step_store.claim("", process.worker.id, registry.pools)
+        if step is not None:
+            self.tell(f"worker {self.processes.index(process)} freezes with step {step.number}", depth)
+            process.busy = True
+            self.frozen.append((process, step))
+
+    def worker_thaws(self, depth: int) -> None:
+        """It goes on, and does not know how late it is."""
+        if self.frozen:
+            process, step = self.frozen.pop(self.random.randrange(len(self.frozen)))
+            self.tell(f"worker {self.processes.index(process)} thaws", depth)
+            with self.inside(process):
+                run_step(step, "")
 
     # -- the clock
 
@@ -220,9 +247,11 @@ class Simulation:
 
     def somebody_interferes(self, depth: int) -> None:
         each = self.some()
+        if self.frozen and self.random.random() < 0.5:
+            each = Workflow.objects.filter(id=self.frozen[0][1].workflow_id).first()
         if each is None:
             return
-        verb = self.random.choice(["cancel", "force", "restart", "retry_now", "cleanup"])
+        verb = self.random.choice(["cancel", "force", "restart", "retry_now", "cleanup", "start over"])
         self.tell(f"{verb} {each.args}", depth)
         acts: dict[str, Callable[[], Any]] = {
             "cancel": lambda: workflow.cancel(each.id),
@@ -231,15 +260,22 @@ class Simulation:
             "retry_now": lambda: workflow.retry_now(each.id),
             "cleanup": lambda: workflow.cleanup(each.id),
         }
+        if verb == "start over":
+            with suppress(WorkflowError):
+                acts["force"]()
+            verb = "restart"
         with suppress(WorkflowError):
             acts[verb]()
             if verb == "restart":
                 self.disturbed.add(each.id)
+                self.kept |= set(Step.objects.filter(state="completed").values_list("pk", flat=True))
 
     # -- the end
 
     def come_to_an_end(self) -> None:
         """No more deaths: whatever runs must end by work, time and answers, though messages are still lost."""
+        while self.frozen:
+            self.worker_thaws(0)
         for _ in range(400):
             with self.inside(self.random.choice(self.processes)) as process:
                 drain(process.worker, seconds=20)
@@ -280,8 +316,17 @@ class Simulation:
         assert_all_replay()
         self.no_timer_was_early()
         self.no_event_was_lost()
+        self.every_result_is_of_its_own_attempt()
         once = [run for run in flows.acted if self.without_retry(run)]
         assert len(once) == len(set(once)), "an action without retry began twice"
+
+    def every_result_is_of_its_own_attempt(self) -> None:
+        """Nobody who came late, or from before a restart, was taken for another: ``act`` returns its attempt."""
+        runs = set(flows.acted)
+        for step in Step.objects.filter(state="completed", function__endswith=".act").select_related("workflow"):
+            run = (str(step.workflow_id), step.workflow.generation, step.number, step.attempt)
+            assert step.result == str(step.attempt), f"{run} has the result of attempt {step.result}"
+            assert run in runs or step.pk in self.kept, f"{run} has a result, and never ran"
 
     def no_timer_was_early(self) -> None:
         for step in Step.objects.filter(kind="sleep", state="completed"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -28,8 +29,10 @@ from tests.engine.replays import assert_all_replay
 from tests.races.flows import told
 
 workflow = WorkflowManager()
+#: ``DJANGO_WORKFLOWS_TEST_FUZZ=20`` tries twenty times as many.
+TIMES = int(os.environ.get("DJANGO_WORKFLOWS_TEST_FUZZ", "1"))
 fuzzing = settings(
-    max_examples=60,
+    max_examples=60 * TIMES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -73,6 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=240.0, help="how long to kill, at the most")
     parser.add_argument("--patience", type=float, default=90.0, help="how long the last ones may take to end")
     parser.add_argument("--stock", action="store_true", help="django-q2's own sentinel, which must be caught")
+    parser.add_argument("--without", default="", help="a safeguard of the engine's to take away, which must be caught")
     parser.add_argument("--keep", type=Path, help="a folder for the logs of a run that failed")
     return parser.parse_args()
 

@@ -30,9 +30,17 @@ class Fleet:
     """``killed`` counts the victims by what they were."""
 
     def __init__(
-        self, folder: Path, rng: random.Random, *, size: int = 2, stock: bool = False, env: Mapping[str, str]
+        self,
+        folder: Path,
+        rng: random.Random,
+        *,
+        size: int = 2,
+        stock: bool = False,
+        without: str = "",
+        env: Mapping[str, str],
     ) -> None:
         self._folder, self._rng, self._stock, self._env = folder, rng, stock, env
+        self._command = ("qcluster",) if stock else ("without", without) if without else HARDENED
         self._count = 0
         self.killed: Counter[str] = Counter()
         self.groups: list[int] = []
@@ -42,7 +50,7 @@ class Fleet:
         self._count += 1
         cluster = Cluster(
             self._folder / f"cluster-{self._count}.log",
-            command=("qcluster",) if self._stock else HARDENED,
+            command=self._command,
             workflows=SETTINGS,
             q={"workers": 3, "recycle": 50},
             env=self._env,

@@ -25,6 +25,7 @@ class Options:
 
     ``every``: between two victims, on average; ``spread``: what the starts take, at least; ``patience``: how long the
     last ones may take to end; ``seconds``: how long to kill, at the most.
+    ``stock``, ``without``: clusters that lack something.
     """
 
     workflows: int
@@ -34,13 +35,14 @@ class Options:
     patience: float = 90.0
     seconds: float = 240.0
     stock: bool = False
+    without: str = ""
 
 
 def run(options: Options, folder: Path, server: PostgresServer | None) -> Verdict:
     rng, log = random.Random(options.seed), folder / "effects.log"
     os.environ[LOG] = str(log)  # callbacks of a cancel run in this process
     planned = plan(options.workflows, rng)
-    fleet = Fleet(folder, rng, stock=options.stock, env={LOG: str(log)})
+    fleet = Fleet(folder, rng, stock=options.stock, without=options.without, env={LOG: str(log)})
     try:
         began = time.monotonic()
         traffic = Traffic(planned, options.spread)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 DATABASE = "postgres" if os.environ.get("DJANGO_WORKFLOWS_TEST_DB") == "postgres" else "sqlite"
 
@@ -37,3 +39,17 @@ def test_a_cluster_that_wedges_is_caught() -> None:
     assert done.returncode == 1, done.stdout + done.stderr[-3000:]
     assert "BROKEN workflows that reached their one right end" in done.stdout
     assert "--seed 7" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("safeguard", "reported"),
+    [
+        ("one-transaction", "BROKEN effects of mutations, exactly once"),
+        ("recovery", "BROKEN workflows that reached their one right end"),
+    ],
+)
+def test_an_engine_that_lacks_something_is_caught(safeguard: str, reported: str) -> None:
+    few = ("--workflows", "150", "--seed", "7", "--every", "0.25", "--spread", "6", "--seconds", "8", "--patience", "4")
+    done = chaos("--without", safeguard, *few)
+    assert done.returncode == 1, done.stdout + done.stderr[-3000:]
+    assert reported in done.stdout

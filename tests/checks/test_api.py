@@ -73,6 +73,16 @@ def test_the_setting_counts() -> None:
     assert found(DJANGO_WORKFLOWS={"API_VISIBLE": "tests.nothing"}) == [("E042", ERROR)]
 
 
+@pytest.mark.parametrize("path", [".", "..", "builtins.len", "sys.path", "django.http.HttpRequest", len])
+def test_what_is_no_permission_class_is_said(path: Any) -> None:
+    assert found(DJANGO_WORKFLOWS={"API_PERMISSION_CLASSES": [path]}) == [("E042", ERROR)]
+
+
+def test_settings_that_cannot_be_read_are_left_to_their_own_check() -> None:
+    assert found(DJANGO_WORKFLOWS=7) == []
+    assert found(DJANGO_WORKFLOWS={"API_PERMISSION_CLASSES": 7}) == []
+
+
 def test_a_view_that_everybody_may_read_is_a_warning() -> None:
     assert found(ROOT_URLCONF=Urls(OpenToRead)) == [("W041", WARNING)]
 

@@ -58,15 +58,18 @@ class Mortal:
 def mortal(**options: Any) -> Iterator[Mortal]:
     """While in the block, this process dies as ``options`` say; afterwards it is another process."""
     life = Mortal(**options)
-    commit = connection.commit
+    before, commit = vars(connection).get("commit"), connection.commit
     connection.commit = lambda: life.pass_by("COMMIT", commit)
     try:
         with connection.execute_wrapper(life.statement):
             yield life
     except Died:
-        pass
+        if not life.dead:
+            raise  # another one's death, around this one
     finally:
         del connection.commit
+        if before is not None:
+            connection.commit = before
         # Not at once: a cursor that outlives its connection to SQLite keeps the lock of its statement.
         if life.alone:
             connection.close()

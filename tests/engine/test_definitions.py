@@ -139,7 +139,7 @@ def test_wrong_settings_stop_the_start_with_a_hint(tmp_path):
     result = check(tmp_path, "", DJANGO_WORKFLOWS_TEST_SETTINGS='{"LAESE": 3, "TURN_TIMEOUT": -1}')
     assert result.returncode != 0
     assert "(django_workflows.E001) DJANGO_WORKFLOWS: unknown setting 'LAESE'. Did you mean 'LEASE'?" in result.stderr
-    assert "TURN_TIMEOUT must be a timedelta or a number of seconds above 0, got -1" in result.stderr
+    assert "TURN_TIMEOUT must be a timedelta or a number of seconds, from 0.01 to 10**9, got -1" in result.stderr
     assert "HINT: The settings are DATABASE, LEASE" in result.stderr
 
 

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
 from django_q.conf import Conf
 
 from django_workflows.q2.nudge import delays_messages, watches_journal
+from tests.postgres import PostgresServer, connection_settings
 from tests.waiting import wait_for
 
 #: Settings for tests that wait for a lease to end.
@@ -50,6 +53,24 @@ class Log:
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
     return Log(tmp_path / "steps.log")
+
+
+@pytest.fixture
+def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
+    """A PostgreSQL for this test alone, which it may stop; this process and its clusters use it."""
+    settings = connection.settings_dict  # the same one in every thread
+    usual = dict(settings)
+    with PostgresServer() as server:
+        connection.close()
+        settings.update(connection_settings(server.dsn))
+        monkeypatch.setenv("DATABASE_URL", server.dsn)
+        try:
+            call_command("migrate", verbosity=0, run_syncdb=True)
+            yield server
+        finally:
+            connection.close()
+            settings.clear()
+            settings.update(usual)
 
 
 @pytest.fixture

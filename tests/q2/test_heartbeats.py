@@ -42,6 +42,14 @@ def test_worker_says_what_it_does_and_keeps_a_step_longer_than_its_lease(cluster
     wait_for(lambda: Worker.objects.get(pid=pid).doing == "", message="it still says that it works")
 
 
+def test_without_the_heartbeat_that_step_would_be_taken_over(cluster, log: Log) -> None:
+    """The test above has teeth."""
+    cluster(command=("without", "heartbeat"), workflows=SHORT_LEASE)
+    one_step.start("action", "act", [log.path, "x", 3.0 * SHORT_LEASE["LEASE"]], retry=True)
+    wait_for(lambda: log.texts.count("begin-x") == 2, 15, message="no second worker has begun it")
+    assert "end-x" not in log.texts, "while the first still runs it"
+
+
 def test_long_mutation_is_not_taken_over(cluster, log: Log) -> None:
     cluster(workflows=SHORT_LEASE)
     workflow_id = one_step.start("mutation", "change", [log.path, "x", 2.0 * SHORT_LEASE["LEASE"]])

@@ -2,10 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
 
 import pytest
-from django.core.management import call_command
 from django.db import OperationalError, connection
 from django_q.tasks import async_task
 
@@ -14,25 +12,9 @@ from tests.app.cluster_workflows import one as one_step
 from tests.app.models import Effect
 from tests.app.workflows import parallel
 from tests.cluster import HARDENED
-from tests.postgres import PostgresServer, connection_settings
+from tests.postgres import PostgresServer
 from tests.q2.conftest import SHORT_LEASE, Log
 from tests.waiting import wait_for
-
-
-@pytest.fixture
-def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
-    """A PostgreSQL for this test alone, which it may stop; this process and its clusters use it."""
-    usual = connection.settings_dict
-    with PostgresServer() as server:
-        connection.close()
-        connection.settings_dict = {**usual, **connection_settings(server.dsn)}
-        monkeypatch.setenv("DATABASE_URL", server.dsn)
-        try:
-            call_command("migrate", verbosity=0, run_syncdb=True)
-            yield server
-        finally:
-            connection.close()
-            connection.settings_dict = usual
 
 
 def ends(workflow_id) -> str:

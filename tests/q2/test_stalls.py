@@ -3,11 +3,15 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 
+import pytest
 from django.core.management import CommandError, call_command
 
 from django_workflows.engine.health import check_health
+from django_workflows.models import Worker
 from tests.app.cluster_workflows import chain, workflow
+from tests.cluster import Cluster
 from tests.q2.conftest import SHORT_LEASE, Log
 from tests.waiting import wait_for
 
@@ -49,6 +53,38 @@ def test_a_wedge_is_said_aloud(cluster, log: Log, settings) -> None:
     cluster(workflows=SETTINGS)
     wait_for(lambda: "goes on" in wedged.log, 15, message="the end of the stall is not said")
     assert check_health().ok
+
+
+def really_wedged(running: Cluster, log: Log) -> float:
+    """Kill all idle workers of a stock cluster, one of which had the lock of its queue; since when work waits."""
+    for _ in range(5):
+        idle = running.workers()
+        for pid in idle:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda idle=idle: len(set(running.workers()) - set(idle)) == 2, message="they are not replaced")
+        due_at, waiting = time.monotonic(), chain.start(log.path, 1)
+        try:
+            workflow.result(waiting, timeout=5)
+        except TimeoutError:
+            return due_at
+    raise AssertionError("django-q2 outlives the death of all of its idle workers")
+
+
+@pytest.mark.timeout(180)
+def test_a_real_wedge_is_noticed_within_half_a_minute_by_default(
+    cluster, log: Log, record_property: Callable[[str, object], None]
+) -> None:
+    """All of ``DJANGO_WORKFLOWS`` as it comes, and django-q2's own sentinel."""
+    wedged = cluster(workflows={}, q={"recycle": 100_000})
+    wait_for(lambda: Worker.objects.count() == 2)
+    due_at = really_wedged(wedged, log)
+    wait_for(lambda: "takes any" in wedged.log, 40, message="the cluster says nothing")
+    took = time.monotonic() - due_at
+    assert took < 30
+    assert not check_health().ok
+    with pytest.raises(CommandError, match="not start|does not go on|problem"):
+        call_command("workflows", "doctor")
+    record_property("figures", f"a plain qcluster's wedge was said aloud after {took:.1f} s at default settings")
 
 
 def test_a_busy_queue_is_not_called_stalled(cluster, log: Log, settings) -> None:

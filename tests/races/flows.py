@@ -41,6 +41,8 @@ def read_effects() -> bool:
 def act() -> int:
     step = current_step()
     acted.append((str(step.workflow_id), step.attempt_id.generation, step.number, step.attempt))
+    if meanwhile is not None:
+        meanwhile()
     return step.attempt
 
 

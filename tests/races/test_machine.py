@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +24,7 @@ from hypothesis.stateful import (
 
 from django_workflows import (
     EventAlreadySent,
+    EventTokenInvalid,
     StepNotFound,
     WorkflowAlreadyRunning,
     WorkflowNotFound,
@@ -36,6 +38,7 @@ from django_workflows.engine.live import live_handlers
 from django_workflows.engine.run_step import run_step
 from django_workflows.engine.worker import Worker
 from django_workflows.models import Event, Pool, Step, Workflow
+from django_workflows.store import database
 from django_workflows.store import workflows as workflow_store
 from tests.app.models import Counter, Effect
 from tests.engine.driver import advance, become_another_process, claim, reset_clock
@@ -65,8 +68,11 @@ class Histories(RuleBasedStateMachine):
         self.ended: dict[UUID, int] = {}
         self.accepted: dict[UUID, set[int]] = {}
         self.disturbed: set[UUID] = set()
+        #: Steps that had completed when something was restarted: they may be of an earlier generation.
+        self.kept: set[int] = set()
         self.steps: list[ClaimedStep] = []
         self.turns: list[WorkflowRecord] = []
+        self.tokens: list[tuple[str, UUID, datetime]] = []
 
     # -- users
 
@@ -129,6 +135,44 @@ class Histories(RuleBasedStateMachine):
             assert event.state == "created"
             self.accepted.setdefault(event.workflow_id, set()).add(value)
 
+    @rule(data=st.data(), seconds=st.sampled_from([5, 3600]))
+    def create_event_token(self, data: st.DataObject, seconds: int) -> None:
+        events = list(Event.objects.order_by("id"))
+        if not events:
+            return
+        event = data.draw(st.sampled_from(range(len(events))).map(lambda index: events[index]))
+        running = event.workflow.state == "in_progress"
+        try:
+            token = workflow.create_event_token(event.id, expires_in=seconds)
+        except (EventAlreadySent, WorkflowNotRunning):
+            assert not running or event.state != "created"
+        else:
+            assert running
+            assert event.state == "created"
+            self.tokens.append((token, event.id, database.now() + timedelta(seconds=seconds)))
+
+    @precondition(lambda self: self.tokens)
+    @rule(data=st.data())
+    def send_event_by_token(self, data: st.DataObject) -> None:
+        """Only the last token of an event works, until it expires, and once."""
+        index = data.draw(st.integers(0, len(self.tokens) - 1))
+        token, event_id, expires_at = self.tokens[index]
+        last = all(other != event_id for _, other, _ in self.tokens[index + 1 :])
+        event = Event.objects.filter(pk=event_id).select_related("workflow").first()
+        good = event is not None and event.state == "created" and last and database.now() < expires_at
+        value = next(self.values)
+        try:
+            assert workflow.send_event_by_token(token, value) == event_id
+        except EventTokenInvalid:
+            assert not good
+        except WorkflowNotRunning:
+            assert event is not None
+            assert event.workflow.state != "in_progress"
+        else:
+            assert good
+            assert event.workflow.state == "in_progress"
+            self.accepted.setdefault(event.workflow_id, set()).add(value)
+
     @rule(data=st.data(), force=st.booleans())
     def cancel(self, data: st.DataObject, force: bool) -> None:
         workflow_id, running = self.some_workflow(data)
@@ -167,6 +211,7 @@ class Histories(RuleBasedStateMachine):
             assert running is False
             self.ended.pop(workflow_id)
             self.disturbed.add(workflow_id)
+            self.kept |= set(Step.objects.filter(state="completed").values_list("pk", flat=True))
 
     @rule(data=st.data())
     def retry_now(self, data: st.DataObject) -> None:
@@ -253,6 +298,7 @@ class Histories(RuleBasedStateMachine):
         self.ended.update({each.id: each.generation for each in found.values() if each.state != "in_progress"})
         self.no_event_is_lost(found)
         self.nothing_is_done_twice()
+        self.every_result_is_of_its_own_attempt()
 
     def no_event_is_lost(self, found: dict[UUID, Workflow]) -> None:
         """Whatever was accepted is in the result, or still there to be taken."""
@@ -266,6 +312,14 @@ class Histories(RuleBasedStateMachine):
             assert len(set(got)) == len(got), "no event is taken twice"
             kept = Event.objects.filter(workflow=workflow_id, state="sent").values_list("value", flat=True)
             assert values <= {*got, *map(int, kept)}, f"of {values} it got {got}, and {list(kept)} are left"
+
+    def every_result_is_of_its_own_attempt(self) -> None:
+        """Nobody who came late, or from before a restart, was taken for another: ``act`` returns its attempt."""
+        runs = set(flows.acted)
+        for step in Step.objects.filter(state="completed", function__endswith=".act").select_related("workflow"):
+            run = (str(step.workflow_id), step.workflow.generation, step.number, step.attempt)
+            assert step.result == str(step.attempt), f"{run} has the result of attempt {step.result}"
+            assert run in runs or step.pk in self.kept, f"{run} has a result, and never ran"
 
     def nothing_is_done_twice(self) -> None:
         once = [run for run in flows.acted if self.without_retry(run)]

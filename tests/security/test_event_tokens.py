@@ -162,6 +162,14 @@ def test_tokens_are_for_events_that_can_be_sent(asking):
             workflow.create_event_token(unknown, expires_in=60)
 
 
+def test_nothing_that_has_ended_is_given_a_token(asking):
+    workflow_id, event_id = asking
+    workflow.cancel(workflow_id)
+    with pytest.raises(WorkflowNotRunning):
+        workflow.create_event_token(event_id, expires_in=60)
+    assert Event.objects.get(id=event_id).token_hash == ""
+
+
 @pytest.mark.parametrize("expires_in", [0, -1, None, "1", float("nan"), float("inf"), 10**12, True])
 def test_it_expires_in_a_time_that_makes_sense(asking, expires_in):
     with pytest.raises(InvalidArguments, match="expires_in"):

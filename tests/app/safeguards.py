@@ -1,0 +1,48 @@
+"""The engine's safeguards, and how to take one away from this process and its children, for good.
+
+For clusters that a test starts with ``manage.py without NAME``, to see that what goes wrong then is noticed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.db.backends.signals import connection_created
+
+from django_workflows.engine import run_step
+from django_workflows.store import steps, workers
+
+
+def heartbeat() -> None:
+    """Nobody says that a step still runs."""
+    steps.renew = lambda attempt: True
+
+
+def one_transaction() -> None:
+    """A mutation is committed before the journal has it."""
+    finish = run_step.finish
+
+    def first_the_effect(step: Any, produce: Callable[[], Any], queue: Any) -> Any:
+        outcome = produce()
+        return finish(step, lambda: outcome, queue)
+
+    run_step.finish = first_the_effect
+
+
+def recovery() -> None:
+    """What a worker had taken is given to nobody else, whatever became of the worker."""
+    workers.give_back = lambda worker: []
+
+    def rewrite(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        return execute(re.sub(r"AND due_at <= ", "AND claimed_by = '' AND due_at <= ", sql), params, many, context)
+
+    def watch(connection: Any, **kwargs: Any) -> None:
+        if rewrite not in connection.execute_wrappers:
+            connection.execute_wrappers.append(rewrite)
+
+    connection_created.connect(watch, weak=False)
+
+
+SAFEGUARDS = {"heartbeat": heartbeat, "one-transaction": one_transaction, "recovery": recovery}
