@@ -48,16 +48,25 @@ def _asks_for_more(form: forms.Form) -> bool:
 
 def _perform(request: HttpRequest, workflow: Workflow, action: Action, form: forms.Form) -> HttpResponse:
     try:
-        outcome = action.perform(workflow.id, form.cleaned_data)
+        outcome = perform_noted(request, workflow, action, form)
     except WorkflowError as error:
         outcome = Outcome(safe_text(str(error), 500), went_well=False)
     if not outcome.went_well:
         messages.error(request, outcome.message)
         return HttpResponseRedirect(page_link(workflow.id))
-    flag = audit.DELETION if outcome.gone else audit.CHANGE
-    audit.note(request.user, [(workflow.id, str(workflow))], with_reason(outcome.message, form), flag)
     messages.success(request, outcome.message)
     return HttpResponseRedirect(link("changelist") if outcome.gone else page_link(workflow.id))
+
+
+def perform_noted(request: HttpRequest, workflow: Workflow, action: Action, form: forms.Form) -> Outcome:
+    """Do it, and note in the same transaction who did, and why; raises what ``perform`` does."""
+
+    def say(outcome: Outcome) -> audit.Note | None:
+        flag = audit.DELETION if outcome.gone else audit.CHANGE
+        note = audit.Note([(workflow.id, str(workflow))], with_reason(outcome.message, form), flag)
+        return note if outcome.went_well else None
+
+    return audit.noted(request.user, lambda: action.perform(workflow.id, form.cleaned_data), say)
 
 
 def with_reason(message: str, form: forms.Form) -> str:

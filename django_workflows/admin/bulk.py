@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -17,10 +16,9 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..engine import audit
 from ..exceptions import WorkflowError
 from ..models import Workflow
-from .acting import with_reason
+from .acting import perform_noted
 from .actions import ACTIONS, Action, Outcome
 from .actions.action import posts
 from .payloads import safe_text
@@ -70,26 +68,21 @@ def _run(
 
 
 def _perform(request: HttpRequest, chosen: Sequence[Workflow], action: Action, form: forms.Form) -> None:
-    done: list[tuple[Workflow, Outcome]] = []
-    not_done: Counter[str] = Counter()
+    done, not_done = 0, Counter[str]()
     for workflow in chosen:
-        outcome = _one(workflow, action, form.cleaned_data)
+        outcome = _one(request, workflow, action, form)
         if outcome.went_well:
-            done.append((workflow, outcome))
+            done += 1
         else:
             not_done[outcome.message] += 1
-    for message in {outcome.message for _workflow, outcome in done}:
-        rows = [(workflow.id, str(workflow)) for workflow, outcome in done if outcome.message == message]
-        gone = any(outcome.gone for _workflow, outcome in done)
-        audit.note(request.user, rows, with_reason(message, form), audit.DELETION if gone else audit.CHANGE)
-    _tell(request, action, len(done), not_done)
+    _tell(request, action, done, not_done)
 
 
-def _one(workflow: Workflow, action: Action, cleaned: dict[str, Any]) -> Outcome:
+def _one(request: HttpRequest, workflow: Workflow, action: Action, form: forms.Form) -> Outcome:
     if why := action.why_not(workflow):
         return Outcome(why, went_well=False)
     try:
-        return action.perform(workflow.id, cleaned)
+        return perform_noted(request, workflow, action, form)
     except WorkflowError as error:
         return Outcome(safe_text(str(error), 200).replace(str(workflow.id), "…"), went_well=False)
 

@@ -115,25 +115,22 @@ def _like(admin: ModelAdmin[Workflow], request: HttpRequest, definition: Definit
 
 def _start(request: HttpRequest, definition: Definition[Any, Any], form: StartForm) -> UUID | None:
     """Start it; ``None`` if the arguments do not fit, which the form shows then."""
-    what = _("Arguments")
+    what, message, because = _("Arguments"), _("Started."), form.cleaned_data["because"]
+
+    def say(workflow_id: UUID) -> audit.Note:
+        said = f"{message} {because}" if because else message
+        return audit.Note([(workflow_id, f"{definition.name} {workflow_id}")], said, audit.ADDITION)
+
     try:
         given = form.value if isinstance(form.value, Mapping) else {}
         text = definition.signature.encode_mapping(given, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
-        workflow_id = start(definition, text, form.options)
+        workflow_id = audit.noted(request.user, lambda: start(definition, text, form.options), say)
     except InvalidArguments as error:
         form.place_errors(error.errors, safe_text(str(error), 500))
         return None
     except WorkflowError as error:
         form.add_error(None, safe_text(str(error), 500))
         return None
-    because = form.cleaned_data["because"]
-    message = _("Started.")
-    audit.note(
-        request.user,
-        [(workflow_id, f"{definition.name} {workflow_id}")],
-        f"{message} {because}" if because else message,
-        audit.ADDITION,
-    )
     messages.success(request, message)
     return workflow_id
 

@@ -23,6 +23,7 @@ from ..engine.restart import restart
 from ..engine.send_event import send_event
 from ..engine.start import StartOptions, start_or_find
 from ..exceptions import InvalidArguments, InvalidPayload, PayloadTooLarge, StepNotFound
+from ..models import Event
 from ..store import events as event_store
 from ..store.database import atomic, retrying
 from ..store.glances import lock_version
@@ -31,9 +32,9 @@ from .definitions import find
 from .descriptions import SEND
 from .documents import event_document
 from .filters import ALWAYS, check_parameters
-from .noting import note
+from .noting import noting
 from .problems import BadInput, Conflict, field_error, parameter_error
-from .reading import ReadingView, look
+from .reading import ReadingView, Sight, look
 from .serializers import CancelSerializer, EventSerializer, NameField, RestartSerializer, StartSerializer
 
 T = TypeVar("T")
@@ -60,11 +61,12 @@ class ActingView(ReadingView):
             idempotency_key=self._idempotency_key(data), run_at=data.get("run_at"), context=data.get("context")
         )
         text = self._arguments(definition, data["args"])
-        workflow_id, is_new = self._start(definition, text, options)
+        workflow_id, is_new = self._noted(
+            lambda: self._start(definition, text, options),
+            lambda done: noting(done[0], definition.name, _("Started."), audit.ADDITION) if done[1] else None,
+        )
         if not is_new and not self.get_queryset().filter(pk=workflow_id).exists():
             raise Conflict("This idempotency key has been used by somebody else.")
-        if is_new:
-            note(request.user, workflow_id, definition.name, _("Started."), audit.ADDITION)
         address = self.link(f"{self.basename}-detail", workflow_id)
         headers = {} if address is None else {"Location": address}
         return self.answer(look(workflow_id), 201 if is_new else 200, headers)
@@ -77,29 +79,34 @@ class ActingView(ReadingView):
     def cancel(self, request: Request, pk: str) -> HttpResponse:
         """Cancel it with all its children: 200 if it has ended, 202 if its handler still cleans up."""
         workflow_id, data = self.workflow_id(), self._input()
-        self._act(workflow_id, lambda: cancel(workflow_id, force=data["force"]))
-        sight = look(workflow_id)
-        said = _("Canceled.") if sight.glance.ended else _("Asked to cancel: it cleans up first.")
-        note(
-            request.user,
-            workflow_id,
-            sight.workflow.name,
-            _("Canceled without its clean-up.") if data["force"] else said,
-        )
+
+        def change() -> Sight:
+            self._act(workflow_id, lambda: cancel(workflow_id, force=data["force"]))
+            return look(workflow_id)
+
+        def said(sight: Sight) -> str:
+            if data["force"]:
+                return _("Canceled without its clean-up.")
+            return _("Canceled.") if sight.glance.ended else _("Asked to cancel: it cleans up first.")
+
+        sight = self._noted(change, lambda sight: noting(workflow_id, sight.workflow.name, said(sight)))
         return self.answer(sight, 200 if sight.glance.ended else 202)
 
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> HttpResponse:
         """Run a finished workflow again, with its journal, or from one of its steps."""
         workflow_id, from_step = self.workflow_id(), self._input().get("from_step")
-        try:
-            self._act(workflow_id, lambda: restart(workflow_id, from_step))
-        except StepNotFound as error:
-            raise BadInput([field_error(("from_step",), str(error), "StepNotFound")], str(error), 422) from None
-        sight = look(workflow_id)
         whole = _("Restarted, with every step that it had.")
         said = whole if from_step is None else _("Restarted from step %(number)s.") % {"number": from_step}
-        note(request.user, workflow_id, sight.workflow.name, said)
+
+        def change() -> Sight:
+            self._act(workflow_id, lambda: restart(workflow_id, from_step))
+            return look(workflow_id)
+
+        try:
+            sight = self._noted(change, lambda sight: noting(workflow_id, sight.workflow.name, said))
+        except StepNotFound as error:
+            raise BadInput([field_error(("from_step",), str(error), "StepNotFound")], str(error), 422) from None
         return self.answer(sight, 202)
 
     @ReadingView.events.mapping.post
@@ -108,25 +115,32 @@ class ActingView(ReadingView):
         """Send an event: by the name that the workflow waits for, or will, or by the id of one made ahead."""
         workflow_id, data = self.workflow_id(), self._input()
 
-        def change() -> UUID:
-            return send_event(
+        def change() -> Event:
+            event_id = self._act(
                 workflow_id,
-                data.get("name"),
-                data.get("value"),
-                error=data.get("error"),
-                event_id=data.get("event_id"),
-                from_outside=True,
+                lambda: send_event(
+                    workflow_id,
+                    data.get("name"),
+                    data.get("value"),
+                    error=data.get("error"),
+                    event_id=data.get("event_id"),
+                    from_outside=True,
+                ),
             )
+            event = event_store.queryset(workflow_id).filter(pk=event_id).select_related("workflow").first()
+            if event is None:
+                raise not_found(workflow_id)
+            return event
+
+        def say(event: Event) -> audit.Note:
+            plain, bad = _('Sent the event "%(name)s".'), _('Sent the event "%(name)s" as an error.')
+            said = (plain if event.error is None else bad) % {"name": event.name}
+            return noting(workflow_id, event.workflow.name, said)
 
         try:
-            event_id = self._act(workflow_id, change)
+            event = self._noted(change, say)
         except InvalidArguments as error:
             raise BadInput.of_arguments(error, ("value",), request.data, 422) from None
-        event = event_store.queryset(workflow_id).filter(pk=event_id).select_related("workflow").first()
-        if event is None:
-            raise not_found(workflow_id)
-        said = _('Sent the event "%(name)s".') if event.error is None else _('Sent the event "%(name)s" as an error.')
-        note(request.user, workflow_id, event.workflow.name, said % {"name": event.name})
         return Response(event_document(event, self.view_for_user), status=202)
 
     def destroy(self, request: Request, pk: str) -> Response:
@@ -134,10 +148,13 @@ class ActingView(ReadingView):
         check_parameters(request, ALWAYS)
         workflow_id = self.workflow_id()
         name = self.get_queryset().filter(pk=workflow_id).values_list("name", flat=True).first() or ""
-        if not self._act(workflow_id, lambda: cleanup(workflow_id)):
+        gone = self._noted(
+            lambda: self._act(workflow_id, lambda: cleanup(workflow_id)),
+            lambda gone: noting(workflow_id, name, _("Cleaned up."), audit.DELETION) if gone else None,
+        )
+        if not gone:
             self.workflow_id()
             raise Conflict("It is running, or one of its children is, so it cannot be deleted: cancel it first.")
-        note(request.user, workflow_id, name, _("Cleaned up."), audit.DELETION)
         return Response(status=204)
 
     def _input(self) -> dict[str, Any]:
@@ -181,6 +198,10 @@ class ActingView(ReadingView):
             raise
         except InvalidPayload as error:
             raise BadInput([field_error(("context",), str(error))]) from None
+
+    def _noted(self, change: Callable[[], T], say: Callable[[T], audit.Note | None]) -> T:
+        """``change`` something, and note in the same transaction who did."""
+        return audit.noted(self.request.user, change, say)
 
     def _act(self, workflow_id: UUID, change: Callable[[], T]) -> T:
         """``change`` the workflow; where ``If-Match`` says which version is meant, in one transaction with a look."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.db import DatabaseError, router, transaction
+from django.db import DatabaseError, IntegrityError, router, transaction
 
 from ..models import Workflow
+from ..store.database import alias, atomic, connection, retrying
 
 if TYPE_CHECKING:
     from django.contrib.admin.models import LogEntry
+    from django.contrib.contenttypes.models import ContentTypeManager
+
+T = TypeVar("T")
 
 logger = logging.getLogger("django_workflows")
 
@@ -24,41 +29,89 @@ ADDITION, CHANGE, DELETION = 1, 2, 3
 LIMIT = 50
 
 
-def note(user: Any, rows: Iterable[tuple[UUID, str]], message: str, flag: int = CHANGE) -> None:
-    """Keep that ``user`` did this to these workflows, given by id and words for it.
+@dataclass(frozen=True)
+class Note:
+    """What was done to workflows, given by id and words for each."""
 
-    Nothing is kept where the admin is not installed, or where the user is none of the project's own. The change has
-    been made by now, so a note that cannot be written, of a user who was just deleted say, is logged and not raised.
+    rows: Sequence[tuple[UUID, str]]
+    message: str
+    flag: int = CHANGE
+
+
+def noted(user: Any, change: Callable[[], T], say: Callable[[T], Note | None]) -> T:
+    """Make a change for ``user`` and keep a note of it: both, or neither; returns what ``change`` does.
+
+    ``say`` tells what was done, ``None`` if nothing was. Nothing is kept where the admin is not installed, or where the
+    user is none of the project's own. Where the log is in another database than the journal, the note is written after
+    the change, and one that cannot be written is logged and not raised.
     """
     if not apps.is_installed("django.contrib.admin") or not isinstance(user, get_user_model()):
+        return change()
+    if _alias_of_log() != alias():
+        return _noted_afterwards(user, change, say)
+
+    def both() -> T:
+        with atomic():
+            done = change()
+            _keep(user, say(done))
+            return done
+
+    try:
+        return retrying(both)
+    except IntegrityError:
+        if connection().in_atomic_block:
+            raise
+        # The row of the content type may have been made anew since it was remembered.
+        _kinds().clear_cache()
+        return retrying(both)
+
+
+def _noted_afterwards(user: Any, change: Callable[[], T], say: Callable[[T], Note | None]) -> T:
+    done = change()
+    note = say(done)
+    try:
+        with transaction.atomic(using=_alias_of_log()):
+            _keep(user, note)
+    except DatabaseError:
+        logger.exception("What %s did could not be noted: %s", user.pk, note)
+    return done
+
+
+def _keep(user: Any, note: Note | None) -> None:
+    if note is None:
         return
     from django.contrib.admin.models import LogEntry
-    from django.contrib.contenttypes.models import ContentType
 
-    kind = ContentType.objects.get_for_model(Workflow)
-    notes = [
+    kind = _kinds().get_for_model(Workflow)
+    LogEntry.objects.bulk_create(
         LogEntry(
             user_id=user.pk,
             content_type=kind,
             object_id=str(workflow_id),
             object_repr=words[:200],
-            action_flag=flag,
-            change_message=message,
+            action_flag=note.flag,
+            change_message=note.message,
         )
-        for workflow_id, words in rows
-    ]
-    try:
-        with transaction.atomic(using=router.db_for_write(LogEntry)):
-            LogEntry.objects.bulk_create(notes)
-    except DatabaseError:
-        logger.exception("What %s did could not be noted: %s", user.pk, message)
+        for workflow_id, words in note.rows
+    )
+
+
+def _alias_of_log() -> str:
+    from django.contrib.admin.models import LogEntry
+
+    return str(router.db_for_write(LogEntry))
+
+
+def _kinds() -> ContentTypeManager:
+    from django.contrib.contenttypes.models import ContentType
+
+    return ContentType.objects
 
 
 def notes_of(workflow_id: UUID) -> list[LogEntry]:
     """What was done to a workflow by people, latest first. For the admin only: elsewhere there may be no log."""
     from django.contrib.admin.models import LogEntry
-    from django.contrib.contenttypes.models import ContentType
 
-    kind = ContentType.objects.get_for_model(Workflow)
+    kind = _kinds().get_for_model(Workflow)
     found = LogEntry.objects.filter(content_type=kind, object_id=str(workflow_id)).select_related("user")
     return list(found.order_by("-action_time")[:LIMIT])

@@ -11,6 +11,7 @@ from django.test import Client
 from django_workflows.engine.live import live_handlers
 from tests.app import steps
 from tests.engine.driver import reset_clock
+from tests.engine.replays import assert_all_replay
 
 
 @pytest.fixture(autouse=True)
@@ -20,9 +21,12 @@ def engine(transactional_db: None) -> Iterator[None]:
     steps.hooks.clear()
     live_handlers.clear()
     yield
-    steps.hooks.clear()
-    live_handlers.clear()
-    reset_clock()
+    try:
+        assert_all_replay()
+    finally:
+        steps.hooks.clear()
+        live_handlers.clear()
+        reset_clock()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from django_workflows.engine.live import live_handlers
 from tests.app import steps
 from tests.engine.driver import reset_clock
+from tests.engine.replays import assert_all_replay
 
 ALL = (
     "view_workflow",
@@ -30,8 +31,11 @@ def engine(transactional_db: None) -> Iterator[None]:
     live_handlers.clear()
     cache.clear()
     yield
-    live_handlers.clear()
-    reset_clock()
+    try:
+        assert_all_replay()
+    finally:
+        live_handlers.clear()
+        reset_clock()
 
 
 def make_user(*permissions: str, **fields: Any) -> User:

@@ -15,6 +15,7 @@ from django_workflows.engine.worker import Worker
 from django_workflows.models import Step
 from tests.app import steps
 from tests.engine.driver import reset_clock
+from tests.engine.replays import assert_all_replay
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +26,12 @@ def engine(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     steps.hooks.clear()
     live_handlers.clear()
     yield
-    steps.hooks.clear()
-    live_handlers.clear()
-    reset_clock()
+    try:
+        assert_all_replay()
+    finally:
+        steps.hooks.clear()
+        live_handlers.clear()
+        reset_clock()
 
 
 def fail_once(workflow_id: UUID) -> None:
