@@ -26,6 +26,7 @@ hypothesis.settings.load_profile("tests")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start one PostgreSQL for the whole run, in the process that starts the xdist workers."""
+    config.addinivalue_line("markers", "by_hand: writes rows as no engine would, which are not replayed afterwards")
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # A shell starts what runs in the background so, and processes of tests would be deaf to Ctrl-C as well.
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,6 +6,7 @@ For clusters that a test starts with ``manage.py without NAME``, to see that wha
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,11 +22,12 @@ def heartbeat() -> None:
 
 
 def one_transaction() -> None:
-    """A mutation is committed before the journal has it."""
+    """A mutation is committed some time before the journal has it, in which a worker can be killed."""
     finish = run_step.finish
 
     def first_the_effect(step: Any, produce: Callable[[], Any], queue: Any) -> Any:
         outcome = produce()
+        time.sleep(0.15)
         return finish(step, lambda: outcome, queue)
 
     run_step.finish = first_the_effect

@@ -100,6 +100,7 @@ def test_on_a_terminal_its_progress_is_one_line(manage: Manage, monkeypatch: pyt
     assert out.shown().startswith("Deleted 10 workflows")
 
 
+@pytest.mark.by_hand
 def test_what_a_child_holds_is_kept_and_counted(manage: Manage) -> None:
     workflow_id = w.parent_of_waiting.start()
     run()

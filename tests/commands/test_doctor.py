@@ -103,6 +103,7 @@ def test_parked_workflows_are_named(manage: Manage) -> None:
     assert str(workflow_id) in parked["message"]
 
 
+@pytest.mark.by_hand
 def test_workflows_in_progress_that_the_code_does_not_define_are_named(manage: Manage) -> None:
     asks_approval.start()
     nothing.start()

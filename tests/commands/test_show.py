@@ -56,6 +56,7 @@ def test_a_retry_is_shown_attempt_by_attempt_and_drawn(manage: Manage) -> None:
     assert legend.endswith("█ ran  ✗ failed  ╌ back-off")
 
 
+@pytest.mark.by_hand
 def test_an_output_without_these_characters_gets_ascii(manage: Manage) -> None:
     workflow_id = w.retried.start("r", 2)
     finish(workflow_id)
@@ -167,6 +168,7 @@ def test_a_child_is_shown_with_its_id_and_its_steps(manage: Manage) -> None:
     assert f"parent      {workflow_id}, step 0" in manage("show", child.id)
 
 
+@pytest.mark.by_hand
 def test_many_siblings_share_a_line(manage: Manage) -> None:
     workflow_id = w.parallel.start(30)
     run()
@@ -286,6 +288,7 @@ def test_control_characters_never_reach_the_terminal(manage: Manage) -> None:
     assert manage("show", workflow_id, "--json").isascii()
 
 
+@pytest.mark.by_hand
 def test_huge_payloads_and_errors_are_cut(manage: Manage) -> None:
     workflow_id = w.retried.start("r", 3)
     finish(workflow_id)
@@ -300,6 +303,7 @@ def test_huge_payloads_and_errors_are_cut(manage: Manage) -> None:
 
 @pytest.mark.parametrize("column", ["failures", "error", "options", "progress"])
 @pytest.mark.parametrize("value", ["{", "[]", '{"a": 1}', "[null]"])
+@pytest.mark.by_hand
 def test_a_damaged_journal_is_shown_as_far_as_it_can_be_read(manage: Manage, column: str, value: str) -> None:
     workflow_id = w.sums.start([1])
     run()
@@ -313,6 +317,7 @@ def test_a_damaged_journal_is_shown_as_far_as_it_can_be_read(manage: Manage, col
 # -- size
 
 
+@pytest.mark.by_hand
 def test_ten_thousand_steps_are_shown_at_once_and_in_few_queries(manage: Manage) -> None:
     workflow_id = w.sums.start([1])
     run()
@@ -328,6 +333,7 @@ def test_ten_thousand_steps_are_shown_at_once_and_in_few_queries(manage: Manage)
     assert len(text.splitlines()) < 20
 
 
+@pytest.mark.by_hand
 def test_of_many_different_steps_the_first_and_the_last_are_shown(manage: Manage) -> None:
     workflow_id = w.sums.start([1])
     run()

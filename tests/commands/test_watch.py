@@ -114,6 +114,7 @@ def test_after_a_while_without_workers_it_says_so(manage: Manage, monkeypatch: p
     assert hint not in out.getvalue()
 
 
+@pytest.mark.by_hand
 def test_a_result_that_no_longer_fits_the_code_is_an_error(manage: Manage) -> None:
     workflow_id = w.sums.start([1])
     run()
