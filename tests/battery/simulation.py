@@ -31,7 +31,7 @@ from django_workflows.store import database
 from django_workflows.store import steps as step_store
 from django_workflows.store import workflows as workflow_store
 from tests.battery.observation import start_over
-from tests.engine.dying import mortal
+from tests.engine.dying import Died, mortal
 from tests.engine.replays import assert_all_replay
 from tests.races import flows, invariants
 from tests.races.invariants import check
@@ -51,6 +51,9 @@ class Process:
     handlers: OrderedDict[UUID, LiveHandler] = field(default_factory=OrderedDict)
     functions: dict[Any, Any] = field(default_factory=dict)
     busy: bool = False
+
+    def forget(self) -> None:
+        self.worker, self.handlers, self.functions = Worker(), OrderedDict(), {}
 
 
 class Simulation:
@@ -366,6 +369,8 @@ class _Inside:
         self._process.busy = True
         return self._process
 
-    def __exit__(self, *args: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *args: object) -> None:
         self._process.busy = False
+        if kind is Died:  # the machine's end, not its own alone
+            self._process.forget()
         live_handlers._handlers, registry.functions = self._before

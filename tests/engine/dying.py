@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from tests.engine.driver import become_another_process
 
@@ -58,7 +58,7 @@ class Mortal:
 def mortal(**options: Any) -> Iterator[Mortal]:
     """While in the block, this process dies as ``options`` say; afterwards it is another process."""
     life = Mortal(**options)
-    before, commit = vars(connection).get("commit"), connection.commit
+    before, commit = vars(connections[DEFAULT_DB_ALIAS]).get("commit"), connection.commit
     connection.commit = lambda: life.pass_by("COMMIT", commit)
     try:
         with connection.execute_wrapper(life.statement):

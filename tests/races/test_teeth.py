@@ -68,6 +68,22 @@ def test_no_wake_up_after_an_event(broken: bool, monkeypatch: pytest.MonkeyPatch
 
 
 @both
+def test_wake_up_before_the_write(broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is woken before the event is there looks in vain, and nobody wakes it again."""
+    workflow_id = waits_for_go.start()
+    run()
+    if broken:
+        workflows.make_due(workflow_id)
+        assert run() == 1
+        monkeypatch.setattr(send_event_verb.workflows, "make_due", lambda workflow_id: None)
+    workflow.send_event(workflow_id, "go", 1)
+    seen(broken, check)
+    monkeypatch.undo()
+    workflows.make_due(workflow_id)
+    assert finish(workflow_id) == Completed(1)
+
+
+@both
 def test_no_fence_by_attempt(broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that was taken for dead comes back after another has ended its step."""
     flows.acted.clear()
