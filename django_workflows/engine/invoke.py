@@ -42,7 +42,7 @@ def attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     of the caller's (a mutation).
 
     Never raises for what ``fn`` does: its exception is the outcome. Raises ``AttemptInterrupted`` when the worker is
-    being ended, and database errors of a mutation that pass when the whole transaction is run again.
+    being ended, and database errors of a mutation or query that pass when its whole transaction is run again.
     """
     with tracing.attempting(step) as span:
         outcome = _guarded(step, fn)
@@ -55,6 +55,7 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     in_transaction = step.kind != StepKind.ACTION
     current = CurrentStep(step.attempt_id, step.name, step.idempotency_key, step.workflow_name, in_transaction)
     token = _current.set(current)
+    raw = connection().connection
     try:
         return _attempt(step, fn)
     except interrupts() as error:
@@ -64,11 +65,21 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
         late.__traceback__ = error.__traceback__
         return Outcome(step.number, error=failure_of(late, attempts=step.attempt, skip_frames=3))
     except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit) as error:
-        if step.kind == StepKind.MUTATION and passes(error):
+        if _is_of_the_database(step, error, raw):
             raise
         return Outcome(step.number, error=failure_of(error, attempts=step.attempt, skip_frames=3))
     finally:
         _current.reset(token)
+
+
+def _is_of_the_database(step: ClaimedStep, error: BaseException, before: object) -> bool:
+    """Whether the journal's database was in the way of a step that leaves no trace when its transaction is undone.
+
+    A query may have asked another database, or a service: so it counts only where the journal's connection was lost.
+    """
+    if step.kind == StepKind.QUERY:
+        return passes(error) and connection().connection is not before
+    return step.kind == StepKind.MUTATION and passes(error)
 
 
 def _attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:

@@ -17,7 +17,7 @@ from ..core.registry import registry
 from ..exceptions import AttemptLost, WorkflowError
 from ..store import journals, workflows
 from ..store import steps as step_store
-from ..store.database import atomic
+from ..store.database import atomic, retrying
 from ..store.passing import passes
 from .bounds import handler_limits
 from .ends import PARKED_SECONDS
@@ -51,7 +51,7 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
             return None
         if step.kind == StepKind.MUTATION:
             return finish(step, lambda: attempt(step, fn), queue)
-        return _write(step, attempt(step, fn), queue)
+        return _write(step, _attempt(step, fn), queue)
     except AttemptInterrupted as interrupted:
         failure = interrupted.failure
         with suppress(Exception):
@@ -62,6 +62,11 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
         if passes(error):
             raise  # no use to take another step now; the worker abandons this one
         return None  # the lease brings the step back
+
+
+def _attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+    """An action once; a query again where the database was away."""
+    return retrying(lambda: attempt(step, fn)) if step.kind == StepKind.QUERY else attempt(step, fn)
 
 
 def _write(step: ClaimedStep, outcome: Outcome, queue: str | None) -> ClaimedStep | None:

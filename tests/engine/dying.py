@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
@@ -23,14 +24,14 @@ class Mortal:
     ) -> None:
         self.count = 0
         self.dead = False
-        #: Whether it died outside of any transaction, so that its connection is to be lost.
-        self.alone = False
         self._at, self._before, self._when = at, before, when
         self.seen: list[str] = []
+        self._cursors: weakref.WeakSet[Any] = weakref.WeakSet()
         #: Numbers of those that were not part of a larger transaction: what they wrote was there to stay.
         self.committed: set[int] = set()
 
     def statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        self._cursors.add(context["cursor"])
         return self.pass_by(sql, lambda: execute(sql, params, many, context))
 
     def pass_by(self, what: str, do: Callable[[], Any]) -> Any:
@@ -50,7 +51,15 @@ class Mortal:
 
     def _die(self, what: str) -> None:
         self.dead = True
-        self.alone = not connection.in_atomic_block
+        # SQLite keeps a closed connection, and its locks, as long as a statement of it is under way: until the last one
+        # who has the cursor forgets it, and tracebacks can have it for long. The dead have nothing.
+        for cursor in self._cursors:
+            with suppress(Exception):
+                cursor.close()
+        # At once: what is not committed is lost with the connection, and on its way out of a block Django would have
+        # SQLite commit it, by switching autocommit on.
+        if not connection.in_atomic_block:
+            connection.close()
         raise Died(what)
 
 
@@ -70,8 +79,5 @@ def mortal(**options: Any) -> Iterator[Mortal]:
         del connection.commit
         if before is not None:
             connection.commit = before
-        # Not at once: a cursor that outlives its connection to SQLite keeps the lock of its statement.
-        if life.alone:
-            connection.close()
         if life.dead:
             become_another_process()

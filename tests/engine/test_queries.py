@@ -63,6 +63,24 @@ def test_a_query_sees_one_state_while_others_commit(elsewhere):
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_query_whose_connection_is_lost_is_run_again(elsewhere, inline):
+    """It is the database that was away, and not the query that is wrong; nothing of it is to be undone."""
+
+    def terminate(pid):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+    def lose_it_once():
+        steps.hooks.clear()
+        elsewhere(terminate, connection.connection.info.backend_pid)
+
+    steps.hooks.append(lose_it_once)
+    assert finish(start("count_twice", inline=inline)) == Completed([0, 0])
+    assert steps.hooks == []
+
+
+@pytest.mark.postgres
 def test_a_query_is_repeatable_read_and_read_only():
     assert finish(start("transaction_settings")) == Completed(["repeatable read", "on"])
     assert steps.transaction_settings() == ["read committed", "off"]
