@@ -15,11 +15,11 @@ from rest_framework.response import Response
 
 from ..core.attempts import StepHistory
 from ..core.svg import picture
-from ..core.timeline import layout
 from ..core.waiting import Wait
 from ..engine import overview
 from ..engine.invoke import read_only
 from ..engine.observe import not_found
+from ..engine.sketch import sketch
 from ..models import Workflow
 from ..store import events as event_store
 from ..store import steps as step_store
@@ -135,15 +135,13 @@ class ReadingView(WorkflowsView):
         """What it did over time, as a picture."""
         check_parameters(request, ALWAYS)
         workflow_id = self.workflow_id()
-        journal = overview.load(workflow_id, everything=False)
+        journal = sketch(workflow_id)
         at = None if journal.workflow.finished_at else int(journal.now.timestamp()) // _PICTURE
         tag = self._tag(workflow_id, at)
         if unchanged(request, tag):
             return _not_modified(tag)
         workflow = journal.workflow
-        begun_at = (workflow.started_at if workflow.continuations else None) or workflow.created_at
-        drawn = layout(journal.steps, begun_at=begun_at, finished_at=workflow.finished_at, now=journal.now)
-        svg = picture(drawn, title=workflow.name, state=workflow.state)
+        svg = picture(journal.laid_out(), title=workflow.name, state=workflow.state)
         headers = {"Content-Security-Policy": _NOTHING_RUNS, "X-Content-Type-Options": "nosniff"}
         return _tagged(HttpResponse(svg, content_type="image/svg+xml; charset=utf-8", headers=headers), tag)
 

@@ -123,6 +123,11 @@ class StepHistory:
         return next((each.started_at for each in self.attempts if each.started_at), None)
 
     @property
+    def latest_attempt(self) -> int:
+        """The number of the attempt that runs, comes or was the last; 0 for none."""
+        return self.attempts[-1].number if self.attempts else 0
+
+    @property
     def failed_attempts(self) -> int:
         """How many attempts failed or were lost."""
         return sum(each.state in (AttemptState.FAILED, AttemptState.LOST) for each in self.attempts)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from .attempts import Attempt, AttemptState, StepHistory
 from .journal import OPEN_STATES, StepKind, StepState
+from .traces import Told, Trace
 
 
 class SegmentKind(StrEnum):
@@ -27,8 +28,7 @@ STRENGTH = tuple(SegmentKind)
 BUSY = frozenset({SegmentKind.RAN, SegmentKind.RUNNING, SegmentKind.FAILED})
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A piece of a row's bar. One that takes no time is a mark."""
 
     kind: SegmentKind
@@ -36,30 +36,59 @@ class Segment:
     end: datetime
 
 
-def segments(step: StepHistory, now: datetime) -> tuple[Segment, ...]:
+def segments(step: Told, now: datetime) -> tuple[Segment, ...]:
     """What became of a step over time, up to ``now`` if it has not ended."""
-    return _of_one_attempt(step) or _drawn(step, now)
+    if isinstance(step, Trace):
+        return _of_trace(step, now) or _drawn(step.history, now)
+    return _drawn(step, now)
 
 
-def _of_one_attempt(step: StepHistory) -> tuple[Segment, ...] | None:
-    """What ``_drawn`` gives for a step that went well at once, in a third of the time: most steps of a long journal.
+def busy(steps: Iterable[Told], now: datetime) -> list[tuple[datetime, datetime]]:
+    """From when to when something ran, as the bars show it. Of a child it is known where its steps are."""
+    found: list[tuple[datetime, datetime]] = []
+    for step in steps:
+        if isinstance(step, Trace) and (ran := step.ran(now)):
+            found.append(ran)
+        elif step.steps:
+            found += busy(step.steps, now)
+        else:
+            found += [(start, end) for kind, start, end in segments(step, now) if kind in BUSY]
+    return found
 
-    ``None`` for any other, and where the clocks of several machines disagree.
+
+def _of_trace(step: Trace, now: datetime) -> tuple[Segment, ...] | None:
+    """What ``_drawn`` gives, in a tenth of the time: a journal may have ten thousand of them.
+
+    ``None`` where the clocks of several machines disagree. Attempts before the last are one failed stretch.
     """
-    if len(step.attempts) != 1:
+    created, queued = step.created_at, step.queued_at
+    before = SegmentKind.FAILED if step.tried_before else SegmentKind.WAITING
+    if (ran := step.ran(now)) is not None:
+        last = Segment(_ENDED.get(step.state, SegmentKind.RUNNING), *ran)
+        if created == last.start:
+            return (last,)
+        waited = Segment(before, created, queued), Segment(SegmentKind.QUEUED, queued, last.start)
+        return (*_with_length(waited), last)
+    end = step.finished_at or now
+    if end < created or queued < created:
         return None
-    attempt = step.attempts[0]
-    started, finished = attempt.started_at, attempt.finished_at
-    if attempt.state != AttemptState.COMPLETED or started is None or finished is None or finished != step.finished_at:
+    if not step.latest_attempt:
+        return (Segment(_without_attempts(step), created, end),)
+    if step.began_at is not None and step.state != StepState.QUEUED:
         return None
-    if not step.created_at <= attempt.queued_at <= started <= finished:
-        return None
-    ran = Segment(SegmentKind.RAN, started, finished)
-    if step.created_at == started:
-        return (ran,)
-    waited = Segment(SegmentKind.WAITING, step.created_at, attempt.queued_at)
-    queued = Segment(SegmentKind.QUEUED, attempt.queued_at, started)
-    return (*(each for each in (waited, queued) if each.end > each.start), ran)
+    middle = min(queued, end)
+    return _with_length((Segment(before, created, middle), Segment(SegmentKind.QUEUED, middle, end)))
+
+
+def _with_length(found: Iterable[Segment]) -> tuple[Segment, ...]:
+    return tuple([each for each in found if each.end > each.start])
+
+
+_ENDED: dict[str, SegmentKind] = {
+    StepState.COMPLETED: SegmentKind.RAN,
+    StepState.FAILED: SegmentKind.FAILED,
+    StepState.CANCELED: SegmentKind.RAN,
+}
 
 
 def _drawn(step: StepHistory, now: datetime) -> tuple[Segment, ...]:
@@ -107,7 +136,7 @@ _ATTEMPTED = {
 }
 
 
-def _without_attempts(step: StepHistory) -> SegmentKind:
+def _without_attempts(step: Told) -> SegmentKind:
     if step.kind in (StepKind.EVENT, StepKind.SLEEP):
         return SegmentKind.WAITING
     if step.state in OPEN_STATES:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .bars import STRENGTH, SegmentKind
-from .timeline import Row
+from .rows import Row
 from .timescale import Scale
 
 #: A segment is never narrower, as a share of the width, so that it can be seen.

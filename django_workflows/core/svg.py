@@ -9,9 +9,10 @@ from .axis import Mark, legible, marks
 from .bars import SegmentKind
 from .journal import StepKind
 from .lettering import columns, cut, readable
+from .rows import Row
 from .shapes import Bracket, Shape, brackets, shapes
 from .themes import LIGHT, Theme
-from .timeline import Row, Timeline, human
+from .timeline import Timeline, human
 
 #: Of more rows than this, the first ones are drawn, and how many are missing is said.
 ROWS = 200

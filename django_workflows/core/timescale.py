@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 #: With less than this share of the time busy, the bars would be too short to see.
 BUSY_SHARE = 0.1
@@ -15,8 +15,7 @@ SHORTEST_GAP = timedelta(seconds=1)
 GAP_WIDTH, GAPS_WIDTH = 0.08, 0.4
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of time."""
 
     start: datetime
@@ -27,15 +26,16 @@ class Span:
         return self.end - self.start
 
 
-def idle_gaps(whole: Span, busy: Iterable[Span]) -> list[Span]:
-    """The stretches of ``whole`` in which nothing is busy, in order."""
+def idle_gaps(whole: Span, busy: Iterable[tuple[datetime, datetime]]) -> list[Span]:
+    """The stretches of ``whole`` in which nothing is busy, in order; ``busy`` are pairs of a start and an end."""
     gaps, at = [], whole.start
-    for span in sorted(busy, key=lambda span: span.start):
-        if span.start > at:
-            gaps.append(Span(at, min(span.start, whole.end)))
-        at = max(at, span.end)
-        if at >= whole.end:
-            return gaps
+    for start, end in sorted(busy):
+        if start > at:
+            gaps.append(Span(at, min(start, whole.end)))
+        if end > at:
+            at = end
+            if at >= whole.end:
+                return gaps
     return [*gaps, Span(at, whole.end)]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from .attempts import StepHistory
 from .journal import OPEN_STATES, StepKind, StepState
+from .traces import Told
 
 
 class WaitKind(StrEnum):
@@ -51,7 +51,7 @@ class Wait:
 
 
 def waits(
-    steps: Iterable[StepHistory],
+    steps: Iterable[Told],
     *,
     problem: str,
     started_at: datetime | None,
@@ -60,10 +60,11 @@ def waits(
     now: datetime,
 ) -> list[Wait]:
     """What a workflow in progress waits for: the workflow's own matter first, then its open steps, in order."""
-    found: dict[tuple[WaitKind, str], Wait] = {}
-    for wait in (_of_step(step, now) for step in steps if step.state in OPEN_STATES):
-        known = found.get((wait.kind, wait.name))
-        found[wait.kind, wait.name] = wait if known is None else _together(known, wait)
+    alike: dict[tuple[WaitKind, str], list[Told]] = {}
+    for step in steps:
+        if step.state in OPEN_STATES:
+            alike.setdefault((_kind(step, now), step.name), []).append(step)
+    found = [_together(kind, members) for (kind, _name), members in alike.items()]
     own: list[Wait] = []
     if problem:
         own.append(Wait(WaitKind.PROBLEM, name=problem, until=due_at))
@@ -71,28 +72,25 @@ def waits(
         own.append(Wait(WaitKind.START, until=due_at))
     elif started_at is None or not found or (due_at is not None and due_at <= now):
         own.append(Wait(WaitKind.WORKER, queue=queue))
-    return own + list(found.values())
+    return own + found
 
 
-def _together(known: Wait, other: Wait) -> Wait:
-    instants = [each.until for each in (known, other) if each.until is not None]
-    return replace(known, count=known.count + 1, until=min(instants, default=None))
-
-
-def _of_step(step: StepHistory, now: datetime) -> Wait:
-    attempt = step.attempts[-1].number if step.attempts else 0
+def _together(kind: WaitKind, alike: Sequence[Told]) -> Wait:
+    first = alike[0]
+    ends = (step.due_at for step in alike if step.state != StepState.RUNNING and step.due_at is not None)
     return Wait(
-        kind=_kind(step, now),
-        number=step.number,
-        name=step.name,
-        until=None if step.state == StepState.RUNNING else step.due_at,
-        attempt=attempt,
-        max_attempts=step.max_attempts,
-        queue=step.queue,
+        kind=kind,
+        number=first.number,
+        name=first.name,
+        until=min(ends, default=None),
+        attempt=first.latest_attempt,
+        max_attempts=first.max_attempts,
+        queue=first.queue,
+        count=len(alike),
     )
 
 
-def _kind(step: StepHistory, now: datetime) -> WaitKind:
+def _kind(step: Told, now: datetime) -> WaitKind:
     later = step.due_at is not None and step.due_at > now
     if step.state == StepState.RUNNING:
         return WaitKind.STEP if later or step.due_at is None else WaitKind.SILENT

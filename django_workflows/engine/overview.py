@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ..core.attempts import HISTORY_COLUMNS, StepHistory
 from ..core.journal import OPEN_STATES, WorkflowState
+from ..core.traces import Told
 from ..core.waiting import Wait, WaitKind, waits
 from ..models import Workflow
 from ..store import steps as step_store
@@ -61,7 +62,7 @@ def open_steps(workflow_id: UUID, limit: int | None = None) -> list[StepHistory]
     return [StepHistory.of(row) for row in rows[:limit]]
 
 
-def waits_of(workflow: Workflow, steps: Iterable[StepHistory], read_at: datetime) -> list[Wait]:
+def waits_of(workflow: Workflow, steps: Iterable[Told], read_at: datetime) -> list[Wait]:
     """What a workflow waits for, of which at least the open steps are given; nothing once it has ended."""
     if workflow.state != WorkflowState.IN_PROGRESS:
         return []
@@ -87,7 +88,7 @@ def _load(workflow: Workflow, read_at: datetime, everything: bool) -> Journal:
         if everything:
             payloads[row["number"]] = {name: row[name] for name in _PAYLOADS}
     found = waits_of(workflow, steps, read_at)
-    return Journal(workflow, steps, read_at, children, found, _silence(found), payloads)
+    return Journal(workflow, steps, read_at, children, found, silence_of(found), payloads)
 
 
 def _nested(children: Mapping[int, UUID], everything: bool) -> dict[int, list[StepHistory]]:
@@ -99,6 +100,7 @@ def _nested(children: Mapping[int, UUID], everything: bool) -> dict[int, list[St
     }
 
 
-def _silence(found: Iterable[Wait]) -> dict[str, float | None]:
+def silence_of(found: Iterable[Wait]) -> dict[str, float | None]:
+    """For each queue that these waits need a worker of, how long none has been heard of; ``None`` is never."""
     queues = {wait.queue for wait in found if wait.kind in (WaitKind.WORKER, WaitKind.SILENT)}
     return {queue: workers.seconds_since_last_seen(queue) for queue in sorted(queues)}

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.bars import STRENGTH, Segment, SegmentKind
-from ..core.timeline import Row, Timeline, human
+from ..core.rows import Row
+from ..core.timeline import Timeline, human
 from ..core.timescale import Span
 from .texts import aligned, printable, short_name, width
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 
-from ..core.attempts import AttemptState, StepHistory
-from ..core.timeline import Row, human
+from ..core.attempts import AttemptState
+from ..core.rows import Row
+from ..core.timeline import human
+from ..core.traces import Told
 from ..words.sentences import attempt_words, error_words, progress_words, state_words
 from ..words.texts import PREVIEW
 from .journals import Journal
@@ -47,7 +49,7 @@ class StepList:
         if self._everything and row.depth == 0:
             yield from self._payloads(step)
 
-    def _attempts(self, step: StepHistory) -> Iterator[str]:
+    def _attempts(self, step: Told) -> Iterator[str]:
         if not step.attempts and step.error is not None:
             yield f"failed: {error_words(step.error, self._limit)}"
             yield from self._traceback(step.error.traceback)
@@ -61,7 +63,7 @@ class StepList:
     def _traceback(self, text: str) -> Iterator[str]:
         yield from (f"  {printable(line)}" for line in text.splitlines())
 
-    def _payloads(self, step: StepHistory) -> Iterator[str]:
+    def _payloads(self, step: Told) -> Iterator[str]:
         payloads = self._journal.payloads[step.number]
         yield f"arguments: {printable(payloads['args'])}"
         if payloads["result"] is not None:

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 
 from ..core.journal import WorkflowState
 from ..models import first_uuid7
-from .database import fetch_all, is_postgresql, put_uuid
+from .database import fetch_all, fetch_one, is_postgresql, put_uuid
 from .rows import WORKFLOW
 
 STATES = tuple(state.value for state in WorkflowState)
 _TOP = "parent_id IS NULL"
+#: In this order they come from an index. Without one PostgreSQL may look for so many in the whole table, thinking that
+#: they are everywhere.
+_NEWEST = "ORDER BY id DESC LIMIT %s"
 
 
 def names_in_use() -> list[str]:
@@ -29,13 +32,9 @@ def names_in_use() -> list[str]:
 
 def count_by_state(limit: int) -> dict[str, int]:
     """How many top-level workflows are in each state; counting stops at ``limit``."""
-    rows = fetch_all(
-        f"WITH states (state) AS (VALUES {_rows(1, len(STATES))}) SELECT state, "
-        f"(SELECT count(*) FROM (SELECT 1 FROM {WORKFLOW} WHERE state = states.state AND {_TOP} LIMIT %s) AS counted) "
-        "FROM states",
-        [*STATES, limit],
-    )
-    return {row[0]: row[1] for row in rows}
+    one = f"SELECT count(*) FROM (SELECT 1 FROM {WORKFLOW} WHERE state = '{{}}' AND {_TOP} {_NEWEST}) AS counted"
+    row = fetch_one(f"SELECT {', '.join(f'({one.format(state)})' for state in STATES)}", [limit] * len(STATES))
+    return dict(zip(STATES, row or (), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def count_by_hour(end: datetime, hours: int, limit: int) -> list[Hour]:
         f"hours (number, low, high) AS (VALUES {', '.join([f'(%s, {uuid}, {uuid})'] * hours)}) "
         "SELECT number, state, (SELECT count(*) FROM ("
         f"SELECT 1 FROM {WORKFLOW} WHERE state = states.state AND {_TOP} AND id >= hours.low AND id < hours.high "
-        "LIMIT %s) AS counted) FROM hours CROSS JOIN states",
+        f"{_NEWEST}) AS counted) FROM hours CROSS JOIN states",
         [*STATES, *bounds, limit],
     )
     for number, state, count in rows:
@@ -76,7 +75,7 @@ def count_by_name(names: Sequence[str], limit: int) -> dict[str, dict[str, int]]
     rows = fetch_all(
         f"WITH states (state) AS (VALUES {_rows(1, len(STATES))}), names (name) AS (VALUES {_rows(1, len(names))}) "
         "SELECT name, state, (SELECT count(*) FROM ("
-        f"SELECT 1 FROM {WORKFLOW} WHERE name = names.name AND state = states.state LIMIT %s) AS counted) "
+        f"SELECT 1 FROM {WORKFLOW} WHERE name = names.name AND state = states.state {_NEWEST}) AS counted) "
         "FROM names CROSS JOIN states",
         [*STATES, *names, limit],
     )

@@ -21,7 +21,6 @@ def step_payloads(workflow_id: UUID, numbers: Sequence[int], longest: int) -> di
     """
     if not numbers:
         return {}
-    columns = [each for each in HISTORY_COLUMNS if each not in ("progress", "options")]
     rows = (
         Step.objects.using(alias())
         .filter(workflow_id=workflow_id, number__in=numbers)
@@ -30,7 +29,7 @@ def step_payloads(workflow_id: UUID, numbers: Sequence[int], longest: int) -> di
             args_read=Case(When(args_size__lte=longest, then=F("args")), output_field=TextField()),
             result_read=Case(When(result_size__lte=longest, then=F("result")), output_field=TextField()),
         )
-        .values(*columns, "function", "args_size", "result_size", "args_read", "result_read")
+        .values(*HISTORY_COLUMNS, "function", "args_size", "result_size", "args_read", "result_read")
     )
     return {row["number"]: {**row, "args": row["args_read"], "result": row["result_read"]} for row in rows}
 

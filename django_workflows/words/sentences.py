@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from ..conf import settings
-from ..core.attempts import Attempt, AttemptState, StepHistory
+from ..core.attempts import Attempt, AttemptState
 from ..core.journal import Failure
 from ..core.timeline import human
+from ..core.traces import Told
 from ..core.waiting import Wait, WaitKind
 from ..models import Workflow
 from .texts import PREVIEW, printable, short_name, shortened
@@ -96,7 +97,7 @@ def outcome_words(attempt: Attempt, now: datetime) -> str:
     return _("%(state)s after %(duration)s") % {"state": state_words(attempt.state), "duration": took}
 
 
-def progress_words(step: StepHistory) -> str:
+def progress_words(step: Told) -> str:
     """What a running step reported last, "" for nothing."""
     if step.progress is None:
         return ""

@@ -270,7 +270,7 @@ def test_a_workflow_that_took_no_time_has_a_scale() -> None:
 
 
 def test_a_workflow_without_steps_has_no_rows() -> None:
-    assert lay_out(end=5).rows == ()
+    assert not lay_out(end=5).rows
 
 
 def test_rows_say_what_their_steps_are() -> None:

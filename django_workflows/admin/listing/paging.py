@@ -25,7 +25,8 @@ class BoundedPaginator(Base):
     @cached_property
     def counted(self) -> int:
         rows: Any = self.object_list
-        found: int = rows.order_by()[: MOST + 1].count()
+        # The latest, as the list has them: in no order PostgreSQL would look for them in the whole table.
+        found: int = rows.order_by("-id")[: MOST + 1].count()
         return found
 
     @property

@@ -8,9 +8,8 @@ from django.http import HttpRequest
 
 from ...core.attempts import read_failure
 from ...core.journal import WorkflowState
-from ...core.timeline import human
 from ...engine import audit
-from ...engine.overview import Journal
+from ...engine.sketch import Sketch
 from ...words.sentences import standing
 from ...words.texts import printable
 from ..permissions import PAYLOAD, may
@@ -19,14 +18,18 @@ from . import header, related, waiting
 from .buttons import buttons, reasons
 from .details import details, error_of, workflow_payload
 from .rows import legend, lines, ticks
-from .selection import Selection, select
+from .selection import Selected, Selection, select
+from .shown import Shown, shown
 
 
-def content(request: HttpRequest, journal: Journal) -> dict[str, Any]:
+def content(request: HttpRequest, journal: Sketch) -> dict[str, Any]:
     """For the template ``content.html``."""
     workflow = journal.workflow
     offered = buttons(request, workflow)
-    waits, more_waits = waiting.items(request, journal)
+    wanted = Selection.of(request.GET)
+    selected = select(journal, wanted)
+    found = shown(request, journal, selected, waiting.children(journal))
+    waits, more_waits = waiting.items(request, journal, found.children)
     may_see = may(request, PAYLOAD)
     return {
         "workflow": workflow,
@@ -48,34 +51,33 @@ def content(request: HttpRequest, journal: Journal) -> dict[str, Any]:
         "callback_error": error_of(read_failure(workflow.on_complete_error, tracebacks=True), may_see),
         "svg_url": link("timeline", workflow.id),
         "notes": audit.notes_of(workflow.id),
-        **_steps(request, journal),
+        **_steps(request, journal, wanted, selected, found),
         **_related(request, journal),
     }
 
 
-def _steps(request: HttpRequest, journal: Journal) -> dict[str, Any]:
-    wanted = Selection.of(request.GET)
-    selected = select(journal, wanted)
-    found = lines(journal, selected, wanted)
+def _steps(
+    request: HttpRequest, journal: Sketch, wanted: Selection, selected: Selected, found: Shown
+) -> dict[str, Any]:
+    told = lines(found, selected, wanted)
     before = wanted.query(page=selected.page - 1) if selected.page > 1 else ""
     after = wanted.query(page=selected.page + 1) if selected.page < selected.pages else ""
     return {
-        "lines": found,
+        "lines": told,
         "ticks": ticks(selected.timeline),
         "gaps": bool(selected.timeline.gaps),
-        "legend": list(legend(found)),
-        "details": details(request, journal, selected, found),
+        "legend": list(legend(told)),
+        "details": details(request, journal, found, told),
         "step_count": len(journal.steps),
         "selected": selected,
-        "group_name": "" if selected.group is None else printable(selected.group.name),
+        "group_name": printable(selected.group_name),
         "whole_url": wanted.query(group=None, page=1),
         "before_url": before,
         "after_url": after,
-        "took": human(selected.timeline.whole.duration),
     }
 
 
-def _related(request: HttpRequest, journal: Journal) -> dict[str, Any]:
+def _related(request: HttpRequest, journal: Sketch) -> dict[str, Any]:
     events, more_events = related.events(request, journal.workflow)
     children, more_children = related.children(journal.workflow, journal.now)
     return {

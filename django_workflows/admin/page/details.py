@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -14,21 +14,19 @@ from django.utils.translation import gettext as _
 
 from ...core.attempts import AttemptState, StepHistory
 from ...core.journal import Failure
-from ...core.timeline import Row, human
-from ...engine.overview import Journal
-from ...store.payloads import step_payloads
+from ...core.rows import Row
+from ...core.timeline import human
+from ...engine.sketch import Sketch
 from ...words.sentences import outcome_words
 from ...words.texts import printable, short_name
-from ..payloads import READ, Payload, payload, safe_text
+from ..payloads import Payload, payload, safe_text
 from ..permissions import PAYLOAD, RESTART, may
 from ..site import link
 from ..tracebacks import Traceback, traceback_of
 from .buttons import restart_url
 from .rows import Line
-from .selection import Selected
+from .shown import Shown, failed_members
 
-#: So many members of a group that failed are named.
-NAMED = 5
 MESSAGE = 2_000
 
 
@@ -82,27 +80,21 @@ class Detail:
         return self.line.state == "failed" or bool(self.line.attempts and self.line.state in ("running", "queued"))
 
 
-def details(request: HttpRequest, journal: Journal, selected: Selected, found: Sequence[Line]) -> list[Detail]:
+def details(request: HttpRequest, journal: Sketch, found: Shown, lines: Sequence[Line]) -> list[Detail]:
     """Those of the rows on a page; the steps of children are told on their own pages."""
-    shown = [(row, line) for row, line in zip(selected.rows, found, strict=True) if row.depth == 0]
-    alone = [row.number for row, _line in shown if not row.is_group]
-    may_see = may(request, PAYLOAD)
-    read = step_payloads(journal.workflow.id, alone, READ if may_see else 0)
-    make = _Maker(journal, read, may_see, may(request, RESTART))
-    return [make.detail(row, line) for row, line in shown]
+    make = _Maker(journal, found, may(request, PAYLOAD), may(request, RESTART))
+    return [make.detail(row, line) for row, line in zip(found.rows, lines, strict=True) if row.depth == 0]
 
 
 class _Maker:
-    def __init__(
-        self, journal: Journal, read: Mapping[int, Mapping[str, Any]], may_see: bool, may_restart: bool
-    ) -> None:
-        self._journal, self._read, self._may_see, self._may_restart = journal, read, may_see, may_restart
+    def __init__(self, journal: Sketch, found: Shown, may_see: bool, may_restart: bool) -> None:
+        self._journal, self._shown, self._may_see, self._may_restart = journal, found, may_see, may_restart
 
     def detail(self, row: Row, line: Line) -> Detail:
-        found = self._read.get(row.number)
+        found = self._shown.columns.get(row.number)
         if row.is_group or found is None:
             return Detail(line, "", "", [], None, None, None, list(self._members(row)), "")
-        step = StepHistory.of({**found, "progress": "", "options": "{}"}, tracebacks=True)
+        step = self._shown.histories[row.number]
         return Detail(
             line=line,
             function=printable(found["function"]),
@@ -136,12 +128,11 @@ class _Maker:
             )
 
     def _members(self, row: Row) -> Iterator[Member]:
-        failed = (step for step in row.steps if step.failed_attempts or step.error is not None)
-        for step in islice(failed, NAMED):
+        numbers = (member.number for member in failed_members(row))
+        for step in filter(None, map(self._shown.failed.get, numbers)):
             errors = [attempt.error for attempt in step.attempts if attempt.error is not None]
-            yield Member(
-                step.number, step.state, error_of(step.error or (errors[-1] if errors else None), self._may_see)
-            )
+            error = step.error or (errors[-1] if errors else None)
+            yield Member(step.number, step.state, error_of(error, self._may_see))
 
 
 def error_of(failure: Failure | None, may_see: bool) -> Error | None:

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from ...core.histories import IMPORTED
 from ...core.timeline import human
-from ...engine.overview import Journal
+from ...engine.sketch import Sketch
 from ...words.sentences import distance, moment
 from ...words.texts import printable
 from ..listing.cells import Badge, badge
@@ -25,11 +25,11 @@ class Fact:
     title: str = ""
 
 
-def state_badge(journal: Journal) -> Badge:
+def state_badge(journal: Sketch) -> Badge:
     return badge(journal.workflow)
 
 
-def facts(journal: Journal) -> Iterator[Fact]:
+def facts(journal: Sketch) -> Iterator[Fact]:
     """Times first, then what is unusual about it."""
     workflow, now = journal.workflow, journal.now
     yield Fact(_("Started"), distance(workflow.created_at, now), moment(workflow.created_at))
@@ -46,7 +46,7 @@ def facts(journal: Journal) -> Iterator[Fact]:
         yield Fact(_("Cleaned up by itself"), distance(workflow.expires_at, now), moment(workflow.expires_at))
 
 
-def _keys(journal: Journal) -> Iterator[Fact]:
+def _keys(journal: Sketch) -> Iterator[Fact]:
     workflow = journal.workflow
     if workflow.key:
         yield Fact(_("Key"), printable(workflow.key))
@@ -60,7 +60,7 @@ def _keys(journal: Journal) -> Iterator[Fact]:
         yield Fact(_("Priority"), f"{workflow.priority:+d}")
 
 
-def _runs(journal: Journal) -> Iterator[Fact]:
+def _runs(journal: Sketch) -> Iterator[Fact]:
     workflow = journal.workflow
     if workflow.continuations:
         text = ngettext("%(count)s time", "%(count)s times", workflow.continuations)
@@ -70,7 +70,7 @@ def _runs(journal: Journal) -> Iterator[Fact]:
         yield Fact(_("Restarted"), text % {"count": restarts})
 
 
-def since(journal: Journal) -> str:
+def since(journal: Sketch) -> str:
     """For how long it has been running, or took."""
     workflow = journal.workflow
     if workflow.finished_at is not None:

@@ -12,14 +12,15 @@ from django.utils.translation import gettext_lazy, ngettext
 from ...core.axis import Mark, legible, marks
 from ...core.bars import SegmentKind
 from ...core.journal import StepKind
+from ...core.rows import Row
 from ...core.shapes import Shape, brackets, shapes
 from ...core.svg import GLYPHS
-from ...core.timeline import Row, Timeline, human
-from ...engine.overview import Journal
+from ...core.timeline import Timeline, human
 from ...words.sentences import progress_words, state_words
 from ...words.texts import printable, short_name
 from ..site import page_link
 from .selection import Selected, Selection
+from .shown import Shown
 
 #: What is left of a name that is longer.
 NAME = 80
@@ -74,14 +75,14 @@ class Line:
     child_url: str = ""
 
 
-def lines(journal: Journal, selected: Selected, wanted: Selection) -> list[Line]:
+def lines(found: Shown, selected: Selected, wanted: Selection) -> list[Line]:
     """The rows of a page."""
-    found = zip(selected.rows, brackets(selected.rows), strict=True)
-    return [_line(journal, selected, wanted, row, str(bracket)) for row, bracket in found]
+    bracketed = zip(found.rows, brackets(found.rows), strict=True)
+    return [_line(found, selected, wanted, row, str(bracket)) for row, bracket in bracketed]
 
 
-def _line(journal: Journal, selected: Selected, wanted: Selection, row: Row, bracket: str) -> Line:
-    child = journal.children.get(row.number) if row.depth == 0 and not row.is_group else None
+def _line(found: Shown, selected: Selected, wanted: Selection, row: Row, bracket: str) -> Line:
+    child = found.children.get(row.number) if row.depth == 0 and not row.is_group else None
     name = printable(row.name)
     return Line(
         anchor="step-" + "-".join(map(str, row.path)),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from urllib.parse import urlencode
 
 from ...core.attempts import StepHistory
-from ...core.timeline import Row, Timeline, layout
-from ...engine.overview import Journal
+from ...core.rows import Rows
+from ...core.timeline import Timeline
+from ...core.traces import Told
+from ...engine.sketch import Sketch
 
 PER_PAGE = 50
 
@@ -55,36 +56,28 @@ class Selected:
     """The rows of one page, of ``total``, and the timeline that they are of."""
 
     timeline: Timeline
-    rows: Sequence[Row]
+    rows: Rows
     total: int
     pages: int
     page: int
-    group: Row | None
+    group_name: str = ""
 
 
-def select(journal: Journal, wanted: Selection) -> Selected:
+def select(journal: Sketch, wanted: Selection) -> Selected:
     """Lay the journal out, and take the rows that were asked for."""
-    timeline = _laid_out(journal, [_folded(step, wanted) for step in journal.steps])
-    rows: Sequence[Row] = timeline.rows
-    group = next((row for row in rows if row.is_group and row.path == (wanted.group,)), None)
-    if group is not None:
-        timeline = _laid_out(journal, group.steps, group_size=None)
-        rows = timeline.rows
-    pages = max(1, -(-len(rows) // PER_PAGE))
+    steps = [_folded(step, wanted) for step in journal.steps] if wanted.folded else journal.steps
+    timeline, group_name = journal.laid_out(steps), ""
+    members = None if wanted.group is None else timeline.rows.members(wanted.group)
+    if members is not None:
+        timeline, group_name = journal.laid_out(members, group_size=None), members[0].name
+    total = len(timeline.rows)
+    pages = max(1, -(-total // PER_PAGE))
     page = min(wanted.page, pages)
-    return Selected(timeline, rows[(page - 1) * PER_PAGE : page * PER_PAGE], len(rows), pages, page, group)
+    rows = timeline.rows.part((page - 1) * PER_PAGE, page * PER_PAGE)
+    return Selected(timeline, rows, total, pages, page, group_name)
 
 
-def _folded(step: StepHistory, wanted: Selection) -> StepHistory:
-    return replace(step, steps=()) if step.steps and step.number in wanted.folded else step
-
-
-def _laid_out(journal: Journal, steps: Sequence[StepHistory], **options: None) -> Timeline:
-    workflow = journal.workflow
-    return layout(steps, begun_at=begun_at(journal), finished_at=workflow.finished_at, now=journal.now, **options)
-
-
-def begun_at(journal: Journal) -> datetime:
-    """When the journal begins: that of a workflow that continued as new, with its last beginning."""
-    workflow = journal.workflow
-    return (workflow.started_at if workflow.continuations else None) or workflow.created_at
+def _folded(step: Told, wanted: Selection) -> Told:
+    # Only what has steps of its own can be folded, and that is told in full.
+    is_folded = isinstance(step, StepHistory) and step.steps and step.number in wanted.folded
+    return replace(step, steps=()) if is_folded else step  # type: ignore[type-var]

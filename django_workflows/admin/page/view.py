@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 
 from ...core.svg import picture
 from ...core.themes import DARK, LIGHT
-from ...core.timeline import layout
-from ...engine import overview
+from ...engine.sketch import Sketch, sketch
 from ...exceptions import WorkflowNotFound
 from ...models import Workflow
 from ...store import events as event_store
@@ -26,7 +25,6 @@ from ..payloads import pretty
 from ..permissions import PAYLOAD, may
 from ..site import Crumb, context, link, short_words
 from .content import content
-from .selection import begun_at
 from .stamp import stamp
 
 
@@ -68,9 +66,8 @@ def timeline_svg(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id:
     """The timeline as a picture; ``?theme=dark`` for one on dark paper."""
     journal = _journal(admin, request, workflow_id)
     workflow = journal.workflow
-    timeline = layout(journal.steps, begun_at=begun_at(journal), finished_at=workflow.finished_at, now=journal.now)
     drawn = picture(
-        timeline,
+        journal.laid_out(),
         title=f"{workflow.name}  {workflow.id}",
         state=workflow.state,
         theme=DARK if request.GET.get("theme") == "dark" else LIGHT,
@@ -123,9 +120,9 @@ def _check(admin: ModelAdmin[Workflow], request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-def _journal(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUID) -> overview.Journal:
+def _journal(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUID) -> Sketch:
     _check(admin, request)
     try:
-        return overview.load(workflow_id, everything=False)
+        return sketch(workflow_id)
     except WorkflowNotFound:
         raise Http404(str(workflow_id)) from None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from ...core.waiting import Wait, WaitKind
-from ...engine.overview import Journal
+from ...engine.sketch import Sketch
 from ...words.sentences import silence_words, wait_words
 from ..actions import ACTIONS
 from ..payloads import coded, safe_text
@@ -40,21 +41,28 @@ class Item:
     urgent: bool = False
 
 
-def items(request: HttpRequest, journal: Journal) -> tuple[list[Item], int]:
-    """The first items, and how many more there are."""
+def children(journal: Sketch) -> list[int]:
+    """The numbers of the steps among the first items whose child workflow is waited for."""
+    waits = (wait for wait in journal.waits[:LIMIT] if wait.kind == WaitKind.CHILD)
+    return [wait.number for wait in waits if wait.number is not None]
+
+
+def items(request: HttpRequest, journal: Sketch, known: Mapping[int, UUID]) -> tuple[list[Item], int]:
+    """The first items, and how many more there are; ``known`` are child workflows by number of their step."""
     shown = [Item("silence", coded(words), [], urgent=True) for words in silence_words(journal.silence)]
-    shown += [_item(request, journal, wait) for wait in journal.waits[:LIMIT]]
+    shown += [_item(request, journal, wait, known) for wait in journal.waits[:LIMIT]]
     return shown, max(0, len(journal.waits) - LIMIT)
 
 
-def _item(request: HttpRequest, journal: Journal, wait: Wait) -> Item:
+def _item(request: HttpRequest, journal: Sketch, wait: Wait, known: Mapping[int, UUID]) -> Item:
     urgent = wait.kind == WaitKind.PROBLEM
     sentence = _problem(request, journal) if urgent else wait_words(wait, journal.now)
-    helps = [each for each in _HELPS.get(wait.kind, _none)(journal, wait) if _offered(request, each)]
+    child = None if wait.number is None else known.get(wait.number)
+    helps = [each for each in _HELPS.get(wait.kind, _none)(journal.workflow.id, wait, child) if _offered(request, each)]
     return Item(wait.kind, sentence, helps, urgent)
 
 
-def _problem(request: HttpRequest, journal: Journal) -> str:
+def _problem(request: HttpRequest, journal: Sketch) -> str:
     # It tells arguments of the journal beside those that the code asks for.
     if may(request, PAYLOAD):
         return safe_text(journal.workflow.problem, 2000)
@@ -66,36 +74,35 @@ def _offered(request: HttpRequest, help_: Help) -> bool:
     return all(may(request, action.permission) for action in ACTIONS.values() if f"/{action.name}/" in help_.url)
 
 
-def _none(journal: Journal, wait: Wait) -> Iterator[Help]:
+def _none(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Help]:
     return iter(())
 
 
-def _of_event(journal: Journal, wait: Wait) -> Iterator[Help]:
-    url = link("act", journal.workflow.id, "send-event")
+def _of_event(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Help]:
+    url = link("act", workflow_id, "send-event")
     yield Help(_("Send it…"), f"{url}?{urlencode({'event': wait.name})}")
 
 
-def _of_retry(journal: Journal, wait: Wait) -> Iterator[Help]:
-    yield Help(_("Retry now"), link("act", journal.workflow.id, "retry"), posts=True)
+def _of_retry(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Help]:
+    yield Help(_("Retry now"), link("act", workflow_id, "retry"), posts=True)
 
 
-def _of_problem(journal: Journal, wait: Wait) -> Iterator[Help]:
+def _of_problem(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Help]:
     yield Help(_("Deploy code that fits its journal: it is looked at again every minute, and goes on by itself."))
-    yield Help(_("Look now"), link("act", journal.workflow.id, "retry"), posts=True)
-    yield Help(_("Cancel it…"), link("act", journal.workflow.id, "cancel"))
+    yield Help(_("Look now"), link("act", workflow_id, "retry"), posts=True)
+    yield Help(_("Cancel it…"), link("act", workflow_id, "cancel"))
 
 
-def _of_child(journal: Journal, wait: Wait) -> Iterator[Help]:
-    child = None if wait.number is None else journal.children.get(wait.number)
+def _of_child(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Help]:
     if child is not None:
         yield Help(_("Look at it"), page_link(child))
 
 
-def _of_place(journal: Journal, wait: Wait) -> Iterator[Help]:
+def _of_place(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Help]:
     yield Help(_("Raise the limit"), link("changelist").replace("/workflow/", "/pool/"))
 
 
-_HELPS: dict[str, Callable[[Journal, Wait], Iterator[Help]]] = {
+_HELPS: dict[str, Callable[[UUID, Wait, UUID | None], Iterator[Help]]] = {
     WaitKind.EVENT: _of_event,
     WaitKind.RETRY: _of_retry,
     WaitKind.PROBLEM: _of_problem,

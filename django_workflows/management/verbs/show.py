@@ -12,8 +12,10 @@ from collections.abc import Iterator, Sequence
 from django.core.management.base import CommandParser
 
 from ...core.attempts import read_failure
+from ...core.grouping import GROUP_SIZE
 from ...core.histories import IMPORTED
-from ...core.timeline import GROUP_SIZE, Row, Timeline, layout
+from ...core.rows import Row
+from ...core.timeline import Timeline, layout
 from ...models import Workflow
 from ...words.sentences import distance, error_words, moment, silence_words, standing, wait_words
 from ...words.texts import PREVIEW
