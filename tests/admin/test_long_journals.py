@@ -17,6 +17,8 @@ from tests.admin.pages import markup, page_of, text, url
 from tests.app import workflows as w
 from tests.engine.driver import finish
 
+#: Its rows are written as no engine would.
+pytestmark = pytest.mark.by_hand
 COUNT = 2_000
 
 
