@@ -12,7 +12,10 @@ from django.test import Client
 from benchmarks.pages import LONG, fill_journals, fill_workflows
 from tests.admin.pages import LIST, page_of, url
 
-pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="plans are those of PostgreSQL")
+pytestmark = [
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="plans are those of PostgreSQL"),
+    pytest.mark.by_hand,
+]
 
 TABLES = {"django_workflows_workflow", "django_workflows_step"}
 ROW = LONG["in a row"]
