@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ..engine.health import check_health
+from ..engine.health import check_health_aloud
 from ..models import Workflow
 from . import descriptions
 from .acting import ActingView
@@ -76,5 +76,5 @@ class HealthView(WorkflowsView):
     def health(self, request: Request) -> Response:
         """Database, workers, queues: 200 while work goes on, 503 while it does not."""
         check_parameters(request, ALWAYS)
-        health = check_health()
+        health = check_health_aloud()
         return Response(health_document(health), status=200 if health.ok else 503)

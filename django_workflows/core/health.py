@@ -124,7 +124,17 @@ def problems(health: Health) -> Iterator[Problem]:
         if queue.growing:
             yield _growing(queue)
     yield from _of_workflows(health)
-    yield from _of_hosts(health)
+    if not health.workers and not any(queue.stalled for queue in health.queues):
+        yield _idle()
+    yield from of_clock(health.clock_skew)
+
+
+def of_queue(queue: QueueHealth) -> Iterator[Problem]:
+    """What is wrong with one queue."""
+    if queue.stalled:
+        yield stalled(queue)
+    if queue.growing:
+        yield _growing(queue)
 
 
 def stalled(queue: QueueHealth) -> Problem:
@@ -180,15 +190,17 @@ def _of_workflows(health: Health) -> Iterator[Problem]:
         )
 
 
-def _of_hosts(health: Health) -> Iterator[Problem]:
-    if not health.workers and not any(queue.stalled for queue in health.queues):
-        yield Problem(
-            "idle",
-            WARNING,
-            "No worker has reported within a lease, so what falls due will not begin.",
-            "Start one with `manage.py workflows cluster`.",
-        )
-    skew = health.clock_skew
+def _idle() -> Problem:
+    return Problem(
+        "idle",
+        WARNING,
+        "No worker has reported within a lease, so what falls due will not begin.",
+        "Start one with `manage.py workflows cluster`.",
+    )
+
+
+def of_clock(skew: timedelta | None) -> Iterator[Problem]:
+    """What is wrong with the clock of this host, which is ``skew`` ahead of the database's."""
     if skew is not None and abs(skew) > CLOCK_SKEW:
         side = "ahead of" if skew > timedelta(0) else "behind"
         yield Problem(

@@ -11,6 +11,7 @@ from ..conf import settings
 from ..core.health import Health, QueueHealth, judge_queue, problems
 from ..store import health as store
 from ..store.database import connection, is_postgresql, local_now, now
+from .aloud import everything
 
 #: How many ids of workflows that need attention are given.
 _IDS = 20
@@ -35,6 +36,16 @@ def check_health(*, thorough: bool = False) -> Health:
     return replace(found, problems=tuple(problems(found)))
 
 
+def check_health_aloud() -> Health:
+    """``check_health``, for whoever watches from outside: what is wrong is said in this process's log, too.
+
+    Nobody else may be there to say it, where no cluster runs.
+    """
+    health = check_health()
+    everything.tell(health.problems)
+    return health
+
+
 def check_queue(name: str) -> QueueHealth:
     """How it stands with one queue. Raises Django's database errors."""
     at = now()
@@ -43,7 +54,6 @@ def check_queue(name: str) -> QueueHealth:
 
 def _look(began: datetime, thorough: bool) -> Health:
     at = now()
-    skew = _skew(began, at)
     workers = store.workers(at)
     parked, parked_ids = store.parked(_IDS)
     return Health(
@@ -53,7 +63,7 @@ def _look(began: datetime, thorough: bool) -> Health:
         parked=parked,
         parked_ids=tuple(parked_ids),
         lost=tuple(store.lost(_IDS)) if thorough else None,
-        clock_skew=skew,
+        clock_skew=skew(began, at),
     )
 
 
@@ -62,7 +72,7 @@ def _judged(queue: QueueHealth) -> QueueHealth:
     return replace(queue, stalled=stalled, growing=growing)
 
 
-def _skew(began: datetime, at: datetime) -> timedelta | None:
+def skew(began: datetime, at: datetime) -> timedelta | None:
     """What this host's clock is ahead: by the middle of the round trip in which the database was asked."""
     if not is_postgresql():
         return None

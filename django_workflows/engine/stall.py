@@ -1,41 +1,39 @@
-"""Says aloud, in the log, that work is due and nobody takes it. Cannot be wedged by what it looks for."""
+"""Says aloud, in the log, what is wrong with a queue and a host. Cannot be wedged by what it looks for."""
 
 from __future__ import annotations
 
-import logging
-import time
+from collections.abc import Iterable, Iterator
 
-from ..core.health import stalled
+from ..core.health import WorkerHealth, of_clock, of_queue
 from ..store import health as store
-from ..store.database import now
-from .health import check_queue
-
-logger = logging.getLogger("django_workflows")
-
-#: Seconds after which a stall that goes on is said again.
-_AGAIN = 60.0
+from ..store.database import local_now, now
+from .aloud import Aloud
+from .health import check_queue, skew
 
 
 class StallWatch:
-    """Looks at a queue with each heartbeat of a worker; of all its workers, one speaks."""
+    """Looks at a queue with each heartbeat of a worker; of all its workers, one speaks, and one of each host."""
 
     def __init__(self, queue: str) -> None:
         self._queue = queue
-        self._said_at: float | None = None
+        self._queue_aloud, self._host_aloud = Aloud(), Aloud()
 
     def look(self, worker: str) -> None:
+        began = local_now()
         at = now()
-        speaker = min((each.id for each in store.workers(at) if each.queue == self._queue), default=worker)
-        if speaker != worker:
-            return
-        found = check_queue(self._queue)
-        if found.stalled:
-            self._say(f"{stalled(found).message} {stalled(found).hint}")
-        elif self._said_at is not None:
-            self._said_at = None
-            logger.warning("Queue %r goes on", self._queue)
+        ahead = skew(began, at)
+        ours = [each for each in store.workers(at) if each.queue == self._queue]
+        if worker == _speaker(ours, worker):
+            self._queue_aloud.tell(of_queue(check_queue(self._queue)))
+        if worker == _speaker(_of_host(ours, worker), worker):
+            self._host_aloud.tell(of_clock(ahead))
 
-    def _say(self, text: str) -> None:
-        if self._said_at is None or time.monotonic() - self._said_at > _AGAIN:
-            self._said_at = time.monotonic()
-            logger.critical("%s", text)
+
+def _speaker(workers: Iterable[WorkerHealth], otherwise: str) -> str:
+    return min((each.id for each in workers), default=otherwise)
+
+
+def _of_host(workers: Iterable[WorkerHealth], worker: str) -> Iterator[WorkerHealth]:
+    workers = list(workers)
+    hosts = {each.host for each in workers if each.id == worker}
+    return (each for each in workers if each.host in hosts)

@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ..core.health import Health
-from ..engine.health import check_health
+from ..engine.health import check_health_aloud
 from ..store import metrics as store
 
 logger = logging.getLogger("django_workflows")
@@ -38,7 +38,7 @@ class WorkflowCollector(Collector):
         began = time.monotonic()
         try:
             with store.bounded():
-                found = [*_of_health(check_health()), *_counts(), _steps(), _durations()]
+                found = [*_of_health(check_health_aloud()), *_counts(), _steps(), _durations()]
         except DatabaseError:
             logger.warning("The metrics could not be read", exc_info=True)
             yield _gauge("up", "Whether the journal's database answered.", 0)
