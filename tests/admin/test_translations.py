@@ -1,5 +1,7 @@
 """The German translation is whole: no text without one, and what is compiled is what is written."""
 
+from __future__ import annotations
+
 import gettext
 import os
 import re
@@ -7,15 +9,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 import django_workflows
 from tests.admin.pages import LIST, page_of, text, url
 from tests.app import workflows as w
 from tests.engine.driver import run
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 PACKAGE = Path(django_workflows.__file__).parent
 #: A translation that neither has a text on its line nor goes on below.

@@ -1,21 +1,25 @@
 """A real browser on a live site. Without chromium these tests are skipped, loudly; in CI they fail then."""
 
+from __future__ import annotations
+
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from django_workflows.engine.live import live_handlers
 from example_project.weather import outages, service
 from tests.engine.driver import reset_clock
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [

@@ -1,18 +1,23 @@
 """Every page in both themes: accessible, obedient to a strict policy, and whole on a phone and at 400 % zoom."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from playwright.sync_api import Page
-from pytest_django import Settings
 
 from django_workflows.engine.worker import Worker
 from tests.admin.pages import LIST, page_of, url
 from tests.browser.looking import assert_fits, assert_well_behaved, picture
 from tests.browser.shop import Shop, fill
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 
 def addresses(shop: Shop) -> dict[str, str]:

@@ -1,15 +1,20 @@
 """The example project's settings on top of the test settings, and its weather service on a real port."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Iterator
 from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from django.core.wsgi import get_wsgi_application
-from pytest_django import Settings
 
 from example_project.weather import outages, service
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 
 class ThreadingServer(ThreadingMixIn, WSGIServer):

@@ -1,13 +1,18 @@
 """The weather service: its answers, and its outages."""
 
+from __future__ import annotations
+
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from example_project.weather.cities import all_cities
 from example_project.weather.outages import Outages
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 
 def test_geocode_knows_a_city(client: Client) -> None:

@@ -1,10 +1,12 @@
 """The steps of the weather workflow, against the real service on a real port."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError
-from pytest_django import Settings
 
 from example_project.weather.models import Report
 from example_project.weather.steps import (
@@ -16,6 +18,9 @@ from example_project.weather.steps import (
     get_weather,
     save_report,
 )
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
 
 
 def test_geocoding_finds_a_place(weather_service: str) -> None:
