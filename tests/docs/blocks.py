@@ -12,10 +12,10 @@ from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCod
 from sybil.parsers.myst.lexers import DirectiveLexer
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "UPGRADING.md", *(ROOT / "docs").rglob("*.md")])
 #: Directives that hold prose, or what Sphinx makes by itself.
 PROSE = {"toctree", "note", "warning", "tip", "important", "admonition", "glossary", "figure", "image"}
-PROSE |= {"state-diagram", "eval-rst"}
+PROSE |= {"state-diagram", "eval-rst", "include"}
 #: How a block names the file that it is: in its caption, or in a comment at its beginning.
 _CAPTION = re.compile(r"([\w-]+/)*[\w.-]+\.[a-z]+(?=,|$)")
 _COMMENT = re.compile(r"# (([\w-]+/)*[\w-]+\.(?:py|ya?ml|toml))$", re.MULTILINE)
