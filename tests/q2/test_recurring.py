@@ -94,8 +94,8 @@ def test_arguments_are_checked_when_it_is_made() -> None:
 
 
 def test_a_cluster_starts_what_is_scheduled(cluster) -> None:  # type: ignore[no-untyped-def]
-    cluster(q={"guard_cycle": 0.5})
     schedule_workflow("soon", nothing, every=MINUTE, first_at=timezone.now() - MINUTE)
-    # django-q2 looks at its schedules every 30 seconds.
+    # django-q2's sentinel looks at its schedules after 30 seconds' worth of cycles: here with its first one.
+    cluster(q={"guard_cycle": 30})
     wait_for(lambda: workflow.list(state="completed").exists(), 45, message="the schedule started nothing")
     assert not Task.objects.exists()
