@@ -6,7 +6,8 @@ tell of changes in a channel of its own only while there is somebody. All of it 
 
 from __future__ import annotations
 
-from .database import execute, is_postgresql
+from .database import connection, execute, is_postgresql
+from .prepared import is_shared
 
 #: Work for a queue, as the cluster hears it; and the id of a workflow that has changed.
 CHANNELS = ("django_workflows", "django_workflows_changes")
@@ -21,7 +22,14 @@ class _Known:
 
 
 def listen() -> None:
-    """Hear of changes on this connection, and let workers know that somebody does."""
+    """Hear of changes on this connection, and let workers know that somebody does.
+
+    Nothing of it through a pooler, where somebody else would hear, and the lock would stay when this one is gone.
+    """
+    conn = connection()
+    conn.ensure_connection()
+    if is_shared(conn, conn.connection):
+        return
     for channel in CHANNELS:
         execute(f"LISTEN {channel}")
     execute("SELECT pg_advisory_lock_shared(%s, %s)", _LOCK)

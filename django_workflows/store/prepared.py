@@ -94,7 +94,7 @@ def _new_cursor(conn: BaseDatabaseWrapper, raw: Any) -> Any:
         return None  # psycopg2
     if not isinstance(raw, Connection):
         return None
-    if _is_shared(conn, raw):
+    if is_shared(conn, raw):
         raw.prepare_threshold = None
     elif raw.prepare_threshold is None:
         raw.prepare_threshold = _WHEN_ASKED
@@ -106,13 +106,13 @@ def _new_cursor(conn: BaseDatabaseWrapper, raw: Any) -> Any:
     return cursor
 
 
-def _is_shared(conn: BaseDatabaseWrapper, raw: Any) -> bool:
-    """Whether a pooler may hand the session to others between transactions, so that nothing prepared lasts.
+def is_shared(conn: BaseDatabaseWrapper, raw: Any) -> bool:
+    """Whether a pooler may hand the session to others between transactions, so that nothing lasts that is its own.
 
     ``DISABLE_SERVER_SIDE_CURSORS`` is Django's word for that; and a pooler tells its clients a process id of its own.
     """
     if conn.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
         return True
-    with conn.wrap_database_errors:
-        row = raw.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
-    return bool(row[0] != raw.info.backend_pid)
+    with conn.wrap_database_errors, raw.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return bool(cursor.fetchone()[0] != raw.info.backend_pid)

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django_workflows import Canceled, Completed
 from django_workflows.models import Workflow
 from django_workflows.store import prepared
+from django_workflows.store.listening import followed_sql, listen
 from tests.app import workflows as flows
 from tests.cluster import HARDENED, Cluster
 from tests.engine.driver import finish
@@ -92,7 +93,7 @@ def test_a_pooler_is_noticed_and_nothing_is_prepared_then(pooler: PgBouncer, tra
 def test_where_a_pooler_goes_unnoticed_an_error_gives_it_away_and_costs_nothing(
     pooler: PgBouncer, transactional_db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(prepared, "_is_shared", lambda *args: False)
+    monkeypatch.setattr(prepared, "is_shared", lambda *args: False)
     with through(pooler):
         first = flows.sums.start([1, 2])
         assert prepared_statements() > 0
@@ -107,6 +108,21 @@ def test_where_a_pooler_goes_unnoticed_an_error_gives_it_away_and_costs_nothing(
         with busy(pooler):
             assert [finish(each) for each in (third, flows.sums.start([6, 7]))] == [Completed(9), Completed(13)]
     assert "no longer prepared, since something shares it" in caplog.text
+
+
+def test_who_follows_leaves_nothing_behind_in_a_session_of_others(pooler: PgBouncer, transactional_db: None) -> None:
+    with through(pooler):
+        listen()
+        assert followers() == 0
+    listen()
+    assert followers() == 1
+    connection.close()
+
+
+def followers() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {followed_sql()}::int")
+        return int(cursor.fetchone()[0])
 
 
 def prepared_statements() -> int:
