@@ -133,6 +133,11 @@ SETTINGS: Mapping[str, Setting] = {
     "METRICS_TOKEN": Setting(
         None, _token, "What a scraper of the metrics sends as its bearer token; None: only users may look."
     ),
+    "BATCH_SIZE": Setting(
+        16,
+        _count,
+        "How many workflows a worker leads side by side while their steps are quick, sharing commits; 1 for none.",
+    ),
     "LIVE_HANDLERS": Setting(
         200, _count, "How many waiting handlers a worker keeps in memory, to go on without replay."
     ),

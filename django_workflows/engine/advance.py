@@ -30,8 +30,11 @@ from .turn import Turn
 logger = logging.getLogger("django_workflows")
 
 
-def advance(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
-    """Take the turn of a workflow that was claimed; returns a step for this worker to run, if there is one."""
+def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
+    """Take the turn of a workflow that was claimed; returns a step for this worker to run, if there is one.
+
+    ``queue`` is the one that it serves, ``None`` if it takes no step.
+    """
     if claimed.deliveries > settings.MAX_DELIVERIES:
         problem = (
             f"handed out {claimed.deliveries - 1} times without getting on: each time the worker died, or this failed: "
@@ -64,27 +67,34 @@ def _park(claimed: WorkflowRecord, problem: str, seconds: float) -> None:
     workflows.park(claimed.id, problem, seconds=seconds, deliveries=claimed.deliveries, version=claimed.version)
 
 
-def _first_turn(claimed: WorkflowRecord, queue: str) -> ClaimedStep | None:
+def _first_turn(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
     """The first turn of a workflow, from the row as it was claimed: without a lock, unless the turn needs one."""
-    definition = registry.get(claimed.name)
-    if definition is None or claimed.cancel_requested_at is not None:
-        return take_turn(claimed.id, claimed.generation, queue)
-    live_handlers.drop(claimed.id)
-    at = clock.estimate()
-    live = LiveHandler(new_replay(definition, claimed, at), claimed)
-    turn = Turn(claimed, live, at)
     try:
-        with closing_on_error(live):
-            with handler_limits(definition):
-                live.replay.catch_up((), fresh=True, reopened=claimed.reopened)
-                turn.absorb()
-            return _write_somehow(turn, queue)
+        turn = lead_first(claimed)
+        with closing_on_error(turn.live):
+            return write_somehow(turn, queue)
     except TurnVoid:
         return take_turn(claimed.id, claimed.generation, queue)
 
 
-def _write_somehow(turn: Turn, queue: str) -> ClaimedStep | None:
-    if stands_alone(turn, queue):
+def lead_first(claimed: WorkflowRecord) -> Turn:
+    """Begin the handler of a workflow as it was claimed; nothing is written yet. ``TurnVoid`` if that needs a lock."""
+    definition = registry.get(claimed.name)
+    if definition is None or claimed.cancel_requested_at is not None:
+        raise TurnVoid
+    live_handlers.drop(claimed.id)
+    at = clock.estimate()
+    live = LiveHandler(new_replay(definition, claimed, at), claimed)
+    turn = Turn(claimed, live, at)
+    with closing_on_error(live), handler_limits(definition):
+        live.replay.catch_up((), fresh=True, reopened=claimed.reopened)
+        turn.absorb()
+    return turn
+
+
+def write_somehow(turn: Turn, queue: str | None) -> ClaimedStep | None:
+    """Write a turn that was taken without a lock, in a transaction where it needs one."""
+    if can_stand_alone() and stands_alone(turn, queue):
         return retrying(lambda: write(turn, queue))
 
     def change() -> ClaimedStep | None:
@@ -176,12 +186,17 @@ def write(turn: Turn, queue: str | None, *, strict: bool = False) -> ClaimedStep
     if turn.continuing is not None:
         continue_as_new(turn, turn.continuing)
         return None
-    mine = turn.pick(queue) if queue is not None else None
-    record = turn.finish()
-    written = journals.write_turn(record)
+    if queue is not None:
+        turn.pick(queue)
+    written = journals.write_turn(turn.finish())
     if written is None:
         raise TurnVoid
-    now, version = written
+    return after_writing(turn, *written)
+
+
+def after_writing(turn: Turn, now: datetime, version: int) -> ClaimedStep | None:
+    """What a turn that was written at ``now`` brings about, in the same transaction; the step that this worker runs."""
+    record, mine = turn.record, turn.mine
     # Before the handler is set aside, which knows them, and before a callback that may restart this workflow, whose new
     # children are not meant.
     cancel_children(turn)

@@ -36,7 +36,8 @@ def _only_steps(turn: Turn, queue: str | None) -> bool:
     if len(new_steps) != 1:
         return not new_steps
     (new,) = new_steps
-    return new.state == StepState.QUEUED and new.delay is None and new.run_at is None and new.queue == queue
+    at_once = new.state == StepState.QUEUED and new.delay is None and new.run_at is None
+    return (at_once or turn.mine is not None) and new.queue == queue
 
 
 def _only_ends(turn: Turn) -> bool:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
-from ..core.journal import ClaimedStep
+from ..core.journal import ClaimedStep, WorkflowRecord
 from ..core.registry import registry
 from ..store import steps as step_store
 from ..store import workflows
 from ..store.database import retrying
 from . import announce
 from .advance import advance
+from .batch import Batch
 from .dispatch import wake
+from .pace import pace
 from .run_step import run_step
 from .soon import soon
 from .worker import Worker, draining
+
+T = TypeVar("T")
+
+#: After it has found nothing beside the piece that it took, a worker does not look for so many pieces.
+_ALONE = 8
 
 
 def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bool] = lambda: False) -> int:
@@ -51,6 +60,12 @@ def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
     step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools, wake))
     if step is None:
         return 0
+    if step.attempt == 1 and not step.pool and pace.is_quick(step.function):
+        more = _more(worker, partial(_steps_beside, step))
+        if more:
+            batch = Batch(worker, over, lambda batch, count: batch.add(_steps_beside(step, worker, count)))
+            batch.add([step, *more])
+            return _run_batch(batch, worker, over)
     worker.took()
     announce.step_started(step)
     return _run_on(step, worker, over)
@@ -60,9 +75,40 @@ def _advance_one(worker: Worker, over: Callable[[], bool]) -> int:
     claimed = retrying(lambda: workflows.claim_turn(worker.queue, worker.id))
     if claimed is None:
         return 0
+    if claimed.deliveries == 1 and claimed.started_at is None:
+        more = _more(worker, partial(_workflows_beside, claimed))
+        if more:
+            batch = Batch(worker, over, lambda batch, count: batch.begin(_workflows_beside(claimed, worker, count)))
+            batch.begin([claimed, *more])
+            return _run_batch(batch, worker, over)
     worker.took()
     step = advance(claimed, worker.queue)
     return 1 + (_run_on(step, worker, over) if step is not None else 0)
+
+
+def _steps_beside(step: ClaimedStep, worker: Worker, count: int) -> list[ClaimedStep]:
+    return retrying(lambda: step_store.claim_more(worker.queue, worker.id, step.function, count))
+
+
+def _workflows_beside(claimed: WorkflowRecord, worker: Worker, count: int) -> list[WorkflowRecord]:
+    return retrying(lambda: workflows.claim_more(worker.queue, worker.id, claimed.priority, count))
+
+
+def _more(worker: Worker, claim: Callable[[Worker, int], list[T]]) -> list[T]:
+    """Further pieces to be done beside the one that was claimed, as many as the pace of late allows."""
+    if not worker.batches or pace.size == 1:
+        return []
+    if worker.alone:
+        worker.alone -= 1
+        return []
+    more = claim(worker, pace.size - 1)
+    worker.alone = 0 if more else _ALONE
+    return more
+
+
+def _run_batch(batch: Batch, worker: Worker, over: Callable[[], bool]) -> int:
+    last = batch.run()
+    return batch.done + (0 if last is None else _run_on(last, worker, over))
 
 
 def _run_on(step: ClaimedStep | None, worker: Worker, over: Callable[[], bool]) -> int:

@@ -78,6 +78,11 @@ def _finish_at_once(step: ClaimedStep, outcome: Outcome, queue: str | None) -> C
             return _turn_at_once(step, outcome, live, queue)
         except (TurnVoid, WorkflowError):
             live.replay.close()
+    return end_at_once(step, outcome, queue)
+
+
+def end_at_once(step: ClaimedStep, outcome: Outcome, queue: str | None) -> ClaimedStep | None:
+    """Write the good end of a step apart from any turn."""
     end = step_end(step, outcome, None)
     here = live_handlers.peek(step.workflow_id) is not None
     ended = retrying(lambda: end_apart(step, end, here=here))
@@ -87,20 +92,24 @@ def _finish_at_once(step: ClaimedStep, outcome: Outcome, queue: str | None) -> C
     if ended.others_open:
         soon.expect(ended.due_in)
         return None
-    return _take_turn_here(step, queue) if here else None
+    return take_turn_here(step, queue) if here else None
 
 
 def _turn_at_once(step: ClaimedStep, outcome: Outcome, live: LiveHandler, queue: str | None) -> ClaimedStep | None:
     with closing_on_error(live):
-        turn = _led(step, outcome, live)
-        if not stands_alone(turn, queue):
-            return _committing(step, lambda: _write_led(step, turn, queue))
-        mine = retrying(lambda: write(turn, queue))
+        return write_led(step, led(step, outcome, live), queue)
+
+
+def write_led(step: ClaimedStep, turn: Turn, queue: str | None) -> ClaimedStep | None:
+    """Write a turn in which the handler was handed the good end of this step, in a transaction if it needs one."""
+    if not (can_stand_alone() and stands_alone(turn, queue)):
+        return _committing(step, lambda: _write_led(step, turn, queue))
+    mine = retrying(lambda: write(turn, queue))
     announce.step_completed(step, turn.record.step_ends[0])
     return mine
 
 
-def _take_turn_here(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
+def take_turn_here(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
     """The turn that the last of several steps brings about, if its handler is here."""
     try:
         return take_turn(step.workflow_id, step.generation, queue)
@@ -148,10 +157,10 @@ def _finish_with_turn(
         live_handlers.keep(step.workflow_id, live)
         return None
     with closing_on_error(live):
-        return _write_led(step, _led(step, outcome, live), queue)
+        return _write_led(step, led(step, outcome, live), queue)
 
 
-def _led(step: ClaimedStep, outcome: Outcome, live: LiveHandler) -> Turn:
+def led(step: ClaimedStep, outcome: Outcome, live: LiveHandler) -> Turn:
     """The turn in which the handler is handed this outcome; nothing is written yet."""
     if live.replay.open.keys() != {step.number}:
         raise TurnVoid  # this is a repetition, and the handler has gone on before

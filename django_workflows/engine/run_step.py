@@ -22,15 +22,14 @@ from ..store.passing import passes
 from .bounds import handler_limits
 from .ends import PARKED_SECONDS
 from .finish import finish, policy_of
+from .insist import insist
 from .invoke import AttemptInterrupted, attempt
 from .live import new_replay
 from .log_fields import of_step
+from .pace import pace
 from .pools import free_place
 
 logger = logging.getLogger("django_workflows")
-
-#: Seconds between two tries to write a step's end while the database is away.
-_PAUSE = 0.25
 
 
 def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
@@ -50,8 +49,9 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
         if fn is None:
             return None
         if step.kind == StepKind.MUTATION:
-            return finish(step, lambda: attempt(step, fn), queue)
-        return _write(step, _attempt(step, fn), queue)
+            return finish(step, lambda: timed(step, fn)[0], queue)
+        outcome, _ = timed(step, fn)
+        return insist(lambda: finish(step, lambda: outcome, queue), step)
     except AttemptInterrupted as interrupted:
         failure = interrupted.failure
         with suppress(Exception):
@@ -64,22 +64,16 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
         return None  # the lease brings the step back
 
 
-def _attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
-    """An action once; a query again where the database was away."""
-    return retrying(lambda: attempt(step, fn)) if step.kind == StepKind.QUERY else attempt(step, fn)
+def timed(step: ClaimedStep, fn: Callable[..., Any]) -> tuple[Outcome, float]:
+    """The outcome of an attempt, and how many seconds it took, which the pace is told.
 
-
-def _write(step: ClaimedStep, outcome: Outcome, queue: str | None) -> ClaimedStep | None:
-    """Write an outcome that may not be had again. While the database is away it is tried for as long as a lease."""
-    until = time.monotonic() + settings.LEASE
-    while True:
-        try:
-            return finish(step, lambda: outcome, queue)
-        except Exception as error:
-            if not passes(error) or time.monotonic() >= until:
-                raise
-            logger.warning("The end of step %d (%s) of %s is yet to be written", *_names(step), extra=of_step(step))
-            time.sleep(_PAUSE)
+    A query is run again where the database was away.
+    """
+    began = time.perf_counter()
+    outcome = retrying(lambda: attempt(step, fn)) if step.kind == StepKind.QUERY else attempt(step, fn)
+    seconds = time.perf_counter() - began
+    pace.note(step, seconds)
+    return outcome, seconds
 
 
 def _names(step: ClaimedStep) -> tuple[int, str, UUID]:

@@ -38,8 +38,12 @@ class Worker:
     it has abandoned. Setting ``stirred`` makes its heartbeat beat at once.
     """
 
-    def __init__(self, queue: str = "", role: str = "worker") -> None:
+    def __init__(self, queue: str = "", role: str = "worker", *, batches: bool = False) -> None:
+        """``batches``: it may take several pieces at once, while their steps are quick."""
         self.queue = queue
+        self.batches = batches
+        #: How often it looks for no second piece beside the one that it took, since there was none the last time.
+        self.alone = 0
         self.role = role
         self.pid = os.getpid()
         self.host = socket.gethostname()[:200]

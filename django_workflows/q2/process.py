@@ -43,7 +43,7 @@ def this_worker(queue: str) -> Worker:
 @lru_cache(maxsize=1)
 def _worker(pid: int, queue: str) -> Worker:
     keep_connection()
-    worker, stall = Worker(queue), StallWatch(queue)
+    worker, stall = Worker(queue, batches=True), StallWatch(queue)
 
     def then() -> None:
         _revive(worker)

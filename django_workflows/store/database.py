@@ -144,6 +144,11 @@ def skip_locked() -> str:
     return " FOR UPDATE SKIP LOCKED" if is_postgresql() else ""
 
 
+def one_of(select: str) -> str:
+    """The condition that a column is one of what a subselect with a limit finds, run once."""
+    return f"= ANY (ARRAY ({select}))" if is_postgresql() else f"IN ({select})"
+
+
 def fetch_one(sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
     with connection().cursor() as cursor:
         cursor.execute(sql, params)

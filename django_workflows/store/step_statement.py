@@ -9,7 +9,8 @@ from django.db import DataError
 
 from ..core.entries import StepEnd
 from ..core.journal import ClaimedStep
-from .database import Moment, clock, frozen_at
+from . import database
+from .database import Moment, clock
 from .listening import telling
 from .prepared import run_one
 from .rows import STEP, WORKFLOW, dump_failure
@@ -19,7 +20,7 @@ from .turn_statement import instant_of
 #: Seconds for which the turn of a workflow that has more steps at work is put off, so that many ends make one turn.
 _GATHERING = 0.005
 #: Seconds after which anyone may take a turn that this worker takes at once.
-_TAKEN = 1.0
+TAKEN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,18 @@ class Ended:
     due_in: float
 
 
+def gathering() -> float:
+    """Seconds for which the turn of a workflow that has more steps at work is put off."""
+    return 0.0 if database.frozen_at is not None else _GATHERING
+
+
 def end_apart(step: ClaimedStep, end: StepEnd, *, here: bool) -> Ended | None:
     """Write the end of an attempt, and make the workflow's turn due; ``None`` if the attempt or workflow is void.
 
     While the workflow has other steps at work the turn is due in a moment. ``here``: if it has none, this worker takes
     the turn itself.
     """
-    gathering = 0.0 if frozen_at is not None else _GATHERING
+    wait = gathering()
     values: dict[str, Any] = {
         "id": step.workflow_id,
         "generation": step.generation,
@@ -46,8 +52,8 @@ def end_apart(step: ClaimedStep, end: StepEnd, *, here: bool) -> Ended | None:
         "state": str(end.state),
         "result": end.result,
         "error": dump_failure(end.error),
-        "gathering": gathering,
-        "alone": _TAKEN if here else 0.0,
+        "gathering": wait,
+        "alone": TAKEN if here else 0.0,
     }
     try:
         row = run_one(_SQL.format(now=Moment().sql(), tells=telling("%(id)s::uuid")), values)
@@ -58,7 +64,7 @@ def end_apart(step: ClaimedStep, end: StepEnd, *, here: bool) -> Ended | None:
     if row is None:
         return None
     clock.read(instant_of(row[0]))
-    return Ended(row[2], gathering)
+    return Ended(row[2], wait)
 
 
 # Whether others are open is asked without their locks, so two that end together may each take the other to be open.

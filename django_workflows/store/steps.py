@@ -25,6 +25,7 @@ from .database import (
     fetch_all,
     fetch_one,
     now_sql,
+    one_of,
     put_uuid,
     read_instant,
     read_uuid,
@@ -68,6 +69,29 @@ def _claim_row(queue: str, priority: int, worker: str) -> tuple[Any, ...] | None
         f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) RETURNING {_CLAIMED}",
         [worker, queue, priority],
     )
+
+
+def claim_more(queue: str, worker: str, function: str, limit: int) -> list[ClaimedStep]:
+    """Take up to ``limit`` more steps that run one function, to be run one after the other and ended together.
+
+    Only such as were never tried, and need no place in a pool.
+    """
+    moment = Moment()
+    fresh = (
+        f"SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} AND due_at <= {moment.sql()} "
+        "AND state = 'queued' AND attempt = 0 AND pool = '' AND function = %s AND kind IN ('action', 'query') "
+        f"ORDER BY {due_order()} LIMIT %s{skip_locked()}"
+    )
+    for priority in levels.of(STEP, queue):
+        rows = fetch_all(
+            f"UPDATE {STEP} SET state = 'running', attempt = 1, started_at = {moment.sql()}, "
+            f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' "
+            f"WHERE id {one_of(fresh)} RETURNING {_CLAIMED}",
+            [worker, queue, priority, function, limit],
+        )
+        if rows:
+            return [_claimed_step(row) for row in rows]
+    return []
 
 
 def _claim_with_place(

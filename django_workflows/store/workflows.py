@@ -22,6 +22,7 @@ from .database import (
     fetch_one,
     is_postgresql,
     now_sql,
+    one_of,
     put_uuid,
     read_instant,
     read_uuid,
@@ -138,6 +139,24 @@ def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
         if row is not None:
             return workflow_record(row)
     return None
+
+
+def claim_more(queue: str, worker: str, priority: int, limit: int) -> list[WorkflowRecord]:
+    """Take up to ``limit`` more workflows that are due, of one priority, to be led beside one that was claimed.
+
+    Only such as nobody has taken before: one whose turn kills its worker must not be counted against its neighbours.
+    """
+    moment = Moment()
+    fresh = (
+        f"SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s AND due_at <= {moment.sql()} "
+        f"AND deliveries = 0 AND started_at IS NULL ORDER BY {due_order()} LIMIT %s{skip_locked()}"
+    )
+    rows = fetch_all(
+        f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = 1, claimed_by = %s "
+        f"WHERE id {one_of(fresh)} RETURNING {WORKFLOW_COLUMNS}",
+        [worker, queue, priority, limit],
+    )
+    return [workflow_record(row) for row in rows]
 
 
 def next_due(queue: str) -> float | None:

@@ -1,0 +1,37 @@
+"""Which step functions are quick here, and how many workflows a worker may lead side by side for it."""
+
+from __future__ import annotations
+
+from ..conf import settings
+from ..core.journal import ClaimedStep, StepKind
+
+#: Seconds below which an attempt is quick: less than its commit takes on most disks.
+QUICK = 0.001
+#: A function counts as quick after this many quick attempts; a slow one costs as much as several quick ones bring.
+_ENOUGH, _MOST, _SLOW = 2, 32, -8
+
+
+class Pace:
+    """What this process has seen of the functions that it runs."""
+
+    def __init__(self) -> None:
+        self._scores: dict[str, int] = {}
+        #: How many workflows a worker may lead side by side now: 1 at first, more as long as steps are quick.
+        self.size = 1
+
+    def note(self, step: ClaimedStep, seconds: float) -> None:
+        """An attempt of this step's function has taken so many seconds."""
+        quick = seconds < QUICK and step.kind != StepKind.MUTATION
+        self.size = min(2 * self.size, settings.BATCH_SIZE) if quick else max(1, self.size // 2)
+        score = self._scores.get(step.function, 0)
+        self._scores[step.function] = min(score + 1, _MOST) if quick else max(score + _SLOW, _SLOW)
+
+    def is_quick(self, function: str) -> bool:
+        """Whether the function of that path may be expected to be quick: it has been, lately, in this process."""
+        return self._scores.get(function, 0) >= _ENOUGH
+
+    def forget(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+
+pace = Pace()
