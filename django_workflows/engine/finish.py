@@ -97,7 +97,7 @@ def end_at_once(step: ClaimedStep, outcome: Outcome, queue: str | None) -> Claim
 
 def _turn_at_once(step: ClaimedStep, outcome: Outcome, live: LiveHandler, queue: str | None) -> ClaimedStep | None:
     with closing_on_error(live):
-        return write_led(step, led(step, outcome, live), queue)
+        return write_led(step, lead_on(step, outcome, live), queue)
 
 
 def write_led(step: ClaimedStep, turn: Turn, queue: str | None) -> ClaimedStep | None:
@@ -157,10 +157,10 @@ def _finish_with_turn(
         live_handlers.keep(step.workflow_id, live)
         return None
     with closing_on_error(live):
-        return _write_led(step, led(step, outcome, live), queue)
+        return _write_led(step, lead_on(step, outcome, live), queue)
 
 
-def led(step: ClaimedStep, outcome: Outcome, live: LiveHandler) -> Turn:
+def lead_on(step: ClaimedStep, outcome: Outcome, live: LiveHandler) -> Turn:
     """The turn in which the handler is handed this outcome; nothing is written yet."""
     if live.replay.open.keys() != {step.number}:
         raise TurnVoid  # this is a repetition, and the handler has gone on before

@@ -163,6 +163,13 @@ class Turn:
                 return self.mine
         return None
 
+    def unpick(self) -> None:
+        """Leave the step that this worker was to run to whoever takes it."""
+        for new in self.record.new_steps:
+            if self.mine is not None and new.number == self.mine.number:
+                new.state, new.lease, new.claimed_by = StepState.QUEUED, None, ""
+        self.mine = None
+
     # -- inside
 
     def _carry_out(self, ask: Ask, new: NewStep) -> Outcome | None:

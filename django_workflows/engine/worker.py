@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 
 from django.db import connections
 
@@ -20,6 +21,7 @@ from ..store import workers
 from ..store.database import retrying
 from .dispatch import wake
 from .machine import is_gone, machine, worker_id
+from .marks import forget, unbegun
 
 logger = logging.getLogger("django_workflows")
 
@@ -89,9 +91,17 @@ class Worker:
 
 
 def give_back(worker: str) -> None:
-    """Forget a worker, and make due again, at once, whatever it held; each claim counts as lost, as with a lease."""
+    """Forget a worker, and make due again, at once, whatever it held.
+
+    Each claim counts as lost, as with a lease, but for those that are known not to have been begun.
+    """
+    for attempt in unbegun(worker):
+        taken = retrying(partial(step_store.take_back, attempt, worker))
+        if taken is not None:
+            wake(taken)
     for queue in retrying(lambda: workers.give_back(worker)):
         wake(queue)
+    forget(worker)
 
 
 def give_back_of_the_dead() -> int:

@@ -164,15 +164,15 @@ def _sql(shape: Shape, now: str, expires: str, tells: str) -> str:
     given = _given(shape)
     arrays = ", ".join(f"%({name})s::{kind}[]" for name, kind in given)
     names = ", ".join(name for name, _ in given)
-    parts = [
+    turn = (
         f"turn AS (UPDATE {WORKFLOW} AS workflow SET {_sets(shape, now, expires)} "
         # By their ids alone, however few rows the planner takes the table, or those in progress, to have.
         f"FROM unnest({arrays}) AS given ({names}) WHERE workflow.id = ANY(%(g_id)s::uuid[]) AND workflow.id = g_id "
         "AND (workflow.state = 'in_progress') IS TRUE AND generation = g_generation AND delivered = g_expected "
-        f"AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL) "
+        "AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL) "
         f"RETURNING workflow.id, workflow.version, {now} AS now, given.*)"
-    ]
-    version = "version"
+    )
+    parts, version = [turn], "version"
     if shape.ends:
         parts.append(f"ended AS ({_END_STEPS} RETURNING 1)")
         whole = "(SELECT count(*) FROM ended) = (SELECT count(*) FROM turn)"
@@ -205,4 +205,5 @@ _NEW_STEPS = f"""
     INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
         claimed_by, progress, queue, priority, pool, created_at, queued_at, started_at)
     SELECT id, g_number, g_kind, g_name, g_function, g_args, g_options, 'running', 1, '[]',
-        now + g_seconds * interval '1 second', %(claimed_by)s::text, '', g_queue, g_priority, '', now, now, now FROM turn"""
+        now + g_seconds * interval '1 second', %(claimed_by)s::text, '', g_queue, g_priority, '', now, now, now
+    FROM turn"""

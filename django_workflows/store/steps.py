@@ -258,6 +258,16 @@ def release(step: ClaimedStep, seconds: float) -> None:
     )
 
 
+def take_back(attempt: AttemptId, worker: str) -> str | None:
+    """Queue again, as if it had not been claimed, what a worker that is gone held and had not begun; its queue."""
+    row = fetch_one(
+        f"UPDATE {STEP} SET state = 'queued', attempt = attempt - 1, due_at = {now_sql()}, claimed_by = '', "
+        f"started_at = NULL WHERE {_ITS_ATTEMPT} AND claimed_by = %s RETURNING queue",
+        [*_attempt_params(attempt), worker],
+    )
+    return None if row is None else str(row[0])
+
+
 def retry_now(workflow_id: UUID) -> set[str]:
     """Make the steps that wait to be tried again due now; their queues. The caller has locked the workflow."""
     moment = Moment()
