@@ -18,7 +18,8 @@ from ..store.passing import passes
 from ..store.prepared import in_one_statement
 from ..store.step_statement import Ended
 from . import announce
-from .advance import advance, after_writing, write_somehow
+from .advance import advance, write_somehow
+from .after_turn import after_writing
 from .alone import stands_alone
 from .ends import TurnVoid
 from .finish import finish, take_turn_here, write_led

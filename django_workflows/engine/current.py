@@ -17,7 +17,7 @@ from asgiref.sync import AsyncToSync
 from ..core.journal import AttemptId
 from ..core.payloads import sanitize_text
 from ..exceptions import WorkflowError
-from ..store import steps as step_store
+from ..store import attempts
 from ..store.database import retrying
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class CurrentStep:
         if self._wanted and time.monotonic() - self._asked_at >= _PAUSE:
             self._asked_at = time.monotonic()
             self._wanted = self.in_transaction or _with_the_steps_connection(
-                lambda: step_store.is_running(self.attempt_id)
+                lambda: attempts.is_running(self.attempt_id)
             )
         return not self._wanted
 
@@ -70,7 +70,7 @@ class CurrentStep:
             return
         self._reported_at = time.monotonic()
         progress = json.dumps([done, total, sanitize_text(message, 500)])
-        _with_the_steps_connection(lambda: step_store.set_progress(self.attempt_id, progress))
+        _with_the_steps_connection(lambda: attempts.set_progress(self.attempt_id, progress))
 
 
 def _with_the_steps_connection(change: Callable[[], T]) -> T:

@@ -16,8 +16,7 @@ from django.db import connections
 
 from ..conf import settings
 from ..core.journal import ClaimedStep
-from ..store import steps as step_store
-from ..store import workers
+from ..store import attempts, workers
 from ..store.database import retrying
 from .dispatch import wake
 from .machine import is_gone, machine, worker_id
@@ -76,7 +75,7 @@ class Worker:
         workers.beat(self.id, self.host, self.pid, self.role, self.queue, doing, worked=worked, done=self.done)
         self.known = True
         if step is not None and time.monotonic() - self.doing_since > settings.LEASE / 4:
-            step_store.renew(step.attempt_id)
+            attempts.renew(step.attempt_id)
 
     def abandon(self) -> None:
         """Go on under another id: a drain ended early, and the heartbeat is to give back what it had claimed."""
@@ -96,7 +95,7 @@ def give_back(worker: str) -> None:
     Each claim counts as lost, as with a lease, but for those that are known not to have been begun.
     """
     for attempt in unbegun(worker):
-        taken = retrying(partial(step_store.take_back, attempt, worker))
+        taken = retrying(partial(attempts.take_back, attempt, worker))
         if taken is not None:
             wake(taken)
     for queue in retrying(lambda: workers.give_back(worker)):

@@ -134,21 +134,6 @@ def read_duration(value: Any) -> timedelta | None:
     return timedelta(microseconds=value) if isinstance(value, int) else value
 
 
-def due_order() -> str:
-    """The order of claims. Where a test's clock stands still much is due at one instant, so ids decide as well."""
-    return "due_at" if frozen_at is None else "due_at, id"
-
-
-def skip_locked() -> str:
-    """What a claim adds to its subselect. SQLite has one writer at a time, so nothing is needed there."""
-    return " FOR UPDATE SKIP LOCKED" if is_postgresql() else ""
-
-
-def one_of(select: str) -> str:
-    """The condition that a column is one of what a subselect with a limit finds, run once."""
-    return f"= ANY (ARRAY ({select}))" if is_postgresql() else f"IN ({select})"
-
-
 def fetch_one(sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...] | None:
     with connection().cursor() as cursor:
         cursor.execute(sql, params)

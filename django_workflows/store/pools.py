@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ..core.pools import PoolLimits
+from .claiming import skip_locked
 from .database import (
     Moment,
     execute,
@@ -23,7 +24,6 @@ from .database import (
     put_instant,
     read_duration,
     read_instant,
-    skip_locked,
 )
 from .rows import POOL, POOL_START, STEP
 

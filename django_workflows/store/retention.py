@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from .database import atomic, execute, fetch_all, now_sql, put_instant, put_uuid, read_instant, read_uuid, skip_locked
+from .claiming import skip_locked
+from .database import atomic, execute, fetch_all, now_sql, put_instant, put_uuid, read_instant, read_uuid
 from .rows import EVENT, STEP, WORKFLOW
 
 _FINISHED = "state <> 'in_progress'"

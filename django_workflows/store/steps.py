@@ -11,25 +11,23 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from ..conf import settings
-from ..core.journal import FUNCTION_KINDS, AttemptId, ClaimedStep
+from ..core.journal import FUNCTION_KINDS, ClaimedStep
 from ..core.pools import UNKNOWN, PoolLimits
 from ..core.retry import RetryPolicy
 from ..exceptions import InvalidStep
 from ..models import Step
+from .claiming import due_order, one_of, skip_locked
 from .database import (
     Moment,
     alias,
     atomic,
-    due_order,
     execute,
     fetch_all,
     fetch_one,
     now_sql,
-    one_of,
     put_uuid,
     read_instant,
     read_uuid,
-    skip_locked,
 )
 from .pools import Wake, admit
 from .rows import STEP, WORKFLOW
@@ -143,46 +141,6 @@ def _read(kind: str, options: str, failures: str) -> tuple[dict[str, Any], list[
     return {}, [], "its row is damaged: kind, options or failures are none that this package writes"
 
 
-_ITS_ATTEMPT = (
-    f"workflow_id = %s AND (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id) = %s "
-    "AND number = %s AND attempt = %s AND state = 'running'"
-)
-
-
-def _attempt_params(attempt: AttemptId) -> list[object]:
-    return [put_uuid(attempt.workflow_id), *attempt[1:]]
-
-
-def renew(attempt: AttemptId) -> bool:
-    """Extend the lease of a running attempt; False if it is no longer this one's, and its outcome will be ignored."""
-    return (
-        execute(f"UPDATE {STEP} SET due_at = {now_sql(settings.LEASE)} WHERE {_ITS_ATTEMPT}", _attempt_params(attempt))
-        == 1
-    )
-
-
-def is_running(attempt: AttemptId) -> bool:
-    """Whether that attempt is still wanted: neither dropped, nor canceled, nor given to another worker."""
-    row = fetch_one(
-        f"SELECT 1 FROM {STEP} AS step JOIN {WORKFLOW} AS workflow ON workflow.id = step.workflow_id "
-        "WHERE step.workflow_id = %s AND workflow.generation = %s AND number = %s AND attempt = %s "
-        "AND step.state = 'running' AND workflow.state = 'in_progress' AND workflow.cancel_requested_at IS NULL",
-        _attempt_params(attempt),
-    )
-    return row is not None
-
-
-def set_progress(attempt: AttemptId, progress: str) -> bool:
-    """Show how far a running attempt is, and renew its lease."""
-    return (
-        execute(
-            f"UPDATE {STEP} SET progress = %s, due_at = {now_sql(settings.LEASE)} WHERE {_ITS_ATTEMPT}",
-            [progress, *_attempt_params(attempt)],
-        )
-        == 1
-    )
-
-
 def retry(step: ClaimedStep, failures: list[dict[str, Any]], delay: float) -> datetime | None:
     """Queue another attempt after ``delay`` seconds; when that is, or ``None`` if the attempt is no longer ours.
 
@@ -256,16 +214,6 @@ def release(step: ClaimedStep, seconds: float) -> None:
         "started_at = NULL WHERE workflow_id = %s AND number = %s AND attempt = %s AND state = 'running'",
         [put_uuid(step.workflow_id), step.number, step.attempt],
     )
-
-
-def take_back(attempt: AttemptId, worker: str) -> str | None:
-    """Queue again, as if it had not been claimed, what a worker that is gone held and had not begun; its queue."""
-    row = fetch_one(
-        f"UPDATE {STEP} SET state = 'queued', attempt = attempt - 1, due_at = {now_sql()}, claimed_by = '', "
-        f"started_at = NULL WHERE {_ITS_ATTEMPT} AND claimed_by = %s RETURNING queue",
-        [*_attempt_params(attempt), worker],
-    )
-    return None if row is None else str(row[0])
 
 
 def retry_now(workflow_id: UUID) -> set[str]:

@@ -12,21 +12,19 @@ from django.db.models import QuerySet
 from ..conf import settings
 from ..core.journal import WorkflowRecord
 from ..models import Workflow
+from .claiming import due_order, one_of, skip_locked
 from .database import (
     Moment,
     alias,
     clock,
-    due_order,
     execute,
     fetch_all,
     fetch_one,
     is_postgresql,
     now_sql,
-    one_of,
     put_uuid,
     read_instant,
     read_uuid,
-    skip_locked,
 )
 from .listening import telling
 from .rows import STEP, WORKFLOW, WORKFLOW_COLUMNS, workflow_record

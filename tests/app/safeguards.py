@@ -13,12 +13,12 @@ from typing import Any
 from django.db.backends.signals import connection_created
 
 from django_workflows.engine import run_step
-from django_workflows.store import steps, workers
+from django_workflows.store import attempts, workers
 
 
 def heartbeat() -> None:
     """Nobody says that a step still runs."""
-    steps.renew = lambda attempt: True
+    attempts.renew = lambda attempt: True
 
 
 def one_transaction() -> None:

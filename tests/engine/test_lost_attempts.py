@@ -6,7 +6,7 @@ import pytest
 
 from django_workflows import Completed, RetryPolicy, WorkflowContext
 from django_workflows.models import Workflow
-from django_workflows.store import steps as step_store
+from django_workflows.store import attempts
 from tests.app import steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
@@ -118,11 +118,11 @@ def test_a_renewed_lease_is_not_taken_over():
     claimed = claim()
     for _ in range(5):
         advance(25)
-        assert step_store.renew(claimed.attempt_id)
+        assert attempts.renew(claimed.attempt_id)
         assert claim() is None
     advance(31)
     assert claim().attempt == 2
-    assert not step_store.renew(claimed.attempt_id)
+    assert not attempts.renew(claimed.attempt_id)
 
 
 def test_a_turn_that_kills_every_worker_is_parked_and_says_so(settings, caplog):

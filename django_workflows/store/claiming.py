@@ -1,0 +1,21 @@
+"""What statements have in common that claim what is due."""
+
+from __future__ import annotations
+
+from . import database
+from .database import is_postgresql
+
+
+def due_order() -> str:
+    """The order of claims. Where a test's clock stands still much is due at one instant, so ids decide as well."""
+    return "due_at" if database.frozen_at is None else "due_at, id"
+
+
+def skip_locked() -> str:
+    """What a claim adds to its subselect. SQLite has one writer at a time, so nothing is needed there."""
+    return " FOR UPDATE SKIP LOCKED" if is_postgresql() else ""
+
+
+def one_of(select: str) -> str:
+    """The condition that a column is one of what a subselect with a limit finds, run once."""
+    return f"= ANY (ARRAY ({select}))" if is_postgresql() else f"IN ({select})"
