@@ -13,8 +13,8 @@ from ..models import Workflow
 from ..words.texts import printable
 from .site import Crumb, context, link
 
-#: So many journals are replayed for one page.
-LIMIT = 200
+#: So many journals are replayed for one page, and no other one is begun after so many seconds.
+LIMIT, SECONDS = 200, 1.0
 
 
 def patches(admin: ModelAdmin[Workflow], request: HttpRequest) -> HttpResponse:
@@ -25,7 +25,7 @@ def patches(admin: ModelAdmin[Workflow], request: HttpRequest) -> HttpResponse:
         Crumb(_("Dashboard"), link("dashboard")),
         Crumb(_("Patches of the code")),
     ]
-    report = patch_report(limit=LIMIT)
+    report = patch_report(limit=LIMIT, seconds=SECONDS)
     extra = {
         "report": report,
         "uses": [(use, printable(use.patch), printable(use.name)) for use in report.uses],

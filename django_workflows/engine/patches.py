@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -53,16 +55,19 @@ class _Decided:
     to_the_end: bool
 
 
-def patch_report(*, name: str | None = None, limit: int | None = None) -> PatchReport:
+def patch_report(*, name: str | None = None, limit: int | None = None, seconds: float | None = None) -> PatchReport:
     """Replay the journals in progress, newest first, with the code of this process; ``limit`` of them at the most.
+
+    After ``seconds`` no other one is begun.
 
     Only those of the definition ``name``, if given. Each is read as it is at one moment; no step is run, and nothing is
     written. A patch that no journal in progress has come to is not listed.
     """
     found: dict[str, list[_Decided]] = {}
     examined, whole = 0, True
+    until = math.inf if seconds is None else time.monotonic() + seconds
     for workflow_id in in_progress(name):
-        if limit is not None and examined >= limit:
+        if (limit is not None and examined >= limit) or time.monotonic() > until:
             whole = False
             break
         history = _read(workflow_id)

@@ -30,7 +30,17 @@ def test_the_page_says_which_old_branches_can_be_deleted(chief: Client, monkeypa
         monkeypatch.setattr(patches, "LIMIT", 1)
         part = text(chief, url("patches"))
         assert "0 1 0 0 not known" in part
-        assert "Only the newest 1 were looked at" in part
+        assert "1 journal of a workflow in progress was replayed" in part
+        assert "There are more: the newest were looked at" in part
+
+
+def test_a_page_begins_no_replay_when_its_time_is_over(chief: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    with deployed(patched):
+        begin(3)
+        monkeypatch.setattr(patches, "SECONDS", -1.0)
+        shown = text(chief, url("patches"))
+    assert "0 journals of workflows in progress were replayed" in shown
+    assert "There are more" in shown
 
 
 def test_it_needs_the_permission_to_see_workflows(login: Callable[..., Client]) -> None:
