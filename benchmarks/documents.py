@@ -33,6 +33,7 @@ _ENGINES = {
 _FIGURES = {
     "w1_actions_per_s": "W1: 200 workflows of 10 actions, steps/s",
     "w1_actions_of_floor": "of the floor",
+    "floor_per_s": "the floor beside it, commits/s",
     "w1_mutations_per_s": "W1 with mutations that insert a row each, steps/s",
     "w1_inline_per_s": "W1 with `inline=True` mutations, steps/s",
     "w2_p50_ms": "W2: start to end of one step, idle, p50 ms",
@@ -46,6 +47,7 @@ _FIGURES = {
     "w4_parallel_200_s": "W4: 200 actions side by side, s",
     "w4_parallel_2000_s": "2,000 actions side by side, s",
     "w4_children_200_s": "200 children, s",
+    "w4_floor_per_s": "the floor beside it, commits/s",
     "w5_starts_per_s": "W5: starts one by one, per s",
     "w5_batch_per_s": "starts in one call, per s",
     "w5_start_over_insert_ms": "`start()` over an INSERT by the ORM, p50 ms",
