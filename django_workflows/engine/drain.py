@@ -12,6 +12,7 @@ from ..core.registry import registry
 from ..store import steps as step_store
 from ..store import workflows
 from ..store.database import retrying
+from ..store.prepared import replan
 from . import announce
 from .advance import advance
 from .batch import Batch
@@ -23,6 +24,8 @@ from .worker import Worker, draining
 
 T = TypeVar("T")
 
+#: Seconds after which a drain that goes on has the plans of its statements made anew: tables may grow fast meanwhile.
+_PLANS = 1.0
 #: After it has found nothing beside the piece that it took, a worker does not look for so many pieces.
 _ALONE = 8
 
@@ -45,8 +48,11 @@ def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bo
 
 
 def _drain(worker: Worker, over: Callable[[], bool]) -> int:
-    done = 0
+    done, replan_at = 0, time.monotonic() + _PLANS
     while not over():
+        if time.monotonic() >= replan_at:
+            replan(0.0)
+            replan_at = time.monotonic() + _PLANS
         # Steps first, so that many of one workflow that end together make one turn; but never only steps.
         count = _run_one_step(worker, over) if done % 4 else 0
         count = count or _advance_one(worker, over) or (0 if done % 4 else _run_one_step(worker, over))

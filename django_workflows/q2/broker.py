@@ -14,8 +14,9 @@ from django_q.conf import Conf
 from ..engine.dispatch import queue_name
 from ..store import workflows
 from ..store.database import alias
+from ..store.prepared import replan
 from . import hands
-from .channel import Channel
+from .channel import Channel, Heard
 from .process import keep_connection
 from .stopping import stopping
 from .tasks import package
@@ -34,14 +35,17 @@ class JournalBroker(ORM):
     """django-q2's ORM broker, and the journal beside it.
 
     ``Q_CLUSTER = {"orm": "default", "broker_class": "django_workflows.q2.JournalBroker"}``. Ordinary django-q2 tasks
-    work as with the ORM broker, and begin sooner. On PostgreSQL it sleeps until it is notified or something falls due;
-    on SQLite it watches the database's change counter.
+    work as with the ORM broker, and begin sooner. On PostgreSQL it sleeps until it is notified, and then hands out a
+    drain without a look at what is due, or until something falls due; on SQLite it watches the database's change
+    counter.
     """
 
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
         self._channel: Channel | None = None
         self._hands = hands.Hands()
+        #: A signed drain, made before it is wanted.
+        self._package: str | None = None
         self._ordinary_at = 0.0
 
     @property
@@ -54,7 +58,7 @@ class JournalBroker(ORM):
 
     def enqueue(self, task: Any) -> Any:
         package_id = super().enqueue(task)
-        Channel.announce(self.queue)
+        Channel.announce(self.queue, due=False)
         return package_id
 
     def dequeue(self) -> list[tuple[Any, str]] | None:
@@ -87,11 +91,24 @@ class JournalBroker(ORM):
             return None
         seconds = workflows.next_due(self.queue)
         if seconds is not None and seconds <= 0:
-            self._hands.hand_out()
-            return [(None, package(self.queue))]
-        if self._channel.wait(_IDLE if seconds is None else min(seconds, _IDLE)):
+            return self._drain()
+        heard = self._listen(self._channel, _IDLE if seconds is None else min(seconds, _IDLE))
+        if Heard.NEWS in heard:
             self._ordinary_at = 0.0
+        if Heard.WORK in heard and self._hands.trust() and not stopping():
+            return self._drain()
         return None
+
+    def _listen(self, channel: Channel, seconds: float) -> Heard:
+        # What would keep a workflow waiting is done before.
+        replan()
+        self._package = self._package or package(self.queue)
+        return channel.wait(seconds)
+
+    def _drain(self) -> list[tuple[Any, str]]:
+        self._hands.hand_out()
+        payload, self._package = self._package or package(self.queue), None
+        return [(None, payload)]
 
     def _ordinary_tasks(self) -> list[tuple[Any, str]]:
         """Tasks of django-q2's own queue; looked for when something changed, and now and then."""

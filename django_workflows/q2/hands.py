@@ -14,11 +14,18 @@ _STALE, _STALEST = 1.0, 30.0
 #: Seconds between two looks at the shared count, at first and later.
 _TICK, _TOCK = 0.002, 0.02
 _begun = multiprocessing.Value("L", 0, lock=False)
+#: Whether the drain that ended last found nothing to do.
+_in_vain = multiprocessing.Value("b", 0, lock=False)
 
 
 def begun() -> None:
     """A worker has begun a drain."""
     _begun.value += 1
+
+
+def ended(pieces: int) -> None:
+    """A worker has ended a drain, in which it did so many pieces of work."""
+    _in_vain.value = not pieces
 
 
 class Hands:
@@ -42,6 +49,13 @@ class Hands:
                 return False
             time.sleep(_TICK if waited < 0.1 else _TOCK)
         return True
+
+    def trust(self) -> bool:
+        """Whether a drain may be handed out because work is announced, without a look at whether there is any.
+
+        Not after one that found nothing: others are as quick (other clusters, a worker in the middle of its drain).
+        """
+        return not _in_vain.value
 
     def active(self, seconds: float) -> bool:
         """Whether anything was handed out in the last ``seconds``."""

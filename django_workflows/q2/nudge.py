@@ -52,7 +52,7 @@ class Q2Dispatcher:
     def wake(self, queue: str, seconds: float, count: int) -> None:
         if watches_journal():
             if seconds <= SOON:
-                Channel.announce(queue)
+                Channel.announce(queue, due=seconds <= 0)
         else:
             wanted = min(count, int(Conf.WORKERS))
             transaction.on_commit(lambda: nudge(queue, seconds, wanted), using=alias(), robust=True)
@@ -67,7 +67,7 @@ def nudge(queue: str, seconds: float = 0.0, count: int = 1) -> None:
 
     try:
         if watches_journal():
-            Channel.announce(queue)
+            Channel.announce(queue, due=seconds <= 0)
             return
         broker = get_broker(queue or None)
         for _ in range(count):

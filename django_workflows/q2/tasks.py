@@ -14,6 +14,7 @@ from ..engine import cleanup
 from ..engine.drain import drain as drain_journal
 from ..engine.recover import recover
 from ..store import workflows
+from ..store.prepared import replan
 from . import hands
 from .nudge import SOON, delays_messages, nudge
 from .process import DRAIN, keep_connection, this_worker
@@ -48,10 +49,12 @@ def drain(queue: str = "") -> None:
         if not worker.known:
             worker.beat()
         until = time.monotonic() + settings.DRAIN_SECONDS
-        drain_journal(worker, seconds=settings.DRAIN_SECONDS, stop=stopping)
+        done = drain_journal(worker, seconds=settings.DRAIN_SECONDS, stop=stopping)
+        hands.ended(done)
         while _wait_for_due(queue, until - time.monotonic()):
             drain_journal(worker, seconds=until - time.monotonic(), stop=stopping)
         _wake_if_due(queue)
+        replan()
     except Exception:
         # django-q2 could do nothing better with the error.
         logger.exception("A drain of queue %r ended early", queue, extra={"queue": queue})

@@ -9,8 +9,10 @@ from __future__ import annotations
 from .database import connection, execute, is_postgresql
 from .prepared import is_shared
 
-#: Work for a queue, as the cluster hears it; and the id of a workflow that has changed.
-CHANNELS = ("django_workflows", "django_workflows_changes")
+#: A queue that has work which is due; the id of a workflow that has changed; and a queue in which something else is
+#: new: work that falls due in a moment, or a task of django-q2's.
+WORK, CHANGES, NEWS = "django_workflows", "django_workflows_changes", "django_workflows_news"
+CHANNELS = (WORK, CHANGES, NEWS)
 # "dwf" and "list" in ASCII.
 _LOCK = (0x647766, 0x6C697374)
 
@@ -55,4 +57,4 @@ def telling(column: str = "id") -> str:
     """What a statement that changes a workflow adds to what it returns, so that those who listen hear of the commit."""
     if not _Known.followed or not is_postgresql():
         return ""
-    return f", pg_notify('{CHANNELS[1]}', {column}::text)"
+    return f", pg_notify('{CHANGES}', {column}::text)"

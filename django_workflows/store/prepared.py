@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,6 +76,21 @@ def _execute(conn: BaseDatabaseWrapper, cursor: Any, sql: str, params: Params) -
             cursor.execute(sql, params)
 
 
+def replan(seconds: float = 10.0) -> None:
+    """Have this connection's plans made anew, unless that was done less than so many seconds ago.
+
+    What is planned while a table is almost empty reads the whole of it. PostgreSQL keeps such a plan of a prepared
+    statement until the table is analyzed, however large it becomes meanwhile.
+    """
+    cursor = _prepared_cursor(connection())
+    if cursor is None or cursor.connection.prepare_threshold is None:
+        return
+    if time.monotonic() - cursor.connection._django_workflows_planned_at >= seconds:
+        with connection().wrap_database_errors:
+            cursor.execute("DISCARD PLANS", prepare=False)
+        cursor.connection._django_workflows_planned_at = time.monotonic()
+
+
 def _prepared_cursor(conn: BaseDatabaseWrapper) -> Any:
     """Psycopg's own cursor, kept with its connection; ``None`` where Django's is to be used."""
     if conn.vendor != "postgresql" or conn.execute_wrappers or conn.needs_rollback or conn.queries_logged:
@@ -103,6 +119,7 @@ def _new_cursor(conn: BaseDatabaseWrapper, raw: Any) -> Any:
         raw._prepared._prepared_idx = random.getrandbits(62)
     cursor = Cursor(raw)
     raw._django_workflows_cursor = cursor  # type: ignore[attr-defined]
+    raw._django_workflows_planned_at = time.monotonic()  # type: ignore[attr-defined]
     return cursor
 
 

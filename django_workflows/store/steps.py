@@ -30,6 +30,7 @@ from .database import (
     read_uuid,
 )
 from .pools import Wake, admit
+from .prepared import run_one
 from .rows import STEP, WORKFLOW
 from .workflows import levels, live
 
@@ -60,7 +61,7 @@ def claim(
 
 def _claim_row(queue: str, priority: int, worker: str) -> tuple[Any, ...] | None:
     moment = Moment()
-    return fetch_one(
+    return run_one(
         f"UPDATE {STEP} SET state = 'running', attempt = attempt + 1, started_at = {moment.sql()}, "
         f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' "
         f"WHERE id = (SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from .database import (
     read_uuid,
 )
 from .listening import telling
+from .prepared import run_one
 from .rows import STEP, WORKFLOW, WORKFLOW_COLUMNS, workflow_record
 
 
@@ -78,17 +80,28 @@ class _Levels:
     """Priorities in use, highest first: a claim visits each of them.
 
     Looked up anew every second, so a level that another process begins to use is seen a moment later; 0 always is.
+    The first claim after a pause does not wait for that: it visits the known ones, and looks up if that is in vain.
     """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str], tuple[float, tuple[int, ...]]] = {}
+        self._overdue: set[tuple[str, str, str]] = set()
 
-    def of(self, table: str, queue: str) -> tuple[int, ...]:
+    def of(self, table: str, queue: str) -> Iterator[int]:
         key = (alias(), table, queue)
         read_at, found = self._known.get(key, (-math.inf, ()))
-        if time.monotonic() - read_at > 1.0:
-            found = _descending({0, *_read_levels(table, queue)})
-            self._known[key] = (time.monotonic(), found)
+        late = time.monotonic() - read_at > 1.0
+        if late and found and key not in self._overdue:
+            self._overdue.add(key)
+            yield from found
+            yield from (priority for priority in self._look_up(key) if priority not in found)
+        else:
+            yield from self._look_up(key) if late else found
+
+    def _look_up(self, key: tuple[str, str, str]) -> tuple[int, ...]:
+        found = _descending({0, *_read_levels(*key[1:])})
+        self._known[key] = (time.monotonic(), found)
+        self._overdue.discard(key)
         return found
 
     def note(self, table: str, queue: str, priority: int) -> None:
@@ -128,7 +141,7 @@ def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
     """Take a workflow that is due, for the length of a lease; ``None`` if none is. Counts the delivery."""
     for priority in levels.of(WORKFLOW, queue):
         moment = Moment()
-        row = fetch_one(
+        row = run_one(
             f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = deliveries + 1, "
             f"claimed_by = %s WHERE id = (SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s "
             f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) RETURNING {WORKFLOW_COLUMNS}",
@@ -169,7 +182,7 @@ def next_due(queue: str) -> float | None:
             params += [queue, priority]
     if not parts:
         return None
-    row = fetch_one(f"SELECT min(due_at), {now_sql()} FROM ({' UNION ALL '.join(parts)}) AS due", params)
+    row = run_one(f"SELECT min(due_at), {now_sql()} FROM ({' UNION ALL '.join(parts)}) AS due", params)
     if row is None or row[0] is None:
         return None
     due_at, now = read_instant(row[0]), read_instant(row[1])
