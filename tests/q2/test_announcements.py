@@ -1,0 +1,188 @@
+"""What a cluster does when it hears that there is work: a drain at once, if the last one was not in vain."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection, connections
+
+from django_workflows.q2 import JournalBroker, hands
+from django_workflows.q2 import broker as broker_module
+from django_workflows.q2.channel import Channel, Heard
+from django_workflows.q2.nudge import Q2Dispatcher, nudge
+from tests.app.cluster_workflows import one as one_step
+from tests.waiting import wait_for
+
+#: Until what is done elsewhere begins, so that the broker waits by then.
+MOMENT = 0.2
+
+
+@contextmanager
+def meanwhile(change: Callable[[], object]) -> Iterator[None]:
+    """Have ``change`` done by another connection, a moment after the body has begun."""
+
+    def work() -> None:
+        time.sleep(MOMENT)
+        try:
+            change()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """The statements that this thread runs."""
+    seen: list[str] = []
+
+    def watch(execute, sql, params, many, context):
+        seen.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        yield seen
+
+
+def start() -> None:
+    one_step.start("action", "act", ["/dev/null", "x"])
+
+
+@pytest.fixture
+def broker(transactional_db: None) -> Iterator[JournalBroker]:
+    """One that listens, and finds nothing."""
+    hands.ended(1)
+    broker = JournalBroker()
+    for _ in range(2):
+        assert not broker.dequeue()
+    yield broker
+    hands.ended(1)
+
+
+@pytest.mark.postgres
+def test_a_start_is_answered_with_a_drain_and_no_question(broker: JournalBroker) -> None:
+    with meanwhile(start), statements() as asked:
+        assert broker.dequeue()
+    assert len([sql for sql in asked if "min(due_at)" in sql]) == 1, "only before it listened"
+    assert "min(due_at)" in asked[-1]
+
+
+@pytest.mark.postgres
+def test_many_starts_that_are_heard_together_are_one_drain(broker: JournalBroker) -> None:
+    def starts() -> None:
+        for _ in range(20):
+            start()
+
+    with meanwhile(starts):
+        assert broker.dequeue()
+    hands.begun()
+    assert broker.dequeue(), "there is work for one more worker"
+
+
+@pytest.mark.postgres
+def test_after_a_drain_in_vain_the_broker_looks_first(broker: JournalBroker) -> None:
+    hands.ended(0)
+    with meanwhile(lambda: nudge("")):
+        assert not broker.dequeue()
+    assert not broker.dequeue(), "nothing is due"
+    with meanwhile(start):
+        assert not broker.dequeue()
+    assert broker.dequeue(), "and what is due is handed out all the same"
+    hands.begun()
+    hands.ended(1)
+    with meanwhile(lambda: nudge("")):
+        assert wait_for(broker.dequeue)
+
+
+@pytest.mark.postgres
+def test_what_is_due_in_a_moment_is_not_handed_out_before(broker: JournalBroker) -> None:
+    began = time.monotonic()
+    with meanwhile(lambda: one_step.with_options(run_after=0.5).start("action", "act", ["/dev/null", "x"])):
+        assert not broker.dequeue()
+    assert time.monotonic() - began < 0.5, "it has heard of it, though"
+    assert wait_for(broker.dequeue)
+    assert time.monotonic() - began >= 0.5 + MOMENT
+
+
+@pytest.mark.postgres
+def test_a_task_of_django_q2_wakes_the_broker_and_costs_no_drain(broker: JournalBroker) -> None:
+    began = time.monotonic()
+    with meanwhile(lambda: JournalBroker().enqueue("task")):
+        assert not broker.dequeue()
+    ((_, payload),) = broker.dequeue() or []
+    assert payload == "task"
+    assert time.monotonic() - began < MOMENT + 0.4, "sooner than by the look each half second"
+
+
+@pytest.mark.postgres
+def test_both_at_once_are_both_answered(broker: JournalBroker) -> None:
+    broker._ordinary_at = time.monotonic() + 60
+
+    def both() -> None:
+        from django.db import transaction
+
+        with transaction.atomic():
+            JournalBroker().enqueue("task")
+            Q2Dispatcher().wake("", 0.0, 1)
+
+    with meanwhile(both):
+        found = wait_for(broker.dequeue)
+    hands.begun()
+    found += wait_for(broker.dequeue)
+    assert "task" in [payload for _, payload in found]
+    assert len(found) == 2
+
+
+@pytest.mark.postgres
+def test_another_queue_s_work_is_not_heard(broker: JournalBroker) -> None:
+    channel = Channel("mine")
+    assert channel.wait(0.0) == Heard.NEWS, "what was said before it listened"
+    Channel.announce("yours")
+    assert channel.wait(0.05) == Heard.NOTHING
+    Channel.announce("mine", due=False)
+    Channel.announce("mine")
+    heard = Heard.NOTHING
+    while found := channel.wait(0.2):
+        heard |= found
+    assert heard == Heard.NEWS | Heard.WORK
+
+
+@pytest.mark.postgres
+def test_nothing_is_handed_out_once_the_cluster_is_stopping(
+    broker: JournalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(broker_module, "stopping", lambda: bool(told))
+
+    def stop_and_start() -> None:
+        told.append(True)
+        start()
+
+    with meanwhile(stop_and_start):
+        assert not broker.dequeue()
+    assert not broker.dequeue()
+
+
+def test_a_start_of_which_nobody_heard_is_found_by_looking(
+    broker: JournalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Channel, "announce", staticmethod(lambda queue, *, due=True: None))
+    began = time.monotonic()
+    with meanwhile(start):
+        assert wait_for(broker.dequeue)
+    assert time.monotonic() - began < 3
+
+
+def test_each_drain_has_an_id_of_its_own(broker: JournalBroker) -> None:
+    start()
+    first = wait_for(broker.dequeue)
+    hands.begun()
+    second = wait_for(broker.dequeue)
+    assert first[0][1] != second[0][1]
