@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ..conf import settings
+from ..core.commands import Outcome
 from ..core.entries import TurnRecord, WorkflowEnd
 from ..core.journal import WorkflowRecord, WorkflowState
 from ..core.outcomes import failure_of
@@ -30,6 +31,14 @@ UNKNOWN_SECONDS = 15.0
 
 class TurnVoid(Exception):
     """Somebody else went ahead; what this turn did must not be written."""
+
+
+class Undone(Exception):
+    """A mutation has failed, so that the transaction in which it was run must be rolled back."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("a mutation has failed")
+        self.outcome = outcome
 
 
 def mismatch(workflow: WorkflowRecord, error: WorkflowError) -> None:

@@ -23,7 +23,7 @@ from .advance import locked_turn, take_turn, write, write_in_transaction
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .dispatch import wake
-from .ends import TurnVoid
+from .ends import TurnVoid, Undone
 from .live import LiveHandler, live_handlers
 from .log_fields import of_step
 from .pools import free_place
@@ -43,20 +43,27 @@ def policy_of(step: ClaimedStep) -> RetryPolicy | None:
 
 
 def finish(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
-    """Write the outcome that ``produce`` gives, in one transaction with what ``produce`` of a mutation writes itself.
+    """Write the outcome that ``produce`` gives."""
+    outcome = produce()
+    good = outcome.error is None and not step.failures
+    if good and not step.pool and step.kind != StepKind.MUTATION and can_stand_alone():
+        return _finish_at_once(step, outcome, queue)
+    return finish_together(step, partial(_same, outcome), queue)
+
+
+def finish_together(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
+    """Write the outcome that ``produce`` gives, in one transaction with what ``produce`` writes itself.
 
     Tried first as the handler's next turn, if the handler is here and waits for this step alone; if somebody else was
-    faster, as an entry for another turn.
+    faster, as an entry for another turn. What ``produce`` raises is raised.
     """
-    if step.kind != StepKind.MUTATION:
-        outcome = produce()
-        if outcome.error is None and not step.failures and not step.pool and can_stand_alone():
-            return _finish_at_once(step, outcome, queue)
-        produce = partial(_same, outcome)
     live = live_handlers.take_waiting(step)
     if live is not None:
         try:
             return _committing(step, lambda: _finish_with_turn(step, produce, live, queue))
+        except Undone:
+            live_handlers.keep(step.workflow_id, live)
+            raise
         except (TurnVoid, WorkflowError):
             live.replay.close()  # should the handler be at fault, the turn that follows says so
     with suppress(TurnVoid):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -17,6 +17,7 @@ from ..core.journal import ClaimedStep, Failure, StepKind
 from ..core.outcomes import failure_of
 from ..core.signatures import Signature
 from ..exceptions import StepTimeout
+from ..store.broken import is_broken
 from ..store.database import atomic, connection, execute
 from ..store.passing import passes
 from . import tracing
@@ -37,27 +38,30 @@ class AttemptInterrupted(BaseException):
         self.cause = cause
 
 
-def attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
-    """Run one attempt of a step, outside of a transaction (an action), in a read-only one (a query), or in a savepoint
-    of the caller's (a mutation).
+def attempt(step: ClaimedStep, fn: Callable[..., Any], *, contained: bool = False) -> Outcome:
+    """Run one attempt of a step, outside of a transaction (an action), in a read-only one (a query), or in the caller's
+    (a mutation).
+
+    A mutation that failed has not undone what it wrote: the caller rolls its transaction back. ``contained`` has it
+    undone here, at the cost of a savepoint, so that the transaction can go on.
 
     Never raises for what ``fn`` does: its exception is the outcome. Raises ``AttemptInterrupted`` when the worker is
     being ended, and database errors of a mutation or query that pass when its whole transaction is run again.
     """
     with tracing.attempting(step) as span:
-        outcome = _guarded(step, fn)
+        outcome = _guarded(step, fn, contained)
         if outcome.error is not None:
             span.failed(outcome.error)
     return outcome
 
 
-def _guarded(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool) -> Outcome:
     in_transaction = step.kind != StepKind.ACTION
     current = CurrentStep(step.attempt_id, step.name, step.idempotency_key, step.workflow_name, in_transaction)
     token = _current.set(current)
     raw = connection().connection
     try:
-        return _attempt(step, fn)
+        return _attempt(step, fn, contained)
     except interrupts() as error:
         raise AttemptInterrupted(failure_of(error, attempts=step.attempt), error) from error
     except DeadlineReached as error:
@@ -82,13 +86,13 @@ def _is_of_the_database(step: ClaimedStep, error: BaseException, before: object)
     return step.kind == StepKind.MUTATION and passes(error)
 
 
-def _attempt(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+def _attempt(step: ClaimedStep, fn: Callable[..., Any], contained: bool) -> Outcome:
     signature = Signature.of(fn)
     args, kwargs = signature.decode_arguments(step.args)
     timeout = step.options.get("timeout")
     if timeout is None and step.kind == StepKind.ACTION:
         return _outcome(step, fn, signature, args, kwargs, None)
-    with deadline(timeout), _surroundings(step.kind):
+    with deadline(timeout), _surroundings(step.kind, contained):
         return _outcome(step, fn, signature, args, kwargs, timeout)
 
 
@@ -119,28 +123,32 @@ def call(fn: Callable[..., Any], args: Any, kwargs: Any, timeout: float | None =
     return async_to_sync(run)()
 
 
-@contextmanager
-def _surroundings(kind: str) -> Iterator[None]:
+def _surroundings(kind: str, contained: bool) -> AbstractContextManager[None]:
     if kind == StepKind.QUERY:
-        with read_only():
-            yield
-    elif kind == StepKind.MUTATION:
-        with users_savepoint():
-            yield
-    else:
-        yield
+        return read_only()
+    if kind == StepKind.MUTATION:
+        return users_savepoint() if contained else unbroken()
+    return nullcontext()
 
 
 @contextmanager
 def users_savepoint() -> Iterator[None]:
-    """A savepoint for what a user's function writes.
-
-    Raises ``TransactionManagementError`` where the function caught a database error that broke the transaction: Django
-    would undo all its writes without a word.
-    """
-    with atomic():
+    """A savepoint for what a user's function writes. Raises what ``unbroken`` raises."""
+    with atomic(), unbroken():
         yield
-        if connection().needs_rollback:
+
+
+class unbroken:  # noqa: N801 - reads as a statement
+    """Raises ``TransactionManagementError`` where a user's function caught a database error that broke the transaction.
+
+    Django would undo all its writes without a word.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if error is None and is_broken():
             raise TransactionManagementError(
                 "a database error was caught inside the transaction that it broke, so nothing of it can be kept. "
                 "Put what may fail into a transaction.atomic() block of its own, and catch the error outside of that."

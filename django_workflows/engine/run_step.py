@@ -26,6 +26,7 @@ from .insist import insist
 from .invoke import AttemptInterrupted, attempt
 from .live import new_replay
 from .log_fields import of_step
+from .mutate import mutate
 from .pace import pace
 from .pools import free_place
 
@@ -49,7 +50,7 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
         if fn is None:
             return None
         if step.kind == StepKind.MUTATION:
-            return finish(step, lambda: timed(step, fn)[0], queue)
+            return mutate(step, lambda: timed(step, fn)[0], queue)
         outcome, _ = timed(step, fn)
         return insist(lambda: finish(step, lambda: outcome, queue), step)
     except AttemptInterrupted as interrupted:

@@ -27,7 +27,7 @@ from ..store import events as event_store
 from .asked import claimed_step, is_too_deep, new_child, new_step, too_deep
 from .endings import workflow_end
 from .given_up import is_given_up, pass_on
-from .invoke import attempt
+from .inline import run_inline
 from .live import LiveHandler
 from .log_fields import of_workflow
 from .step_ends import end_of_wait, step_end
@@ -181,7 +181,7 @@ class Turn:
             return self._take_event(ask)
         if ask.kind == StepKind.WORKFLOW:
             return Outcome(ask.number, error=too_deep(ask, self.workflow))
-        return attempt(claimed_step(new, self.workflow, self.at), ask.function)
+        return run_inline(claimed_step(new, self.workflow, self.at), ask.function)
 
     def _take_event(self, ask: Ask) -> Outcome | None:
         event_id = UUID(ask.event_id) if ask.event_id else None

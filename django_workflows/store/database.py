@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -17,12 +16,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import settings
 from .passing import passes
+from .repeats import LockFirst, RunAgain, repeatable
 
 T = TypeVar("T")
 
 _TRIES = 6
-
-_repeatable: ContextVar[bool] = ContextVar("django_workflows_repeatable", default=False)
 
 #: What a test's clock is ahead of the database's. Moved by ``django_workflows.testing`` only.
 clock_offset = timedelta(0)
@@ -188,34 +186,23 @@ def atomic(*, write: bool = True) -> Iterator[None]:
         conn.transaction_mode = usual  # type: ignore[attr-defined]
 
 
-class LockFirst(Exception):
-    """Another lock is to be taken before all others: ``take`` does it. Raised only where ``may_repeat()``."""
-
-    def __init__(self, take: Callable[[], None]) -> None:
-        super().__init__("to be run again, with another lock first")
-        self.take = take
-
-
-def may_repeat() -> bool:
-    """Whether ``retrying`` runs the present transaction, so that it can be run again."""
-    return _repeatable.get()
-
-
 def retrying(change: Callable[[], T]) -> T:
     """Run ``change``, a whole transaction, again when it failed for a reason that passes.
 
     Deadlock, serialization failure, SQLite busy, lost connection: a few times, with jitter. Inside a caller's
     transaction it runs once, since only the caller can repeat that one.
     """
-    token = _repeatable.set(not connection().in_atomic_block)
+    token = repeatable.set(not connection().in_atomic_block)
     try:
-        return _retrying(change)
+        while True:
+            with suppress(RunAgain):
+                return _retrying(change)
     except LockFirst as order:
         # Once is enough: it cannot be raised by who has that lock.
-        _repeatable.set(False)
+        repeatable.set(False)
         return _retrying(partial(_behind, order.take, change))
     finally:
-        _repeatable.reset(token)
+        repeatable.reset(token)
 
 
 def _behind(take: Callable[[], None], change: Callable[[], T]) -> T:

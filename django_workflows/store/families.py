@@ -11,7 +11,8 @@ from functools import partial
 from uuid import UUID
 
 from ..core.journal import WorkflowRecord
-from .database import LockFirst, fetch_one, is_postgresql, may_repeat, put_uuid
+from .database import fetch_one, is_postgresql, put_uuid
+from .repeats import LockFirst, may_repeat
 from .rows import WORKFLOW
 from .workflows import lock
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -192,6 +193,35 @@ def swallow_integrity_error(key: str) -> str:
     except IntegrityError:
         return "swallowed"
     return "no error"
+
+
+def swallow_raw_error(key: str) -> str:
+    """Django does not know of it, since the statement is no model's."""
+    Effect.objects.create(key=key)
+    with suppress(IntegrityError), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO tests_app_effect (key, value) VALUES (%s, '')", [key])
+    return "swallowed"
+
+
+def insert_durably(key: str) -> None:
+    Effect.objects.create(key=f"{key}-1")
+    with transaction.atomic(durable=True):
+        Effect.objects.create(key=f"{key}-2")
+
+
+def insert_and_ask_for_a_rollback(key: str) -> str:
+    Effect.objects.create(key=key)
+    transaction.set_rollback(True)
+    return "as if it were done"
+
+
+def insert_and_fail_then(key: str) -> None:
+    """A write with a hook, whatever the test wants to happen, and a failure."""
+    calls.append(("insert_and_fail_then", key, current_step().attempt))
+    Effect.objects.create(key=key)
+    transaction.on_commit(lambda: calls.append(("hook", key)))
+    between_reads()
+    raise CardDeclined("no money")
 
 
 def handle_integrity_error(key: str) -> str:

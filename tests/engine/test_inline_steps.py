@@ -1,9 +1,11 @@
 """Inline steps: they run in the turn, in its transaction."""
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_workflows import Completed, InvalidStep, StepFailed, WorkflowContext
+from django_workflows.engine.inline import cautious
 from tests.app import steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
@@ -67,6 +69,100 @@ def test_one_that_fails_takes_only_its_own_writes_back(replaying):
     workflow_id = inline_failure.start("k")
     assert finish(workflow_id, replaying=replaying) == Completed(["k-1", "no money", "k-3"])
     assert list(Effect.objects.order_by("key").values_list("key", flat=True)) == ["k-1", "k-3"]
+
+
+@pytest.mark.parametrize("replaying", [False, True])
+def test_one_that_fails_has_its_turn_taken_again_and_only_the_first_time(replaying):
+    """Each first call of one that fails there costs a turn; what was done in it is undone, hooks included."""
+    cautious.clear()
+    for number in (1, 2):
+        assert finish(inline_hooks.start(f"{number}"), replaying=replaying) == Completed(f"{number} no money")
+    assert list(Effect.objects.order_by("key").values_list("key", flat=True)) == ["1", "2"]
+    assert [call[:2] for call in steps.calls] == [
+        ("insert_effect_then", "1"),
+        ("insert_and_fail_then", "1!"),
+        ("insert_effect_then", "1"),
+        ("insert_and_fail_then", "1!"),
+        ("insert_effect_then", "2"),
+        ("insert_and_fail_then", "2!"),
+    ], "no hook of what was undone"
+
+
+@workflow.define(name="tests inline hooks")
+async def inline_hooks(step: WorkflowContext, key: str) -> str:
+    inline = step.with_options(inline=True)
+    done = await inline.run_mutation(steps.insert_effect_then, key)
+    try:
+        await inline.run_mutation(steps.insert_and_fail_then, f"{key}!")
+    except StepFailed as error:
+        return f"{done} {error.message}"
+    return done
+
+
+@workflow.define(name="tests inline after others")
+async def inline_after_others(step: WorkflowContext, kind: str, key: str) -> list[str]:
+    """A step of its own, whose end is written in the turn of those that are inline."""
+    if kind == "mutation":
+        first = await step.run_mutation(steps.insert_effect_then, f"{key}-1")
+    else:
+        first = await step.run_action(steps.act_then, f"{key}-1")
+    inline = step.with_options(inline=True)
+    second = await inline.run_mutation(steps.insert_effect_then, f"{key}-2")
+    try:
+        await inline.run_mutation(steps.insert_and_fail_then, f"{key}-3")
+    except StepFailed as error:
+        return [first, second, error.message]
+    return []
+
+
+@pytest.mark.parametrize("replaying", [False, True])
+@pytest.mark.parametrize("kind", ["action", "mutation"])
+def test_one_that_fails_after_a_step_of_another_kind(kind, replaying):
+    cautious.clear()
+    workflow_id = inline_after_others.start(kind, "k")
+    assert finish(workflow_id, replaying=replaying) == Completed(["k-1", "k-2", "no money"])
+    expected = ["k-1", "k-2"] if kind == "mutation" else ["k-2"]
+    assert list(Effect.objects.order_by("key").values_list("key", flat=True)) == expected
+    assert [call for call in steps.calls if call[0] == "act_then"] == [("act_then", "k-1", 1)] * (kind == "action")
+    assert ("hook", "k-3") not in steps.calls
+    assert {step.attempt for step in workflow.steps(workflow_id)} == {1}
+
+
+def test_in_a_callers_transaction_one_that_fails_is_called_once():
+    """Nobody can take the turn again there."""
+    cautious.clear()
+    with transaction.atomic():
+        workflow_id = inline_hooks.start("k")
+        run()
+    assert workflow.status(workflow_id) == Completed("k no money")
+    assert [call[:2] for call in steps.calls] == [("insert_effect_then", "k"), ("insert_and_fail_then", "k!")]
+
+
+def test_they_need_no_savepoint():
+    flows.inline_mutations.start("k", 3)
+    with CaptureQueriesContext(connection) as seen:
+        run()
+    queries = [query["sql"] for query in seen]
+    # The query at its end is kept from writing by one.
+    assert sum(sql.startswith("SAVEPOINT") for sql in queries) <= 1
+
+
+@pytest.mark.postgres
+def test_one_that_swallows_an_error_of_which_django_does_not_know_takes_only_its_own_writes_back():
+    cautious.clear()
+    result = finish(inline_raw.start("k")).result
+    assert "transaction.atomic()" in result
+    assert list(Effect.objects.values_list("key", flat=True)) == ["k-1"]
+
+
+@workflow.define(name="tests inline raw")
+async def inline_raw(step: WorkflowContext, key: str) -> str:
+    inline = step.with_options(inline=True)
+    await inline.run_mutation(steps.insert_effect_then, f"{key}-1")
+    try:
+        return await inline.run_mutation(steps.swallow_raw_error, f"{key}-2")
+    except StepFailed as error:
+        return error.message
 
 
 def test_one_that_swallows_a_database_error_takes_only_its_own_writes_back():

@@ -1,9 +1,11 @@
 """Mutations: the user's writes and the journal's entry are one transaction."""
 
 import json
+import re
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_workflows import Completed, Failed, InProgress
 from django_workflows.engine import drain
@@ -16,6 +18,7 @@ from tests.engine.driver import advance, become_another_process, claim, finish, 
 from tests.engine.dying import mortal
 
 workflow = flows.workflow
+WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|WITH)\b(?!.*tests_app)", re.DOTALL)
 
 
 def start(function, **arguments):
@@ -73,6 +76,14 @@ def test_a_database_error_that_it_swallowed_is_its_failure_and_leaves_nothing():
     assert keys() == []
 
 
+@pytest.mark.postgres
+def test_a_database_error_that_django_does_not_know_of_is_its_failure_too_and_leaves_nothing():
+    """Its transaction takes no more statements, and nobody has said so yet."""
+    status = finish(start("swallow_raw_error", key="k"))
+    assert status.error_type == "django.db.transaction.TransactionManagementError"
+    assert keys() == []
+
+
 def test_a_database_error_that_it_handled_in_a_savepoint_is_no_failure():
     assert finish(start("handle_integrity_error", key="k")) == Completed("handled")
     assert keys() == ["k"]
@@ -102,6 +113,88 @@ def test_an_on_commit_hook_of_a_failed_mutation_does_not_run():
     workflow_id = start("insert_with_hook_and_fail", key="k")
     finish(workflow_id)
     assert steps.calls == []
+
+
+@pytest.mark.parametrize("replaying", [False, True])
+def test_a_mutation_that_fails_is_called_once_and_recorded_once(replaying):
+    workflow_id = start("insert_and_fail_then", key="k")
+    assert finish(workflow_id, replaying=replaying) == Failed("no money")
+    assert steps.calls == [("insert_and_fail_then", "k", 1)], "neither again, nor its hook"
+    assert keys() == []
+    step = workflow.steps(workflow_id).get()
+    assert (step.state, step.attempt, step.failures) == ("failed", 1, "[]")
+
+
+def test_the_worker_dies_after_a_mutation_failed_and_it_is_run_again():
+    """Between the end of what it wrote and the record of its failure."""
+    workflow_id = start("insert_and_fail_then", key="k")
+    with mortal(when=lambda what: bool(steps.calls) and WRITES.match(what)) as life:
+        run()
+    assert life.dead
+    assert (keys(), workflow.steps(workflow_id).get().state) == ([], "running")
+    assert finish(workflow_id) == Failed("no money")
+    assert steps.calls == [("insert_and_fail_then", "k", 1), ("insert_and_fail_then", "k", 2)]
+    assert keys() == []
+
+
+def test_the_record_of_a_failure_that_cannot_be_written_at_first_does_not_call_the_function_again(monkeypatch):
+    workflow_id = start("insert_and_fail_then", key="k")
+    refusals = iter([OperationalError("database is locked")])
+
+    def refuse(execute, sql, params, many, context):
+        if steps.calls and WRITES.match(sql):
+            for refusal in refusals:
+                raise refusal
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(refuse):
+        assert finish(workflow_id) == Failed("no money")
+    assert next(refusals, None) is None
+    assert steps.calls == [("insert_and_fail_then", "k", 1)]
+
+
+def test_a_lease_that_is_taken_over_while_a_failing_mutation_runs_makes_its_failure_void():
+    workflow_id = flows.call.with_options(start_async=False).start(
+        "mutation", "insert_effect_and_fail", {"key": "k"}, {}
+    )
+    frozen = claim()
+    advance(31)
+    second = claim()
+    run_step(frozen, None)
+    assert workflow.steps(workflow_id).get().state == "running"
+    run_step(second, None)
+    assert finish(workflow_id) == Failed("no money")
+
+
+def test_in_a_callers_transaction_a_mutation_that_fails_undoes_nothing_but_its_own_writes():
+    """As in a test of the user's."""
+    with transaction.atomic():
+        Effect.objects.create(key="the caller's")
+        workflow_id = start("insert_and_fail_then", key="k")
+        run()
+        assert keys() == ["the caller's"]
+    assert workflow.status(workflow_id) == Failed("no money")
+    assert steps.calls == [("insert_and_fail_then", "k", 1)]
+    assert keys() == ["the caller's"]
+
+
+def test_a_durable_block_in_a_mutation_is_refused():
+    status = finish(start("insert_durably", key="k"))
+    assert "durable atomic block cannot be nested" in status.error
+    assert keys() == []
+
+
+def test_a_mutation_that_asks_for_a_rollback_has_not_done_its_work():
+    status = finish(start("insert_and_ask_for_a_rollback", key="k"))
+    assert status.error_type == "django.db.transaction.TransactionManagementError"
+    assert keys() == []
+
+
+def test_it_needs_no_savepoint():
+    start("insert_effect", key="k")
+    with CaptureQueriesContext(connection) as seen:
+        run()
+    assert not [query["sql"] for query in seen if "SAVEPOINT" in query["sql"]]
 
 
 @pytest.mark.parametrize("replaying", [False, True])

@@ -1,0 +1,29 @@
+"""Runs an inline step in its turn's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..core.commands import Outcome
+from ..core.journal import ClaimedStep, StepKind
+from ..store.repeats import RunAgain, may_repeat
+from .invoke import attempt
+
+#: Paths of functions that have failed in this process as inline mutations.
+cautious: set[str] = set()
+
+
+def run_inline(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+    """The outcome of an inline step, with what it has written undone if it failed, and nothing else.
+
+    A mutation has no savepoint, which would cost more than the rest of it, until its function fails for the first time
+    in this process: that raises ``RunAgain``, and its turn is taken again from the start with a savepoint for it.
+    """
+    if step.kind != StepKind.MUTATION or step.function in cautious or not may_repeat():
+        return attempt(step, fn, contained=True)
+    outcome = attempt(step, fn)
+    if outcome.error is not None:
+        cautious.add(step.function)
+        raise RunAgain
+    return outcome

@@ -1,0 +1,20 @@
+"""Whether what was written in the present transaction can still be kept."""
+
+from __future__ import annotations
+
+from .database import connection
+
+#: libpq's word for a transaction in which a statement has failed.
+_IN_ERROR = 3
+
+
+def is_broken() -> bool:
+    """Whether an error has left nothing to be done but a rollback, to the last savepoint or of the whole transaction.
+
+    Django knows of its models' errors. PostgreSQL refuses everything after any error, and its driver knows that
+    without asking it.
+    """
+    conn = connection()
+    if conn.needs_rollback or conn.vendor != "postgresql" or conn.connection is None:
+        return conn.needs_rollback
+    return bool(conn.connection.info.transaction_status == _IN_ERROR)
