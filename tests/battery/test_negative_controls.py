@@ -167,17 +167,17 @@ def guarded(function: Callable[[], Any]) -> Callable[[], Any]:
 
 @contextmanager
 def effect_before_journal() -> Iterator[None]:
-    finish = run_step_module.finish
+    mutate = run_step_module.mutate
 
-    def first_the_effect(step: Any, produce: Any, queue: Any) -> Any:
-        outcome = produce()
-        return finish(step, lambda: outcome, queue)
+    def first_the_effect(step: Any, run: Any, queue: Any) -> Any:
+        outcome = run()
+        return mutate(step, lambda: outcome, queue)
 
-    run_step_module.finish = first_the_effect
+    run_step_module.mutate = first_the_effect
     try:
         yield
     finally:
-        run_step_module.finish = finish
+        run_step_module.mutate = mutate
 
 
 @contextmanager
