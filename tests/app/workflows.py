@@ -257,6 +257,18 @@ async def tries_a_mutation(step: WorkflowContext, key: str) -> list[str]:
 
 
 @workflow.define
+async def tries_an_inline_mutation(step: WorkflowContext, key: str) -> list[str]:
+    inline = step.with_options(inline=True)
+    done = [await step.run_mutation(steps.insert_effect_then, f"{key}-1")]
+    done.append(await inline.run_mutation(steps.insert_effect_then, f"{key}-2"))
+    try:
+        await inline.run_mutation(steps.insert_effect_and_fail, f"{key}-3")
+    except StepFailed as error:
+        done += [error.message, await inline.run_mutation(steps.insert_effect_then, f"{key}-4")]
+    return [*done, await step.run_mutation(steps.insert_effect_then, f"{key}-5")]
+
+
+@workflow.define
 async def parallel_mutations(step: WorkflowContext, key: str, count: int) -> int:
     await asyncio.gather(*(step.run_mutation(steps.insert_effect, f"{key}-{index}") for index in range(count)))
     return await step.run_query(steps.count_effects)

@@ -20,7 +20,7 @@ from django_workflows.models import Event
 from django_workflows.q2.recurring import start_scheduled
 from django_workflows.store import workers
 from tests.app.models import Effect
-from tests.app.workflows import tries_a_mutation
+from tests.app.workflows import tries_a_mutation, tries_an_inline_mutation
 from tests.engine.driver import advance, claim, run
 from tests.races.flows import note_end, told, told_limited, workflow
 
@@ -185,6 +185,7 @@ WORKERS = [
     ),
     Verb("work: places", lambda: begin(["side by side", "mutation"], limited=True), work),
     Verb("work: a mutation that fails", lambda: tries_a_mutation.with_options(**WATCHED).start("k"), work),
+    Verb("work: an inline one that fails", lambda: tries_an_inline_mutation.with_options(**WATCHED).start("k"), work),
     Verb("work: careful end", lambda: workflow.cancel(begun(["event"], careful=True)), work),
     Verb("work: a timer", lambda: (begun(["sleep", "mutation"]), advance(11)), work),
     Verb("work: a timeout", lambda: (begun(["event or not", "mutation"]), advance(51)), work),

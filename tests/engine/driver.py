@@ -14,6 +14,7 @@ from django_workflows.core.journal import ClaimedStep
 from django_workflows.core.registry import registry
 from django_workflows.engine import observe
 from django_workflows.engine.drain import drain
+from django_workflows.engine.inline import cautious
 from django_workflows.engine.live import live_handlers
 from django_workflows.engine.worker import Worker
 from django_workflows.store import database, workflows
@@ -69,6 +70,7 @@ def reset_clock() -> None:
 def become_another_process() -> None:
     """Forget all that a worker has in memory, its database connection included."""
     live_handlers.clear()
+    cautious.clear()
     registry.functions.clear()
     database.clock.forget()
     connection.close()

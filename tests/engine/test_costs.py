@@ -116,6 +116,16 @@ def test_mutations_cost_one_commit_each_too(monkeypatch):
     assert costs.replays == 1
 
 
+def test_a_mutation_that_fails_costs_no_replay(monkeypatch):
+    """Its handler goes on with the failure, from where it stood before the mutation was undone."""
+    workflow_id = flows.tries_a_mutation.start("k")
+    with counted(monkeypatch) as costs:
+        run()
+    assert workflow.status(workflow_id) == Completed(["no money", "k-2"])
+    assert costs.written <= 2 + 2 + EMPTY_CLAIMS
+    assert costs.replays == 1
+
+
 def test_inline_steps_cost_nothing_of_their_own(monkeypatch):
     flows.inline_mutations.start("k", 10)
     with counted(monkeypatch) as costs:
