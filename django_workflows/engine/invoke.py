@@ -25,6 +25,9 @@ from .current import CurrentStep, _current
 from .deadlines import DeadlineReached, deadline
 from .dispatch import interrupts
 
+#: Seconds that a coroutine gets to end when asyncio has canceled it at its timeout, before it is interrupted like any
+#: other function. What is interrupted goes on in its thread, and may cancel whatever is awaited next.
+_GRACE = 1.0
 #: Calls a step's function, or something in its place. Set by ``django_workflows.testing`` only.
 stand_in: Callable[[ClaimedStep, Callable[..., Any], Any, Any, float | None], Any] | None = None
 
@@ -92,7 +95,8 @@ def _attempt(step: ClaimedStep, fn: Callable[..., Any], contained: bool) -> Outc
     timeout = step.options.get("timeout")
     if timeout is None and step.kind == StepKind.ACTION:
         return _outcome(step, fn, signature, args, kwargs, None)
-    with deadline(timeout), _surroundings(step.kind, contained):
+    late = _GRACE if timeout is not None and inspect.iscoroutinefunction(fn) else 0.0
+    with deadline(timeout and timeout + late), _surroundings(step.kind, contained):
         return _outcome(step, fn, signature, args, kwargs, timeout)
 
 
