@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -26,6 +27,17 @@ def test_an_id_has_one_meaning() -> None:
     uses = {(each[1:], path) for path, text in sources.items() for each in re.findall(r"\.([EW]\d{3})\"", text)}
     numbers = [number for number, _ in uses]
     assert sorted(set(numbers)) == sorted(numbers)
+
+
+def test_each_check_names_a_way_out() -> None:
+    made = [
+        (f"{path.name}:{node.lineno}", {keyword.arg for keyword in node.keywords})
+        for path in Path(checks.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Error", "Warning")
+    ]
+    assert len(made) > 25
+    assert [place for place, words in made if not {"hint", "id"} <= words] == []
 
 
 def test_every_setting_is_in_the_reference_with_its_default_and_meaning() -> None:

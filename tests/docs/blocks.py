@@ -12,7 +12,7 @@ from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, FencedCod
 from sybil.parsers.myst.lexers import DirectiveLexer
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "UPGRADING.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)])
 #: Directives that hold prose, or what Sphinx makes by itself.
 PROSE = {"toctree", "note", "warning", "tip", "important", "admonition", "glossary", "figure", "image"}
 PROSE |= {"state-diagram", "eval-rst", "include"}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import configparser
 import json
+import re
+import shlex
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -28,6 +31,11 @@ OWN_TESTS = {
     "docs/quickstart.md": "tests/packaging/test_quickstart.py",
     "docs/tutorial/": "tests/example/test_tutorial.py",
     "docs/how-to/testing.md": "tests/testing/test_documentation.py",
+}
+#: Pages whose scripts run in a browser.
+IN_A_BROWSER = {
+    "docs/how-to/follow.md": "tests/browser/test_documented_scripts.py",
+    "docs/tutorial/03-approval.md": "tests/browser/test_live_pages.py",
 }
 
 
@@ -83,9 +91,23 @@ def pycon(block: Block, page: Page) -> None:
         page.run_doctest(block)
 
 
-def not_empty(block: Block, page: Page) -> None:
-    """For languages that nothing here can execute."""
-    assert block.code.strip(), block.place
+def javascript(block: Block, page: Page) -> None:
+    """A browser executes it: its page has a test there."""
+    assert block.page in IN_A_BROWSER, f"{block.place}: no browser executes this"
+
+
+def dockerfile(block: Block, page: Page) -> None:
+    for words in map(json.loads, re.findall(r"^CMD (.*)$", block.code, re.MULTILINE)):
+        console_blocks.check(replace(block, code=f"$ {shlex.join(words)}"), example())
+
+
+def ini(block: Block, page: Page) -> None:
+    """Of a unit of systemd, the command too."""
+    units = configparser.RawConfigParser(strict=False)
+    units.read_string(block.code)
+    for section in units:
+        if command := units.get(section, "ExecStart", fallback=""):
+            console_blocks.check(replace(block, code=f"$ python {command.partition(' ')[2]}"), example())
 
 
 EVALUATORS: dict[str, Callable[[Block, Page], object]] = {
@@ -95,9 +117,10 @@ EVALUATORS: dict[str, Callable[[Block, Page], object]] = {
     "json": lambda block, page: json.loads(block.code),
     "yaml": lambda block, page: list(yaml.safe_load_all(block.code)),
     "toml": lambda block, page: tomllib.loads(block.code),
-    "ini": lambda block, page: configparser.RawConfigParser(strict=False).read_string(block.code),
+    "ini": ini,
+    "dockerfile": dockerfile,
+    "javascript": javascript,
     "html+django": lambda block, page: engines["django"].from_string(block.code),
-    **dict.fromkeys(["javascript", "sql", "dockerfile", "nginx", "http", "text"], not_empty),
 }
 
 
@@ -109,7 +132,7 @@ def example() -> UUID:
 
 
 def test_pages_with_tests_of_their_own_have_them() -> None:
-    for page, test in OWN_TESTS.items():
+    for page, test in (OWN_TESTS | IN_A_BROWSER).items():
         assert (ROOT / page).exists()
         assert (ROOT / test).exists()
 
@@ -130,6 +153,9 @@ def test_pages_with_tests_of_their_own_have_them() -> None:
         ("console", "$ pip install 'django-durable-workflows[no_such_extra]'"),
         ("console", "$ if then"),
         ("console", "nothing that is typed"),
+        ("javascript", "follow();"),
+        ("dockerfile", 'CMD ["python", "manage.py", "workflows", "clutser"]'),
+        ("ini", "[Service]\nExecStart=/srv/python manage.py workflows clutser"),
         ("yaml", "a: [1"),
         ("json", "{"),
         ("brainfuck", "+"),

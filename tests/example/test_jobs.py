@@ -1,6 +1,7 @@
 """The long jobs: progress, cancellation with clean-up, and work in pieces."""
 
 from collections.abc import Callable
+from doctest import DocTestParser, DocTestRunner
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from example_project.jobs.models import ClimateYear, Day, Import, ImportedCity
 from example_project.jobs.views import start_import, start_year
 from example_project.jobs.workflows import climate_year, import_cities, workflow
 from example_project.weather.cities import CITIES_FILE, all_cities
+from tests.example.chapters import session_of
 
 pytestmark = pytest.mark.django_db
 
@@ -136,6 +138,21 @@ def test_deleting_a_year_with_its_workflow(client: Client, workflows: WorkflowTe
     assert client.post(f"{page}delete/").headers["Location"] == "/jobs/"
     assert not ClimateYear.objects.exists()
     assert not workflow.list().exists()
+
+
+def test_the_progress_that_the_chapter_shows(workflows: WorkflowTester, at_day: AtDay) -> None:
+    """Day 120 is the first one that this attempt adds, so that its progress is written at once."""
+    workflow_id = start_year("Tokyo")
+    year = ClimateYear.objects.get()
+    for number in range(119):
+        steps.add_day(year.id, number, 20)
+    example = DocTestParser().get_doctest(
+        session_of("07-progress"), {"workflow": workflow, "workflow_id": workflow_id}, "07-progress", None, None
+    )
+    typed = []
+    at_day(120, lambda: typed.append(DocTestRunner().run(example)))
+    workflows.run()
+    assert [(each.attempted, each.failed) for each in typed] == [(1, 0)]
 
 
 def test_an_import_in_pieces_that_deletes_its_journal(client: Client, workflows: WorkflowTester) -> None:

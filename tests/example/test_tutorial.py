@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from example_project.launch import guard
-from tests.example.chapters import ROOT, code_of_tests, files_of
+from tests.example.chapters import ROOT, files_of, session_of, snippets_of
 from tests.example.leftovers import processes_with
 from tests.waiting import wait_for
 
@@ -40,6 +41,14 @@ print(client.get("/").text)
 print(client.get(address).text)
 print(Report.objects.count(), "reports")
 """
+TYPE = """
+import doctest
+
+failed, typed = doctest.testfile("session.txt", module_relative=False, optionflags=doctest.ELLIPSIS)
+print(typed, "examples")
+raise SystemExit(failed)
+"""
+MANAGER = re.compile(r"^workflow = WorkflowManager\(.*?^\)$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("module", SAME)
@@ -65,7 +74,7 @@ def test_a_later_chapter_has_the_code_of_the_example_project(chapter: str) -> No
 @pytest.mark.parametrize("chapter", LATER)
 def test_the_tests_that_a_chapter_shows_are_real_ones(chapter: str) -> None:
     real = [path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "example").glob("test_*.py")]
-    shown = code_of_tests(chapter)
+    shown = snippets_of(chapter)
     assert shown
     assert statements(shown) <= set().union(*map(statements, real))
 
@@ -119,6 +128,19 @@ def test_what_the_chapter_shows_works(project: Path, qcluster: None) -> None:
     assert "Tokyo</a>: success" in output
     assert "Tokyo: completed" in output
     assert "2 reports" in output
+    (project / "session.txt").write_text(session_of(CHAPTER), encoding="utf-8")
+    assert "8 examples" in run(project, "manage.py", "shell", "-c", TYPE)
+
+
+@pytest.mark.sqlite
+def test_the_manager_to_try_fits_into_the_chapters_file(project: Path) -> None:
+    file = project / "example_project" / "weather" / "workflows.py"
+    changed, replaced = MANAGER.subn(lambda _: snippets_of(CHAPTER).strip(), file.read_text(encoding="utf-8"))
+    assert replaced == 1
+    assert "max_attempts=20" in changed
+    file.write_text(changed, encoding="utf-8")
+    run(project, "manage.py", "check")
+    assert "example_project.weather.workflows.weather_report" in run(project, "manage.py", "workflows", "definitions")
 
 
 def run(folder: Path, *arguments: str) -> str:

@@ -35,7 +35,9 @@ class Reader:
     def follow(self) -> None:
         try:
             for block in blocks_of(PAGE):
-                self._write(block) if block.file else [self._type(command) for command in commands(block)]
+                typed = commands(block)
+                assert block.file or typed, f"{block.place}: neither a file nor a command"
+                self._write(block) if block.file else [self._type(command) for command in typed]
         finally:
             self._kill_cluster()
 

@@ -13,14 +13,18 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "testing.md"
 BLOCK = re.compile(r"^```\{code-block\} python\n:caption: (\S+)\n\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+def files() -> dict[str, str]:
+    """What the page shows, by the name in its caption."""
+    return dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
+
+
 def test_its_examples_work(pytester: pytest.Pytester) -> None:
-    files = dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
-    assert len(files) == 5
+    assert len(files()) == 6
     pytester.mkpydir("shop")
     pytester.makepyfile(settings=SETTINGS)
-    for name, code in files.items():
+    for name, code in files().items():
         (pytester.path / name).write_text(code, encoding="utf-8")
     result = pytester.runpytest_subprocess(
-        "--ds=settings", "-W", "error", "-p", "no:cacheprovider", "-v", *(name for name in files if "test" in name)
+        "--ds=settings", "-W", "error", "-p", "no:cacheprovider", "-v", *(name for name in files() if "test" in name)
     )
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=4)

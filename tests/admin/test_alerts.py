@@ -1,0 +1,106 @@
+"""What is wrong with the whole is said by the admin, by the API's health and in the log, each time with a way out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+
+from django_workflows.engine import aloud, health
+from django_workflows.engine.worker import Worker
+from django_workflows.models import Workflow
+from django_workflows.store.database import local_now
+from tests.admin.pages import LIST, text, url
+from tests.app.workflows import asks_approval, nothing
+from tests.engine.driver import advance, run
+
+CLUSTER = "manage.py workflows cluster"
+#: By code: what the admin says, the way out that it names, and how loud the log is.
+SAID = {
+    "no_workers": ("1 piece of work is due, and no worker has ever reported", CLUSTER, logging.CRITICAL),
+    "stalled": ("and the one worker takes none", "Restart the cluster", logging.CRITICAL),
+    "growing": ("more comes in than the workers (1, 0 busy) can do", "Add workers", logging.WARNING),
+    "parked": ("1 workflow cannot go on by itself", "Each of them says what is wrong", logging.WARNING),
+    "idle": ("No worker is running", CLUSTER, logging.WARNING),
+    "clock_skew": ("The clock of this host is 2 min off", "time server", logging.WARNING),
+    "database": ("The journal's database does not answer", "when it is back", logging.CRITICAL),
+}
+
+
+def late() -> None:
+    """Work that has been due for longer than it should."""
+    nothing.start()
+    advance(16)
+
+
+def wedged() -> None:
+    late()
+    Worker().beat()
+
+
+def too_much() -> None:
+    late()
+    worker = Worker()
+    worker.took()
+    worker.beat()
+
+
+def park() -> None:
+    workflow_id = asks_approval.start()
+    run()
+    Workflow.objects.filter(pk=workflow_id).update(problem="the code changed")
+
+
+@pytest.fixture
+def bring_about(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    def away() -> None:
+        raise OperationalError("the connection was refused")
+
+    def skew() -> None:
+        if connection.vendor == "sqlite":
+            pytest.skip("SQLite has the clock of its host")
+        monkeypatch.setattr(health, "local_now", lambda: local_now() + timedelta(seconds=120.4))
+
+    situations: dict[str, Callable[[], object]] = {
+        "no_workers": late,
+        "stalled": wedged,
+        "growing": too_much,
+        "parked": park,
+        "idle": lambda: None,
+        "clock_skew": skew,
+        "database": lambda: monkeypatch.setattr(health, "now", away),
+    }
+    return lambda code: situations[code]() and None
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    voice = aloud.Aloud()
+    monkeypatch.setattr(aloud, "everything", voice)
+    monkeypatch.setattr(health, "everything", voice)
+
+
+@pytest.mark.by_hand
+@pytest.mark.parametrize("code", SAID)
+def test_it_is_said_in_admin_api_and_log(
+    code: str, chief: Client, bring_about: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    bring_about(code)
+    message, way_out, level = SAID[code]
+    for page in (url("dashboard"), LIST):
+        shown = text(chief, page)
+        assert message in shown, page
+        assert way_out in shown, page
+
+    caplog.clear()
+    answer = chief.get("/api/health/")
+    assert answer.status_code == (503 if level == logging.CRITICAL else 200)
+    (problem,) = (each for each in answer.json()["problems"] if each["code"] == code)
+    assert problem["hint"]
+    logged = [record for record in caplog.records if record.getMessage().startswith(problem["message"])]
+    assert [record.levelno for record in logged] == [level]
+    assert problem["hint"] in logged[0].getMessage()
