@@ -8,17 +8,19 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import load_backend
 
 from .. import conf
 
 
 def check_database(**kwargs: Any) -> list[CheckMessage]:
-    """E002: psycopg's pool breaks under fork; W003: SQLite without IMMEDIATE; W004: SQLite without WAL."""
+    """E002: psycopg's pool breaks under fork; W003, W004: SQLite without IMMEDIATE or WAL; E026: another vendor's."""
     alias = journal_alias()
     database = django_settings.DATABASES.get(alias, {})
     options = database.get("OPTIONS", {})
-    problems = list(_pool(alias, options))
-    if str(database.get("ENGINE", "")).endswith("sqlite3"):
+    vendor = _vendor(str(database.get("ENGINE", "")))
+    problems = [*_pool(alias, options), *_other(alias, vendor)]
+    if vendor == "sqlite":
         problems += _sqlite(alias, options)
     return problems
 
@@ -29,6 +31,23 @@ def journal_alias() -> str:
         return str(conf.user_settings().get("DATABASE", "default"))
     except ImproperlyConfigured:
         return "default"
+
+
+def _vendor(engine: str) -> str:
+    """What a backend says it is, whatever it is called; "" where it cannot be loaded, which Django itself will say."""
+    try:
+        return str(load_backend(engine).DatabaseWrapper.vendor) if engine else ""
+    except (ImproperlyConfigured, ImportError):
+        return name if (name := engine.rpartition(".")[2]) in ("mysql", "oracle") else ""
+
+
+def _other(alias: str, vendor: str) -> Iterator[CheckMessage]:
+    if vendor not in ("postgresql", "sqlite", ""):
+        yield Error(
+            f"DATABASES[{alias!r}] is {vendor}; the journal needs PostgreSQL or SQLite.",
+            hint='Name the alias of such a database in DJANGO_WORKFLOWS["DATABASE"], and in Q_CLUSTER["orm"].',
+            id="django_workflows.E026",
+        )
 
 
 def _pool(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -102,10 +104,33 @@ def database(values: dict[str, Any], **options: Any) -> override_settings:
         (POSTGRESQL, {"pool": True}, ["E002"]),
         (POSTGRESQL, {"pool": {"min_size": 2}}, ["E002"]),
         (POSTGRESQL, {"pool": False}, []),
+        ({"ENGINE": "django.db.backends.mysql", "OPTIONS": {}}, {}, ["E026"]),
+        ({"ENGINE": "django.db.backends.oracle", "OPTIONS": {}}, {}, ["E026"]),
+        ({"ENGINE": "somebodys.backend", "OPTIONS": {}}, {}, []),  # which is not installed: Django says so
     ],
 )
 def test_database_options(values: dict[str, Any], options: dict[str, Any], ids: list[str]) -> None:
     with database(values, **options):
+        assert found(check_database) == ids
+
+
+@pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
+@pytest.mark.parametrize(
+    ("vendor", "ids"),
+    [("cockroachdb", ["E026"]), ("microsoft", ["E026"]), ("postgresql", []), ("sqlite", ["W003", "W004"])],
+)
+def test_other_backends_go_by_what_they_are(vendor: str, ids: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostGIS is PostgreSQL too, SpatiaLite SQLite, and so is what measures one of them."""
+    base = ModuleType("somebodys.backend.base")
+    base.DatabaseWrapper = type("DatabaseWrapper", (), {"vendor": vendor})  # type: ignore[attr-defined]
+    for name, module in (
+        ("somebodys", ModuleType("somebodys")),
+        ("somebodys.backend", ModuleType("somebodys.backend")),
+    ):
+        module.__path__ = []
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, "somebodys.backend.base", base)
+    with database({"ENGINE": "somebodys.backend", "OPTIONS": {}}):
         assert found(check_database) == ids
 
 
