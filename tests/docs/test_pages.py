@@ -101,6 +101,14 @@ def dockerfile(block: Block, page: Page) -> None:
         console_blocks.check(replace(block, code=f"$ {shlex.join(words)}"), example())
 
 
+def yaml_document(block: Block, page: Page) -> None:
+    """Of services in containers, the commands of ours too."""
+    for document in yaml.safe_load_all(block.code):
+        for service in document.get("services", {}).values():
+            if service["command"][0] == "python":
+                console_blocks.check(replace(block, code=f"$ {shlex.join(service['command'])}"), example())
+
+
 def ini(block: Block, page: Page) -> None:
     """Of a unit of systemd, the command too."""
     units = configparser.RawConfigParser(strict=False)
@@ -115,7 +123,7 @@ EVALUATORS: dict[str, Callable[[Block, Page], object]] = {
     "pycon": pycon,
     "console": lambda block, page: console_blocks.check(block, example()),
     "json": lambda block, page: json.loads(block.code),
-    "yaml": lambda block, page: list(yaml.safe_load_all(block.code)),
+    "yaml": yaml_document,
     "toml": lambda block, page: tomllib.loads(block.code),
     "ini": ini,
     "dockerfile": dockerfile,
@@ -157,6 +165,7 @@ def test_pages_with_tests_of_their_own_have_them() -> None:
         ("dockerfile", 'CMD ["python", "manage.py", "workflows", "clutser"]'),
         ("ini", "[Service]\nExecStart=/srv/python manage.py workflows clutser"),
         ("yaml", "a: [1"),
+        ("yaml", "services: {w: {command: [python, manage.py, workflows, clutser]}}"),
         ("json", "{"),
         ("brainfuck", "+"),
         ("", "without a language"),
