@@ -14,11 +14,13 @@ from contextlib import suppress
 from functools import partial
 from threading import Lock
 
+from ..conf import settings
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, WorkflowRecord
 from ..core.registry import registry
 from ..exceptions import WorkflowError
-from ..store import steps as step_store
+from ..store import attempts
+from ..store.database import clock
 from . import announce
 from .advance import advance, lead_first
 from .batch_writer import BatchWriter, Led
@@ -65,7 +67,7 @@ class Batch:
             self._worker.took()
             self.done += 1
             self._begin(each)
-        self._writer.write()
+        self._writer.write(self._worker.id)
 
     def add(self, steps: Iterable[ClaimedStep]) -> None:
         """Steps that were claimed, and whose functions are quick."""
@@ -114,8 +116,13 @@ class Batch:
             self._writer.write(self._worker.id)
 
     def _next(self) -> ClaimedStep | None:
-        """The next step of this round, which is taken to be running from now on."""
+        """The next step of this round, which is taken to be running from now on.
+
+        If this process stood still for long, none: what it has not begun may be another's by now, or soon.
+        """
         with self._lock:
+            if self._round and _is_old(self._round[0]):
+                self._give_back()
             if not self._round:
                 return None
             step = self._round.popleft()
@@ -190,6 +197,11 @@ class Batch:
         self._writer.ready.clear()
         for step in steps:
             marks.begun(step)  # whoever claims it next may begin it, be it this worker
-            step_store.release(step, 0.0)
+            attempts.release(step.attempt_id, 0.0)
         for queue in {step.queue for step in steps}:
             wake(queue)
+
+
+def _is_old(step: ClaimedStep) -> bool:
+    """Whether much of the lease is over under which a step was claimed that was not begun since."""
+    return (clock.estimate() - step.started_at).total_seconds() > settings.LEASE / 2

@@ -86,7 +86,7 @@ class BatchWriter:
         groups: dict[Shape | None, list[Led]] = {}
         for each in self._led:
             groups.setdefault(each.shape, []).append(each)
-        if groups and worker:
+        if worker:
             mine = [each.turn.mine for each in self._led if each.turn.mine is not None]
             marks.expect(worker, [*unbegun, *self.ready, *mine])
         for shape, group in groups.items():

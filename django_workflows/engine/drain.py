@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from ..core.journal import ClaimedStep, WorkflowRecord
 from ..core.registry import registry
+from ..store import attempts, workflows
 from ..store import steps as step_store
-from ..store import workflows
 from ..store.database import retrying
 from ..store.prepared import replan
 from . import announce
@@ -124,7 +124,7 @@ def _run_on(step: ClaimedStep | None, worker: Worker, over: Callable[[], bool]) 
         late = over()
         if count and late:
             # Claimed when the one before it ended, which may have taken long: it is due again, for whoever has time.
-            step_store.release(step, 0.0)
+            attempts.release(step.attempt_id, 0.0)
             break
         worker.begin(step)
         try:

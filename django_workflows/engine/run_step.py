@@ -15,7 +15,7 @@ from ..core.journal import ClaimedStep, Failure, StepKind
 from ..core.outcomes import failure_of
 from ..core.registry import registry
 from ..exceptions import AttemptLost, WorkflowError
-from ..store import journals, workflows
+from ..store import attempts, journals, workflows
 from ..store import steps as step_store
 from ..store.database import atomic, retrying
 from ..store.passing import passes
@@ -133,7 +133,7 @@ def _park(step: ClaimedStep, problem: str) -> None:
     with atomic():
         if workflows.lock(step.workflow_id, step.generation) is not None:
             workflows.park(step.workflow_id, problem, seconds=PARKED_SECONDS, version=0)
-            step_store.release(step, PARKED_SECONDS)
+            attempts.release(step.attempt_id, PARKED_SECONDS)
             free_place(step.pool)
 
 

@@ -47,6 +47,15 @@ def set_progress(attempt: AttemptId, progress: str) -> bool:
     )
 
 
+def release(attempt: AttemptId, seconds: float) -> None:
+    """Give an attempt back that was not begun, as if its step had not been claimed, to be claimed after ``seconds``."""
+    execute(
+        f"UPDATE {STEP} SET state = 'queued', attempt = attempt - 1, due_at = {now_sql(seconds)}, claimed_by = '', "
+        f"started_at = NULL WHERE {_ITS_ATTEMPT}",
+        _attempt_params(attempt),
+    )
+
+
 def take_back(attempt: AttemptId, worker: str) -> str | None:
     """Queue again, as if it had not been claimed, what a worker that is gone held and had not begun; its queue."""
     row = fetch_one(

@@ -24,7 +24,6 @@ from .database import (
     execute,
     fetch_all,
     fetch_one,
-    now_sql,
     put_uuid,
     read_instant,
     read_uuid,
@@ -206,15 +205,6 @@ def attempt_json(
         "finished_at": finished_at.isoformat() if finished_at else None,
         **error,
     }
-
-
-def release(step: ClaimedStep, seconds: float) -> None:
-    """Give a claimed step back as if it had not been claimed, to be taken again after ``seconds``."""
-    execute(
-        f"UPDATE {STEP} SET state = 'queued', attempt = attempt - 1, due_at = {now_sql(seconds)}, claimed_by = '', "
-        "started_at = NULL WHERE workflow_id = %s AND number = %s AND attempt = %s AND state = 'running'",
-        [put_uuid(step.workflow_id), step.number, step.attempt],
-    )
 
 
 def retry_now(workflow_id: UUID) -> set[str]:
