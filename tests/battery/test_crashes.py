@@ -15,6 +15,7 @@ from tests.battery.observation import observed, start_over
 from tests.battery.verbs import SHAPES, VERBS, Verb, begin, work
 from tests.engine.dying import Mortal, mortal
 
+EVERYWHERE = os.environ.get("DJANGO_WORKFLOWS_TEST_CRASHES") == "all"
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|COMMIT)\b")
 
 
@@ -39,6 +40,7 @@ def is_at_the_top(name: str) -> bool:
     return "/" not in name and name != "effects"
 
 
+@pytest.mark.timeout(1800 if EVERYWHERE else 120)
 @pytest.mark.parametrize("verb", VERBS, ids=str)
 def test_the_process_dies_at_every_statement_of(verb: Verb, record_property: Callable[[str, object], None]) -> None:
     life = lived(verb)
@@ -60,7 +62,7 @@ def deaths(life: Mortal) -> list[tuple[int, bool]]:
     that reads, is to die before the next one; ``DJANGO_WORKFLOWS_TEST_CRASHES=all`` does that too.
     """
     numbers = range(len(life.seen))
-    if os.environ.get("DJANGO_WORKFLOWS_TEST_CRASHES") == "all":
+    if EVERYWHERE:
         return [(at, before) for at in numbers for before in (True, False)]
     writes = [at for at in numbers if WRITES.search(life.seen[at])]
     return [(at, True) for at in writes] + [(at, False) for at in writes if at in life.committed]

@@ -36,7 +36,9 @@ def test_every_schedule_keeps_what_must_hold(block: int, record_property: Callab
         "figures",
         f"simulation {block}: {len(runs)} seeds in {time.monotonic() - began:.1f} s, "
         f"{sum(len(each.schedule) for each in runs)} happenings, {sum(each.deaths for each in runs)} deaths, "
-        f"{sum(each.lost for each in runs)} messages lost, {sum(each.doubled for each in runs)} doubled",
+        f"{sum(each.lost for each in runs)} messages lost, {sum(each.doubled for each in runs)} doubled, "
+        f"{sum(each.takeovers for each in runs)} frozen workers taken over, "
+        f"{sum(each.rounds for each in runs)} steps in batches, {sum(each.relieved for each in runs)} relieved",
     )
 
 

@@ -1,8 +1,4 @@
-"""The simulation has teeth: with a safeguard of the engine taken away, some seeds are enough for it to say so.
-
-Without the fences by attempt and generation thousands may pass, so rare is what they guard against; in
-``test_negative_controls`` and ``tests/races/test_teeth.py`` it is brought about.
-"""
+"""The simulation has teeth: with a safeguard of the engine taken away, some seeds are enough for it to say so."""
 
 from __future__ import annotations
 
@@ -13,12 +9,18 @@ from typing import Any
 import pytest
 
 from django_workflows.engine import send_event
+from django_workflows.engine.marks import Marks
 from tests.battery.observation import start_over
 from tests.battery.simulation import Simulation
-from tests.battery.test_negative_controls import effect_before_journal, rewritten
+from tests.battery.test_negative_controls import (
+    effect_before_journal,
+    no_attempt_fence,
+    no_generation_fence,
+    rewritten,
+)
 
 pytestmark = pytest.mark.sqlite
-SEEDS = 60
+SEEDS = 200
 
 
 @contextmanager
@@ -30,10 +32,29 @@ def no_wake_up() -> Iterator[None]:
         send_event.workflows.make_due = make_due
 
 
+@contextmanager
+def everything_unbegun() -> Iterator[None]:
+    """A worker that leads a batch does not mark what it begins."""
+    begun, Marks.begun = Marks.begun, lambda *args: None
+    try:
+        yield
+    finally:
+        Marks.begun = begun
+
+
+def late_returns() -> AbstractContextManager[None]:
+    """What a worker gives back, renews or reports may be of before a restart."""
+    return rewritten(r"(AND \(SELECT generation FROM \w+ AS owner WHERE owner.id = workflow_id\)) = (%s)", r"\1 >= \2")
+
+
 WITHOUT: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "effect before journal": effect_before_journal,
     "no recovery": lambda: rewritten(r"AND due_at <= ", "AND claimed_by = '' AND due_at <= "),
     "no wake-up": no_wake_up,
+    "no attempt fence": no_attempt_fence,
+    "no generation fence": no_generation_fence,
+    "no generation fence around what is given back": late_returns,
+    "no marks of what was begun": everything_unbegun,
 }
 
 

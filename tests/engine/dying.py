@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
+from django_workflows.engine.marks import Marks
 from tests.engine.driver import become_another_process
 
 
@@ -41,15 +42,16 @@ class Mortal:
         number, self.count = self.count, self.count + 1
         self.seen.append(what)
         if here and self._before:
-            self._die(what)
+            self.die(what)
         result = do()
         if not connection.in_atomic_block or what == "COMMIT":
             self.committed.add(number)
         if here:
-            self._die(what)
+            self.die(what)
         return result
 
-    def _die(self, what: str) -> None:
+    def die(self, what: str) -> None:
+        """Die here and now."""
         self.dead = True
         # SQLite keeps a closed connection, and its locks, as long as a statement of it is under way: until the last one
         # who has the cursor forgets it, and tracebacks can have it for long. The dead have nothing.
@@ -62,6 +64,25 @@ class Mortal:
             connection.close()
         raise Died(what)
 
+    @contextmanager
+    def marking(self) -> Iterator[None]:
+        """What a batch has marked outlives its process; the dead mark nothing any more, while blocks are left."""
+        usual = {name: vars(Marks)[name] for name in ("expect", "begun", "clear")}
+        for name, method in usual.items():
+            setattr(Marks, name, self._unless_dead(method))
+        try:
+            yield
+        finally:
+            for name, method in usual.items():
+                setattr(Marks, name, method)
+
+    def _unless_dead(self, method: Callable[..., None]) -> Callable[..., None]:
+        def call(*args: Any) -> None:
+            if not self.dead:
+                method(*args)
+
+        return call
+
 
 @contextmanager
 def mortal(**options: Any) -> Iterator[Mortal]:
@@ -70,7 +91,7 @@ def mortal(**options: Any) -> Iterator[Mortal]:
     before, commit = vars(connections[DEFAULT_DB_ALIAS]).get("commit"), connection.commit
     connection.commit = lambda: life.pass_by("COMMIT", commit)
     try:
-        with connection.execute_wrapper(life.statement):
+        with connection.execute_wrapper(life.statement), life.marking():
             yield life
     except Died:
         if not life.dead:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from django_workflows.engine import observe
@@ -35,6 +36,7 @@ def check() -> None:
     assert all(taken <= flows.LIMIT for taken in places.values()), places
     _check_effects()
     _check_pool()
+    check_failures()
 
 
 def _check_journal(workflow: Workflow, steps: list[Step]) -> None:
@@ -122,3 +124,34 @@ def _check_pool() -> None:
     waiting = steps.filter(state="queued", due_at=None).count()
     busy = steps.filter(state="running").count() + steps.filter(state="queued", due_at__lte=now).count()
     assert not waiting or busy >= flows.LIMIT, f"{waiting} steps wait for a place, and only {busy} are taken"
+
+
+# -- what only a test that watches every run can ask
+
+
+def check_outcomes(kept: AbstractSet[int] = frozenset()) -> None:
+    """An action's outcome is that of the last attempt that was begun; ``kept`` are steps from before a restart."""
+    runs = set(flows.acted)
+    for step in Step.objects.filter(state="completed", function__contains=".act").select_related("workflow"):
+        run = (str(step.workflow_id), step.workflow.generation, step.number, step.attempt)
+        assert int(step.result or "") % 1000 == step.attempt, f"{run} has the outcome of another attempt, {step.result}"
+        if step.pk not in kept:
+            assert run in runs, f"{run} has an outcome, and was never run"
+            own = flows.outcome_of(step.workflow.generation, step.attempt)
+            assert int(step.result or "") == own, f"{run} has the outcome of before a restart, {step.result}"
+
+
+def check_beginnings() -> None:
+    """An action without retry was begun once, in each generation of its workflow."""
+    found = Step.objects.filter(function__endswith=".act").select_related("workflow")
+    without_retry = {(str(step.workflow_id), step.workflow.generation, step.number) for step in found}
+    runs = Counter(run[:3] for run in flows.acted if run[:3] in without_retry)
+    assert all(count == 1 for count in runs.values()), f"an action without retry was begun twice: {runs.most_common(1)}"
+
+
+def check_failures() -> None:
+    """Each attempt that failed is recorded once, and each of them is earlier than the one that the step has now."""
+    for step in Step.objects.exclude(failures="[]"):
+        attempts = [each["attempt"] for each in json.loads(step.failures)]
+        assert attempts == sorted(set(attempts)), f"attempts {attempts} of step {step} are recorded as failed"
+        assert attempts[-1] <= step.attempt, f"attempt {attempts[-1]} failed, and {step} is at {step.attempt}"

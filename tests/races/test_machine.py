@@ -44,7 +44,7 @@ from tests.app.models import Counter, Effect
 from tests.engine.driver import advance, become_another_process, claim, reset_clock
 from tests.engine.dying import mortal
 from tests.engine.replays import assert_replays
-from tests.races import flows
+from tests.races import flows, invariants
 from tests.races.invariants import check
 
 workflow = flows.workflow
@@ -314,22 +314,11 @@ class Histories(RuleBasedStateMachine):
             assert values <= {*got, *map(int, kept)}, f"of {values} it got {got}, and {list(kept)} are left"
 
     def every_result_is_of_its_own_attempt(self) -> None:
-        """Nobody who came late, or from before a restart, was taken for another: ``act`` returns its attempt."""
-        runs = set(flows.acted)
-        for step in Step.objects.filter(state="completed", function__endswith=".act").select_related("workflow"):
-            run = (str(step.workflow_id), step.workflow.generation, step.number, step.attempt)
-            assert step.result == str(step.attempt), f"{run} has the result of attempt {step.result}"
-            assert run in runs or step.pk in self.kept, f"{run} has a result, and never ran"
+        """Nobody who came late, or from before a restart, was taken for another."""
+        invariants.check_outcomes(self.kept)
 
     def nothing_is_done_twice(self) -> None:
-        once = [run for run in flows.acted if self.without_retry(run)]
-        assert len(once) == len(set(once)), "an action without retry is begun once at the most"
-
-    def without_retry(self, run: tuple[str, int, int, int]) -> bool:
-        step = Step.objects.filter(
-            workflow_id=run[0], number=run[2], workflow__generation=run[1], function__endswith=".act"
-        ).first()
-        return step is not None
+        invariants.check_beginnings()
 
     def teardown(self) -> None:
         if hasattr(self, "values"):
