@@ -34,6 +34,16 @@ def act_slowly_at_first(log: str, name: str, seconds: float) -> int:
     return attempt
 
 
+def brisk(log: str, name: str, freezes: bool) -> int:
+    """Takes no time; ``freezes``: in its first attempt its process stands still until somebody has it go on."""
+    attempt = current_step().attempt
+    note(log, f"begin-{name}-{attempt}")
+    if freezes and attempt == 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        note(log, f"end-{name}-{attempt}")
+    return attempt
+
+
 def change(log: str, key: str, seconds: float = 0.0) -> str:
     """A mutation: one row, then some time in which the process can be killed before the commit."""
     Effect.objects.create(key=key)

@@ -21,6 +21,13 @@ async def chain(step: WorkflowContext, log: str, count: int, seconds: float = 0.
 
 
 @workflow.define
+async def brisk(step: WorkflowContext, log: str, name: str, freezes_at: int = -1) -> list[int]:
+    """Quick actions in a row, as a worker leads several side by side."""
+    context = step.with_options(retry=quick)
+    return [await context.run_action(steps.brisk, log, f"{name}-{index}", index == freezes_at) for index in range(8)]
+
+
+@workflow.define
 async def one(step: WorkflowContext, kind: str, function: str, arguments: list[Any], retry: bool = False) -> Any:
     """One step of any kind; its failure is the result."""
     context = step.with_options(retry=quick) if retry else step

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from django_workflows.core.registry import registry
+from django_workflows.engine import batch as batches
 from django_workflows.engine.advance import advance as take_claimed_turn
+from django_workflows.engine.drain import drain
+from django_workflows.engine.finish import finish
 from django_workflows.engine.run_step import run_step
 from django_workflows.store import steps as step_store
 from django_workflows.store import workflows as workflow_store
+from tests.battery.batches import lead, several, side_by_side
 from tests.battery.ending import bring_to_an_end
 from tests.battery.observation import observed, start_over
 from tests.battery.verbs import RACES, SHAPES, begin
@@ -84,4 +90,67 @@ def test_doubled_late_and_reordered_deliveries_change_nothing(shape: str) -> Non
         assert observed() == expected, seed
         for old in (*deliveries.turns, *[each for each in deliveries.steps if each.kind != "action"]):
             (take_claimed_turn(old, "") if old in deliveries.turns else run_step(old, ""))
+        assert observed() == expected, "after the end"
+
+
+class Repeated:
+    """Delivers again, while a batch is led and afterwards, what was claimed for it and what came of its steps."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.turns: list[Any] = []
+        self.ends: list[Any] = []
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        timed, claim_more = batches.timed, workflow_store.claim_more
+
+        def timed_and_again(step: Any, fn: Any) -> Any:
+            before = copy.deepcopy(step)
+            outcome, seconds = timed(step, fn)
+            while self.random.random() < 0.4:
+                self.again()
+            self.ends.append((before, outcome))
+            return outcome, seconds
+
+        def claimed(*args: Any) -> Any:
+            found = claim_more(*args)
+            self.turns += copy.deepcopy(found)
+            return found
+
+        batches.timed, workflow_store.claim_more = timed_and_again, claimed
+        try:
+            yield
+        finally:
+            batches.timed, workflow_store.claim_more = timed, claim_more
+
+    def again(self) -> None:
+        if self.random.random() < 0.2:
+            become_another_process()
+        which = self.random.choice([each for each in (self.turns, self.ends) if each] or [None])
+        if which is self.turns:
+            take_claimed_turn(copy.deepcopy(self.random.choice(which)), None)
+        elif which is self.ends:
+            step, outcome = copy.deepcopy(self.random.choice(which))
+            finish(step, lambda: outcome, None)
+
+
+@pytest.mark.parametrize(
+    "words", [["action", "query", "action"], ["action", "retried"], ["several", "action"], ["action", "anew", "query"]]
+)
+def test_what_is_delivered_again_in_a_batch_changes_nothing(words: list[str]) -> None:
+    start_over()
+    lead(several(words, 3))
+    bring_to_an_end()
+    expected = observed()
+    for seed in range(6):
+        start_over()
+        worker, repeated = several(words, 3), Repeated(seed)
+        with side_by_side(), repeated.watching():
+            drain(worker, seconds=20)
+        assert len(repeated.turns) >= 2, "two beside the first one"
+        bring_to_an_end()
+        assert observed() == expected, seed
+        for _ in range(20):
+            repeated.again()
         assert observed() == expected, "after the end"

@@ -21,6 +21,7 @@ from django_workflows.q2.recurring import start_scheduled
 from django_workflows.store import workers
 from tests.app.models import Effect
 from tests.app.workflows import tries_a_mutation, tries_an_inline_mutation
+from tests.battery.batches import killed, lead, lead_and_be_relieved, notice, parallel, several
 from tests.engine.driver import advance, claim, run
 from tests.races.flows import note_end, told, told_limited, workflow
 
@@ -195,5 +196,15 @@ WORKERS = [
     Verb("work: after a restart", lambda: workflow.restart(ended(SHAPES["sequence"]), 1), work),
     Verb("work: a child's end", lambda: begun(["brief child", "mutation"], pieces=2), work),
 ]
-VERBS = [*CLIENTS, *WORKERS]
+BATCHES = [
+    Verb("batch: quick ones", lambda: several(["action", "query", "action"]), lead, notice),
+    Verb("batch: of every kind", lambda: several(["action", "mutation", "inline", "brief child"]), lead, notice),
+    Verb("batch: that fail", lambda: several(["retried", "action"]), lead, notice),
+    Verb("batch: that wait", lambda: several(["action", "event", "query"]), lead, notice),
+    Verb("batch: anew", lambda: several(["action", "anew", "action"]), lead, notice),
+    Verb("batch: steps of a few", parallel, lead, notice),
+    Verb("batch: one that is slow", lambda: several(["action", "action", "query"], 4), lead_and_be_relieved, notice),
+    Verb("batch: give back of one killed", killed, give_back, give_back),
+]
+VERBS = [*CLIENTS, *WORKERS, *BATCHES]
 assert len({verb.name for verb in VERBS}) == len(VERBS)

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import psutil
 
-from django_workflows.models import Worker
-from tests.app.cluster_workflows import chain, everything, workflow
+from django_workflows.models import Step, Worker
+from tests.app.cluster_workflows import brisk, chain, everything, workflow
 from tests.app.cluster_workflows import one as one_step
 from tests.app.models import Effect
 from tests.cluster import HARDENED, Cluster
@@ -122,3 +122,26 @@ def test_worker_that_was_frozen_past_its_lease_changes_nothing(cluster, log: Log
     (after,) = workflow.steps(workflow_id).values()
     assert before == after
     assert workflow.status(workflow_id).result == 2
+
+
+def test_worker_that_was_frozen_in_a_batch_changes_nothing(cluster, log: Log) -> None:
+    """Neither by the step that it was in, nor by those of its neighbours, which it does not begin any more."""
+    cluster(workflows=SHORT_LEASE)
+    learning = brisk.start_many([(log.path, "learned") for _ in range(40)])
+    assert [workflow.result(each, timeout=15) for each in learning] == [[1] * 8] * 40
+    ids = brisk.start_many([(log.path, f"w{index}", 4 if index == 12 else -1) for index in range(32)])
+    pid = log.wait_for("begin-w12-4-1").pid
+    try:
+        results = [workflow.result(each, timeout=30) for each in ids]
+        before = list(Step.objects.filter(workflow__in=ids).order_by("id").values())
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    taken_over = [each for each in before if each["attempt"] == 2]
+    assert len(taken_over) > 1, "it held others beside the one that it was in"
+    assert results[12][4] == 2
+    log.wait_for("end-w12-4-1")
+    next_ids = brisk.start_many([(log.path, "afterwards") for _ in range(20)])
+    assert [workflow.result(each, timeout=15) for each in next_ids] == [[1] * 8] * 20
+    assert list(Step.objects.filter(workflow__in=ids).order_by("id").values()) == before
+    late = [each for each in log.notes if each.at > log.wait_for("end-w12-4-1").at]
+    assert [each for each in late if each.pid == pid and each.text.startswith("begin-w")] == []

@@ -102,6 +102,8 @@ async def _do(step: WorkflowContext, word: str, got: list[int]) -> None:  # noqa
             await asyncio.gather(
                 step.run_mutation(note_effect), again.run_action(act_badly), step.sleep(5), step.run_action(act)
             )
+        case "several":
+            await asyncio.gather(*(step.run_action(act) for _ in range(4)))
         case "first":
             got += [
                 each
