@@ -204,4 +204,4 @@ class Batch:
 
 def _is_old(step: ClaimedStep) -> bool:
     """Whether much of the lease is over under which a step was claimed that was not begun since."""
-    return (clock.estimate() - step.started_at).total_seconds() > settings.LEASE / 2
+    return bool((clock.estimate() - step.started_at).total_seconds() > settings.LEASE / 2)
