@@ -54,7 +54,8 @@ def _measure(url: str, asked: argparse.Namespace) -> None:
     if Workflow.objects.count() < asked.workflows:
         print("filling ...", file=sys.stderr, flush=True)  # noqa: T201
         fill_workflows(asked.workflows)
-    if Step.objects.count() < asked.steps:
+        fill_steps()
+    if not Step.objects.filter(workflow_id=LONG["in a row"]).exists():
         fill_journals(asked.steps)
     _look(asked.times, asked.profile)
 
@@ -84,6 +85,34 @@ def fill_workflows(count: int) -> None:
             [count, count],
         )
         cursor.execute("ANALYZE django_workflows_workflow")
+
+
+def fill_steps() -> None:
+    """Each of them did one step; who is in progress waits for an event, or was tried in vain and will be again."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        for number, kind, name, state, chosen in _STEPS:
+            cursor.execute(
+                f"""
+                INSERT INTO django_workflows_step (workflow_id, number, kind, name, function, args, options, state,
+                    attempt, failures, claimed_by, result, progress, queue, priority, pool, created_at, queued_at,
+                    started_at, finished_at, due_at)
+                SELECT id, %s, %s, %s, %s, '{{}}', '{{}}', %s, 1, CASE WHEN %s = 'queued' THEN %s ELSE '[]' END, '',
+                    CASE WHEN %s = 'completed' THEN 'null' END, '', '', 0, '', created_at, created_at, created_at,
+                    CASE WHEN %s = 'completed' THEN created_at END,
+                    CASE WHEN %s = 'queued' THEN now() + interval '1 day' END
+                FROM django_workflows_workflow WHERE {chosen}""",
+                [number, kind, name, name, state, state, _FAILURES, state, state, state],
+            )
+        cursor.execute("ANALYZE django_workflows_step")
+
+
+_STEPS = [
+    (0, "action", "shop.steps.fetch", "completed", "true"),
+    (1, "event", "approval", "waiting", "state = 'in_progress' AND name < 'shop.workflows.order'"),
+    (1, "action", "shop.steps.charge", "queued", "state = 'in_progress' AND name >= 'shop.workflows.order'"),
+]
 
 
 def fill_journals(count: int) -> None:
@@ -166,7 +195,15 @@ def _pages(client: Any) -> dict[str, tuple[str, dict[str, str]]]:
         "list, failed": (f"{admin}?state=failed", {}),
         "list, of a name": (f"{admin}?name=shop.workflows.refund", {}),
         "list, searched by key": (f"{admin}?q=order-77", {}),
+        "list, its last page": (f"{admin}?p=100", {}),
+        "list, waiting in vain": (f"{admin}?attention=retrying", {}),
+        "list, failed today": (f"{admin}?attention=failed", {}),
+        "list, with children": (f"{admin}?started_by=any", {}),
         "dashboard": (f"{admin}dashboard/", {}),
+        "patches": (f"{admin}patches/", {}),
+        "what can be started": (f"{admin}start/", {}),
+        "workers": ("/admin/django_workflows/worker/", {}),
+        "pools": ("/admin/django_workflows/pool/", {}),
     }
     for kind, workflow_id in LONG.items():
         found[f"page, {kind}"] = (f"{admin}{workflow_id}/change/", {})
@@ -174,7 +211,10 @@ def _pages(client: Any) -> dict[str, tuple[str, dict[str, str]]]:
         tag = client.get(f"{admin}{workflow_id}/live/").headers["ETag"]
         found[f"live unchanged, {kind}"] = (f"{admin}{workflow_id}/live/", {"If-None-Match": tag})
         found[f"svg, {kind}"] = (f"{admin}{workflow_id}/timeline.svg", {})
-    row, group = LONG["in a row"], LONG["side by side"]
+    row, group, running = LONG["in a row"], LONG["side by side"], LONG["running"]
+    found["restart form, in a row"] = (f"{admin}{row}/act/restart/", {})
+    found["event form, running"] = (f"{admin}{running}/act/send-event/", {})
+    found["cancel form, running"] = (f"{admin}{running}/act/cancel/", {})
     found["last page, in a row"] = (f"{admin}{row}/change/?p=200", {})
     found["group, side by side"] = (f"{admin}{group}/change/?group=0&p=100", {})
     return found

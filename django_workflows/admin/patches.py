@@ -14,7 +14,7 @@ from ..words.texts import printable
 from .site import Crumb, context, link
 
 #: So many journals are replayed for one page, and no other one is begun after so many seconds.
-LIMIT, SECONDS = 200, 1.0
+LIMIT, SECONDS = 200, 0.15
 
 
 def patches(admin: ModelAdmin[Workflow], request: HttpRequest) -> HttpResponse:

@@ -130,9 +130,9 @@ class WorkflowAdmin(Base):
     def progress(self, obj: Any) -> SafeString:
         return format_html("{} {}", cells.progress(obj, obj.listed), cells.failures(obj.listed))
 
-    @admin.display(description=_("waiting for"), empty_value="")
-    def waiting_for(self, obj: Any) -> str:
-        return cells.waiting_for(obj.listed)
+    @admin.display(description=_("waiting for, or why it failed"), empty_value="")
+    def waiting_for(self, obj: Any) -> SafeString | str:
+        return cells.why(obj.listed)
 
     @admin.display(description=_("started, duration"))
     def started(self, obj: Any) -> SafeString:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from ..conf import settings
 from ..core.attempts import Attempt, AttemptState
 from ..core.journal import Failure
+from ..core.problems import ProblemKind, kind_of
 from ..core.timeline import human
 from ..core.traces import Told
 from ..core.waiting import Wait, WaitKind
@@ -86,6 +87,8 @@ def attempt_words(attempt: Attempt, following: Attempt | None, now: datetime, li
 def outcome_words(attempt: Attempt, now: datetime) -> str:
     """What became of an attempt, without its error."""
     if attempt.state == AttemptState.QUEUED:
+        if attempt.queued_at <= now:
+            return _("has been due for %(duration)s") % {"duration": human(now - attempt.queued_at)}
         return _("is due %(when)s") % {"when": distance(attempt.queued_at, now)}
     if attempt.state == AttemptState.LOST:
         return _("was lost with its worker")
@@ -122,9 +125,27 @@ def wait_words(wait: Wait, now: datetime, *, brief: bool = False) -> str:
     return words
 
 
+def problem_words(problem: str) -> str:
+    """What a workflow that cannot go on by itself needs, without what its problem says of arguments."""
+    kind = kind_of(problem)
+    if kind == ProblemKind.ERROR and (name := problem.partition(":")[0]).isidentifier():
+        return _("another try after %(error)s") % {"error": name}
+    return str(_PROBLEMS[kind])
+
+
+_PROBLEMS: dict[ProblemKind, Any] = {
+    ProblemKind.MISMATCH: gettext_lazy("code that fits what it has done"),
+    ProblemKind.UNKNOWN: gettext_lazy("code of its name"),
+    ProblemKind.GIVEN_UP: gettext_lazy("somebody to help: trying again did not"),
+    ProblemKind.ERROR: gettext_lazy("another try after an error"),
+}
+
+
 def _name(wait: Wait, brief: bool) -> str:
     if not wait.name:
         return _("its next turn")
+    if wait.kind == WaitKind.PROBLEM and brief:
+        return problem_words(wait.name)
     if brief:
         name = shortened(short_name(wait.name), 60)
         return name if wait.count == 1 else f"{name} x {wait.count:,}"
@@ -168,7 +189,7 @@ _WORDS: dict[WaitKind, Any] = {
     WaitKind.CHILD: gettext_lazy("child workflow %(name)s"),
 }
 _BRIEFLY: dict[WaitKind, Any] = {
-    WaitKind.PROBLEM: gettext_lazy("somebody to help"),
+    WaitKind.PROBLEM: gettext_lazy("%(name)s"),
     WaitKind.WORKER: gettext_lazy("a worker"),
     WaitKind.PLACE: gettext_lazy("a place for %(name)s"),
     WaitKind.STEP: gettext_lazy("%(name)s, running"),

@@ -87,7 +87,7 @@ def test_what_rows_show_is_read_for_all_of_them_at_once(django_assert_num_querie
     run()
     rows = list(Workflow.objects.all())
     with django_assert_num_queries(3 if connection.vendor == "postgresql" else 2):
-        look_at(rows)
+        look_at(rows, may_see=True)
 
 
 def test_counting_stops_at_a_limit(chief: Client, monkeypatch: pytest.MonkeyPatch) -> None:

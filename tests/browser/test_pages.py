@@ -11,10 +11,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from playwright.sync_api import Page
 
-from django_workflows.engine.worker import Worker
 from tests.admin.pages import LIST, page_of, url
 from tests.browser.looking import assert_fits, assert_well_behaved, picture
-from tests.browser.shop import Shop, fill
+from tests.browser.shop import Shop, fill, only_the_examples, patched, standing_still
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -27,46 +26,85 @@ def addresses(shop: Shop) -> dict[str, str]:
         "waiting": page_of(shop.waiting),
         "children": page_of(shop.parent),
         "parked": page_of(shop.parked),
+        "retrying": page_of(shop.retrying),
         "failed": page_of(shop.failed),
-        "retried": page_of(shop.retried),
+        "canceled": page_of(shop.canceled),
         "wide": page_of(shop.wide),
         "group": f"{page_of(shop.wide)}?group=0",
         "send-event": url("act", shop.waiting, "send-event"),
         "cancel": url("act", shop.waiting, "cancel"),
         "restart": url("act", shop.failed, "restart"),
+        "clean-up": url("act", shop.failed, "cleanup"),
         "choose": url("choose"),
-        "start": url("start", "tests.app.workflows.typed"),
-        "start-as-json": f"{url('start', 'tests.app.workflows.typed')}?json=1",
+        "start": url("start", "example_project.series.workflows.mail_series"),
+        "start-as-json": f"{url('start', 'example_project.countries.workflows.compare_countries')}?json=1",
         "dashboard": url("dashboard"),
         "workers": "/admin/django_workflows/worker/",
         "pools": "/admin/django_workflows/pool/",
-        "pool": "/admin/django_workflows/pool/tests.limited/change/",
+        "pool": "/admin/django_workflows/pool/example_project.weather.workflows/change/",
     }
-
-
-#: Of these there are pictures in the documentation.
-PICTURED = {"list", "workflow", "waiting", "send-event", "start", "dashboard", "parked", "workers", "pools"}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_is_accessible_and_obeys_the_policy(
-    visit: Callable[..., Page], theme: str, pictures: Path | None
+    visit: Callable[..., Page], theme: str, pictures: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop = fill()
-    Worker().beat()
     page = visit(theme=theme, width=1280)
-    for name, address in addresses(shop).items():
-        page.goto(address)
+    shop = fill()
+    only_the_examples(monkeypatch)
+    with standing_still() as again:
+        for name, address in addresses(shop).items():
+            again()
+            page.goto(address)
+            _look(page, name, theme, pictures)
+        again()
+        ask_for_many(page)
+        _look(page, "many", theme, pictures)
+        with patched():
+            again()
+            page.goto(url("patches"))
+            _look(page, "patches", theme, pictures)
+
+
+def _look(page: Page, name: str, theme: str, pictures: Path | None) -> None:
+    assert_well_behaved(page)
+    picture(page, pictures, f"admin-{name}-{theme}")
+
+
+def ask_for_many(page: Page) -> None:
+    """To the page that asks before many workflows are restarted."""
+    page.goto(LIST)
+    page.get_by_label("Select all").check()
+    page.get_by_label("Action:").select_option(label="Restart selected workflows…")
+    page.locator('button[name="index"]').click()
+    assert "Restart: " in page.title()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_forms_of_every_type_are_accessible(visit: Callable[..., Page], theme: str) -> None:
+    page = visit(theme=theme)
+    for address in ("typed", "points", "sums", "echoes", "asks_approval"):
+        page.goto(url("start", f"tests.app.workflows.{address}"))
         assert_well_behaved(page)
-        if name in PICTURED:
-            picture(page, pictures, f"admin-{name}-{theme}")
+        page.get_by_role("button", name="Start").click()
+        assert_well_behaved(page)
+
+
+def test_the_list_shows_all_of_its_columns(visit: Callable[..., Page]) -> None:
+    """In the window of a small laptop, with both side bars."""
+    page = visit(width=1280)
+    fill()
+    page.goto(LIST)
+    assert page.locator("#changelist-form .results").evaluate("e => e.scrollWidth <= e.clientWidth")
+    right = "e => e.getBoundingClientRect().right"
+    assert page.locator("#changelist-filter").evaluate(right) <= page.locator(".dwf-overview").evaluate(right) + 1
 
 
 @pytest.mark.parametrize("width", [320, 390])
 def test_every_page_fits_a_phone_and_400_percent_zoom(visit: Callable[..., Page], width: int) -> None:
     """A window of 1280 at 400 % is 320 wide."""
-    shop = fill()
     page = visit(width=width)
+    shop = fill()
     for name, address in addresses(shop).items():
         page.goto(address)
         # Tables of Django's own lists scroll inside of themselves.
@@ -75,8 +113,8 @@ def test_every_page_fits_a_phone_and_400_percent_zoom(visit: Callable[..., Page]
 
 
 def test_without_scripts_everything_is_there(visit: Callable[..., Page]) -> None:
-    shop = fill()
     page = visit(scripts=False)
+    shop = fill()
     page.goto(page_of(shop.waiting))
     assert page.locator(".dwf-live-control").is_hidden()
     page.get_by_role("link", name="Send it…").click()

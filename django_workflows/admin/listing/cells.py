@@ -13,13 +13,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ...core.attempts import StepHistory
-from ...core.journal import WorkflowState
+from ...core.journal import Failure, WorkflowState
 from ...core.waiting import Wait
 from ...models import Workflow
 from ...words.sentences import moment, state_words, wait_words
-from ...words.texts import printable
+from ...words.texts import printable, short_name
+from ..payloads import safe_text
 
 MOST_OPEN = 20
+#: In characters.
+LONGEST_ERROR = 120
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,17 @@ class Listed:
     waits: Sequence[Wait]
     open_steps: Sequence[StepHistory]
     failed_attempts: int
+    error: Failure | None
+    may_see: bool
+
+
+def why(listed: Listed) -> SafeString | str:
+    """What it waits for, or the error that ended it."""
+    if listed.error is None:
+        return waiting_for(listed)
+    kind = printable(short_name(listed.error.type)) or _("Error")
+    message = safe_text(listed.error.message, LONGEST_ERROR) if listed.may_see else ""
+    return format_html('<span class="dwf-reason"><b>{}</b>{}</span>', kind, f": {message}" if message else "")
 
 
 def waiting_for(listed: Listed) -> str:

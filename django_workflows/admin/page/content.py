@@ -17,6 +17,7 @@ from ..site import link
 from . import header, related, waiting
 from .buttons import buttons, reasons
 from .details import details, error_of, workflow_payload
+from .mending import mending
 from .rows import legend, lines, ticks
 from .selection import Selected, Selection, select
 from .shown import Shown, shown
@@ -48,6 +49,7 @@ def content(request: HttpRequest, journal: Sketch) -> dict[str, Any]:
         "arguments": workflow_payload(request, workflow.id, "args", workflow.args),
         "result": workflow_payload(request, workflow.id, "result", workflow.result),
         "error": error_of(read_failure(workflow.error, tracebacks=True), may_see),
+        "mending": mending(request, workflow),
         "callback_error": error_of(read_failure(workflow.on_complete_error, tracebacks=True), may_see),
         "svg_url": link("timeline", workflow.id),
         "notes": audit.notes_of(workflow.id),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -18,11 +19,11 @@ from ..listing.cells import Badge, badge
 
 @dataclass(frozen=True)
 class Fact:
-    """A label and what stands beside it."""
+    """A label and what stands beside it, and for an instant when exactly that was."""
 
     label: str
     text: str
-    title: str = ""
+    exactly: str = ""
 
 
 def state_badge(journal: Sketch) -> Badge:
@@ -32,18 +33,22 @@ def state_badge(journal: Sketch) -> Badge:
 def facts(journal: Sketch) -> Iterator[Fact]:
     """Times first, then what is unusual about it."""
     workflow, now = journal.workflow, journal.now
-    yield Fact(_("Started"), distance(workflow.created_at, now), moment(workflow.created_at))
+    yield _instant(_("Started"), workflow.created_at, now)
     if workflow.started_at is None and workflow.finished_at is None:
         yield Fact(_("First turn"), _("not taken yet"))
     if workflow.finished_at is not None:
-        yield Fact(_("Ended"), distance(workflow.finished_at, now), moment(workflow.finished_at))
+        yield _instant(_("Ended"), workflow.finished_at, now)
     if workflow.cancel_requested_at is not None and workflow.finished_at is None:
-        asked = workflow.cancel_requested_at
-        yield Fact(_("Asked to cancel"), distance(asked, now), moment(asked))
+        yield _instant(_("Asked to cancel"), workflow.cancel_requested_at, now)
     yield from _keys(journal)
     yield from _runs(journal)
     if workflow.expires_at is not None:
-        yield Fact(_("Cleaned up by itself"), distance(workflow.expires_at, now), moment(workflow.expires_at))
+        yield _instant(_("Cleaned up by itself"), workflow.expires_at, now)
+
+
+def _instant(label: str, instant: datetime, now: datetime) -> Fact:
+    """Both as a clock shows it, to look for in logs, and as people say it."""
+    return Fact(label, distance(instant, now), moment(instant))
 
 
 def _keys(journal: Sketch) -> Iterator[Fact]:

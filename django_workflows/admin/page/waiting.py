@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from ...core.problems import ProblemKind, kind_of
 from ...core.waiting import Wait, WaitKind
 from ...engine.sketch import Sketch
-from ...words.sentences import silence_words, wait_words
+from ...words.sentences import distance, problem_words, silence_words, wait_words
 from ..actions import ACTIONS
 from ..payloads import coded, safe_text
 from ..permissions import PAYLOAD, may
@@ -33,12 +36,13 @@ class Help:
 
 @dataclass(frozen=True)
 class Item:
-    """What is waited for. ``urgent``: it does not end by itself."""
+    """What is waited for. ``urgent``: it does not end by itself. ``details`` is what an error says about it."""
 
     kind: str
     sentence: str
     helps: list[Help]
     urgent: bool = False
+    details: str = ""
 
 
 def children(journal: Sketch) -> list[int]:
@@ -55,18 +59,35 @@ def items(request: HttpRequest, journal: Sketch, known: Mapping[int, UUID]) -> t
 
 
 def _item(request: HttpRequest, journal: Sketch, wait: Wait, known: Mapping[int, UUID]) -> Item:
-    urgent = wait.kind == WaitKind.PROBLEM
-    sentence = _problem(request, journal) if urgent else wait_words(wait, journal.now)
     child = None if wait.number is None else known.get(wait.number)
     helps = [each for each in _HELPS.get(wait.kind, _none)(journal.workflow.id, wait, child) if _offered(request, each)]
-    return Item(wait.kind, sentence, helps, urgent)
+    if wait.kind != WaitKind.PROBLEM:
+        return Item(wait.kind, wait_words(wait, journal.now), helps)
+    known_helps = [Help(_when(wait, journal)), *helps]
+    return Item(wait.kind, problem_words(wait.name), known_helps, urgent=True, details=_problem(request, journal))
 
 
 def _problem(request: HttpRequest, journal: Sketch) -> str:
     # It tells arguments of the journal beside those that the code asks for.
     if may(request, PAYLOAD):
         return safe_text(journal.workflow.problem, 2000)
-    return _("It cannot go on by itself. You need the permission to see arguments, results and errors to read why.")
+    return _("You need the permission to see arguments, results and errors to read more.")
+
+
+def _when(wait: Wait, journal: Sketch) -> str:
+    """What to do about a problem, and when it is looked at again by itself."""
+    advice = str(_ADVICE[kind_of(wait.name)])
+    if wait.until is None or wait.until <= journal.now:
+        return advice
+    return f"{advice} " + _("It is looked at again %(when)s.") % {"when": distance(wait.until, journal.now)}
+
+
+_ADVICE: dict[ProblemKind, Any] = {
+    ProblemKind.MISMATCH: gettext_lazy("Deploy code that does the same up to that step; it goes on by itself then."),
+    ProblemKind.UNKNOWN: gettext_lazy("Deploy code that defines it; it goes on by itself then."),
+    ProblemKind.GIVEN_UP: gettext_lazy("Nobody tries it again by itself. Mend the cause, then press “Look now”."),
+    ProblemKind.ERROR: gettext_lazy("If it stays like this, mend the cause; it goes on by itself then."),
+}
 
 
 def _offered(request: HttpRequest, help_: Help) -> bool:
@@ -88,7 +109,6 @@ def _of_retry(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Hel
 
 
 def _of_problem(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Help]:
-    yield Help(_("Deploy code that fits its journal: it is looked at again every minute, and goes on by itself."))
     yield Help(_("Look now"), link("act", workflow_id, "retry"), posts=True)
     yield Help(_("Cancel it…"), link("act", workflow_id, "cancel"))
 
