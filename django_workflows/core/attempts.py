@@ -182,7 +182,13 @@ def _failure(data: Any, tracebacks: bool) -> Failure | None:
     if not isinstance(data, dict):
         return None
     traceback = str(data.get("traceback", "")) if tracebacks else ""
-    return Failure(type=str(data.get("type", "")), message=str(data.get("message", "")), traceback=traceback)
+    bases = data.get("bases")
+    return Failure(
+        type=str(data.get("type", "")),
+        message=str(data.get("message", "")),
+        bases=tuple(map(str, bases)) if isinstance(bases, list) else (),
+        traceback=traceback,
+    )
 
 
 def _instant(text: Any) -> datetime | None:

@@ -79,7 +79,10 @@ def _with_the_steps_connection(change: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return retrying(change)
-    executor = getattr(AsyncToSync.executors, "current", None) or AsyncToSync.loop_thread_executors[loop]
+    executor = getattr(AsyncToSync.executors, "current", None) or AsyncToSync.loop_thread_executors.get(loop)
+    if executor is None:
+        # A loop that is nobody's here, a notebook's say, in the thread that began the step.
+        return retrying(change)
     return executor.submit(retrying, change).result()
 
 

@@ -189,7 +189,7 @@ _WORDS: dict[WaitKind, Any] = {
     WaitKind.CHILD: gettext_lazy("child workflow %(name)s"),
 }
 _BRIEFLY: dict[WaitKind, Any] = {
-    WaitKind.PROBLEM: gettext_lazy("%(name)s"),
+    WaitKind.PROBLEM: "%(name)s",
     WaitKind.WORKER: gettext_lazy("a worker"),
     WaitKind.PLACE: gettext_lazy("a place for %(name)s"),
     WaitKind.STEP: gettext_lazy("%(name)s, running"),

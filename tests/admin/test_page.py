@@ -53,11 +53,12 @@ def test_without_a_worker_it_says_how_to_start_one(chief: Client) -> None:
 def test_a_parked_workflow_shows_what_does_not_match(chief: Client, login: Callable[..., Client]) -> None:
     workflow_id = w.asks_approval.start()
     run()
-    Workflow.objects.filter(id=workflow_id).update(problem="step 0 was recorded as event x, the code asks for <b>y</b>")
+    problem = "step 0: the journal recorded event x, the code asks for <b>y</b>"
+    Workflow.objects.filter(id=workflow_id).update(problem=problem)
     shown = text(chief, page_of(workflow_id))
-    assert "step 0 was recorded as event x, the code asks for <b>y</b>" in shown
-    assert "Deploy code that fits its journal" in shown
-    assert "was recorded" not in text(login("view_workflow"), page_of(workflow_id))
+    assert problem in shown
+    assert "Deploy code that does the same up to that step" in shown
+    assert "recorded" not in text(login("view_workflow"), page_of(workflow_id))
 
 
 def test_children_are_shown_below_their_parent_and_can_be_folded(chief: Client) -> None:

@@ -1,6 +1,9 @@
 """What a step function can know and say: ``current_step()`` and ``report_progress()``."""
 
+import asyncio
+
 import pytest
+from django.db import connections
 
 from django_workflows import Completed, InProgress, WorkflowError, current_step, report_progress
 from django_workflows.models import Step, Workflow
@@ -92,6 +95,21 @@ def test_progress_in_a_mutation_commits_with_it():
 @pytest.mark.parametrize("kind", ["action", "mutation"])
 def test_an_async_step_reports_progress_too(kind):
     assert finish(flows.call.start(kind, "progress_async", {"total": 3}, {})) == Completed(3)
+    assert Step.objects.get().progress == '[3, 3, "done"]'
+
+
+def test_a_step_reports_progress_where_somebody_elses_loop_runs(monkeypatch):
+    """As in a notebook, or under a browser's driver."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    workflow_id = flows.call.start("action", "progress", {"total": 3}, {})
+
+    async def in_a_loop():
+        try:
+            return finish(workflow_id)
+        finally:
+            connections.close_all()
+
+    assert asyncio.run(in_a_loop()) == Completed(3)
     assert Step.objects.get().progress == '[3, 3, "done"]'
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from ...core.attempts import StepHistory
 from ...core.journal import Failure, WorkflowState
-from ...core.waiting import Wait
+from ...core.waiting import Wait, WaitKind
 from ...models import Workflow
 from ...words.sentences import moment, state_words, wait_words
 from ...words.texts import printable, short_name
@@ -71,11 +71,20 @@ def waiting_for(listed: Listed) -> str:
     """The first thing that it waits for, and how many more there are."""
     if not listed.waits:
         return ""
-    words = wait_words(listed.waits[0], listed.now, brief=True)
+    words = wait_words(listed.waits[0], listed.now, brief=True) + _after_error(listed)
     more = len(listed.waits) - 1
     if not more:
         return words
     return words + ngettext(", and %(count)s more", ", and %(count)s more", more) % {"count": more}
+
+
+def _after_error(listed: Listed) -> str:
+    """What kind of error the attempt before ended with, if the first wait is for another one."""
+    if listed.waits[0].kind != WaitKind.RETRY:
+        return ""
+    step = next(step for step in listed.open_steps if step.number == listed.waits[0].number)
+    errors = [attempt.error for attempt in step.attempts if attempt.error is not None]
+    return _(", after %(error)s") % {"error": printable(short_name(errors[-1].type))} if errors else ""
 
 
 def progress(workflow: Workflow, listed: Listed) -> SafeString | str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from ...core.problems import ProblemKind, kind_of
 from ...core.waiting import Wait, WaitKind
 from ...engine.sketch import Sketch
-from ...words.sentences import distance, problem_words, silence_words, wait_words
+from ...words.sentences import distance, error_words, problem_words, silence_words, wait_words
 from ..actions import ACTIONS
 from ..payloads import coded, safe_text
 from ..permissions import PAYLOAD, may
@@ -62,9 +63,21 @@ def _item(request: HttpRequest, journal: Sketch, wait: Wait, known: Mapping[int,
     child = None if wait.number is None else known.get(wait.number)
     helps = [each for each in _HELPS.get(wait.kind, _none)(journal.workflow.id, wait, child) if _offered(request, each)]
     if wait.kind != WaitKind.PROBLEM:
-        return Item(wait.kind, wait_words(wait, journal.now), helps)
+        return Item(wait.kind, wait_words(wait, journal.now), helps, details=_why_again(request, journal, wait))
     known_helps = [Help(_when(wait, journal)), *helps]
     return Item(wait.kind, problem_words(wait.name), known_helps, urgent=True, details=_problem(request, journal))
+
+
+def _why_again(request: HttpRequest, journal: Sketch, wait: Wait) -> str:
+    """The error of the attempt before, for a step that will be tried again."""
+    if wait.kind != WaitKind.RETRY or wait.number is None:
+        return ""
+    index = bisect_left(journal.steps, wait.number, key=lambda step: step.number)
+    errors = [attempt.error for attempt in journal.steps[index].attempts if attempt.error is not None]
+    if not errors:
+        return ""
+    error = errors[-1] if may(request, PAYLOAD) else replace(errors[-1], message="")
+    return _("The last attempt failed with %(error)s") % {"error": safe_text(error_words(error), 500)}
 
 
 def _problem(request: HttpRequest, journal: Sketch) -> str:

@@ -1,0 +1,200 @@
+"""What is said of a workflow that failed, or that cannot go on: why, and what to press."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from django_workflows import Completed, StepFailed, WorkflowContext
+from django_workflows.conf import settings as ours
+from django_workflows.engine import observe
+from django_workflows.engine.culprits import culprit
+from django_workflows.models import Step, Workflow
+from tests.admin.pages import LIST, confirm, markup, page_of, text, url
+from tests.app import steps
+from tests.app import workflows as w
+from tests.app.models import Counter
+from tests.engine.driver import advance, finish, run
+from tests.engine.test_mismatches import deployed, original, other_argument
+
+
+async def pays(step: WorkflowContext, times: int = 1) -> list[str]:
+    """Two steps that go well, and then ``times`` that fail at first, side by side."""
+    done = [await step.run_action(steps.record, "reserve"), await step.run_action(steps.record, "pack")]
+    await asyncio.gather(*(step.run_action(steps.fail_until, f"pay {each}", 2) for each in range(times)))
+    return done
+
+
+async def pays_in_a_group(step: WorkflowContext) -> list[str]:
+    done = [await step.run_action(steps.record, "reserve")]
+
+    async def pay() -> None:
+        await step.run_action(steps.fail_until, "pay", 2)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(pay())
+    return done
+
+
+async def catches_and_breaks(step: WorkflowContext) -> None:
+    try:
+        await step.run_action(steps.decline, "4711")
+    except StepFailed:
+        raise RuntimeError("the handler's own") from None
+
+
+def failed(handler: Callable[..., Any] = pays, **arguments: Any) -> UUID:
+    workflow_id: UUID = w.workflow.start("tests deployed", arguments)
+    assert finish(workflow_id).type == "failed"
+    return workflow_id
+
+
+def find(workflow_id: UUID) -> Workflow:
+    return Workflow.objects.get(id=workflow_id)
+
+
+# -- failed
+
+
+@pytest.mark.parametrize(("handler", "number"), [(pays, 2), (pays_in_a_group, 1), (catches_and_breaks, None)])
+def test_the_step_is_found_whose_error_ended_it(handler: Callable[..., Any], number: int | None) -> None:
+    with deployed(handler):
+        assert culprit(find(failed(handler))) == number
+
+
+def test_of_several_that_failed_it_is_the_first() -> None:
+    with deployed(pays):
+        assert culprit(find(failed(times=3))) == 2
+
+
+def test_a_child_that_failed_is_its_parents_culprit() -> None:
+    workflow_id = w.parent.start([1, -1])
+    finish(workflow_id)
+    assert culprit(find(workflow_id)) == 1
+
+
+def test_who_has_not_failed_has_no_culprit() -> None:
+    workflow_id = w.careful_parent.start(-1)
+    finish(workflow_id)
+    assert culprit(find(workflow_id)) is None
+
+
+def test_the_page_leads_to_a_restart_from_there_which_goes_well(chief: Client) -> None:
+    with deployed(pays):
+        workflow_id = failed()
+        page = markup(chief, page_of(workflow_id))
+        assert "Step 2 failed with this. Mend the cause, then restart it from there" in page
+        assert f"{url('act', workflow_id, 'restart')}?step=2" in page
+        form = markup(chief, url("act", workflow_id, "restart"))
+        assert '<option value="2" selected>' in form
+        assert "tests.app.steps.fail_until (failed)" in form
+        assert "Restarted from step 2." in confirm(chief, workflow_id, "restart", from_step="2")
+        steps.calls.clear()
+        assert finish(workflow_id) == Completed(["reserve", "pack"])
+        assert steps.calls == [], "what came before is kept"
+
+
+def test_a_fault_of_the_handler_is_told_apart(chief: Client, login: Callable[..., Client]) -> None:
+    with deployed(catches_and_breaks):
+        workflow_id = failed()
+        assert "Its own code raised this, not a step." in text(chief, page_of(workflow_id))
+        viewer = markup(login("view_workflow"), page_of(workflow_id))
+        assert "Its own code raised this" in viewer
+        assert "/act/" not in viewer
+
+
+def test_the_list_says_why_it_failed(chief: Client, login: Callable[..., Client]) -> None:
+    finish(w.fails.start("card <4711> declined, password=hush-hush"))
+    shown = markup(chief, LIST)
+    assert "<b>RuntimeError</b>: card &lt;4711&gt; declined" in shown
+    assert "hush-hush" not in shown
+    hidden = text(login("view_workflow"), LIST)
+    assert "RuntimeError" in hidden
+    assert "4711" not in hidden
+
+
+def test_many_are_restarted_from_the_step_that_failed(chief: Client) -> None:
+    with deployed(pays):
+        first = failed()
+        Counter.objects.all().delete()
+        ids = [first, failed()]
+        Counter.objects.update(value=1)
+        chosen = {"_selected_action": [str(each) for each in ids], "action": "restart"}
+        assert "the step whose error ended it" in chief.post(LIST, chosen).content.decode()
+        told = chief.post(LIST, {**chosen, "confirmed": "1", "from_step": "failed"}, follow=True).content.decode()
+        assert "Restart: done for 2 workflows." in told
+        run()
+        assert [observe.status(each) for each in ids] == [Completed(["reserve", "pack"])] * 2
+
+
+def test_what_is_kept_fails_again(chief: Client) -> None:
+    with deployed(pays):
+        workflow_id = failed()
+        confirm(chief, workflow_id, "restart", from_step="")
+        assert finish(workflow_id).type == "failed"
+
+
+# -- tried again
+
+
+def test_who_waits_for_another_attempt_says_why(chief: Client, login: Callable[..., Client]) -> None:
+    workflow_id = w.call.start("action", "fail_until", {"name": "slow <server>", "attempts": 9}, {"retry": True})
+    run()
+    assert Step.objects.get().failures != "[]"
+    assert "The last attempt failed with Unreachable: call 1" in text(chief, page_of(workflow_id))
+    assert ", after Unreachable" in text(chief, LIST)
+    shown = text(login("view_workflow"), page_of(workflow_id))
+    assert "The last attempt failed with Unreachable" in shown
+    assert "call 1" not in shown
+
+
+# -- cannot go on
+
+
+def test_code_that_changed(chief: Client) -> None:
+    with deployed(original):
+        workflow_id: UUID = w.workflow.start("tests deployed", {})
+        run()
+    with deployed(other_argument):
+        advance(101)
+        run()
+        page, listed = text(chief, page_of(workflow_id)), text(chief, LIST)
+    assert "code that fits what it has done" in listed
+    assert "code that fits what it has done step 0: the journal recorded action" in page
+    assert "Deploy code that does the same up to that step; it goes on by itself then. It is looked at again in" in page
+
+
+def test_code_that_is_not_there(chief: Client) -> None:
+    with deployed(original):
+        workflow_id: UUID = w.workflow.start("tests deployed", {})
+    run()
+    assert "code of its name" in text(chief, LIST)
+    page = text(chief, page_of(workflow_id))
+    assert "Deploy code that defines it; it goes on by itself then." in page
+    assert "The code that is running here has no workflow of this name." in page
+
+
+def test_who_was_given_up_says_that_nobody_tries(chief: Client) -> None:
+    workflow_id = w.asks_approval.start()
+    Workflow.objects.filter(id=workflow_id).update(deliveries=ours.MAX_DELIVERIES, problem="OperationalError: gone")
+    run()
+    assert "somebody to help: trying again did not" in text(chief, LIST)
+    page = text(chief, page_of(workflow_id))
+    assert "handed out" in page
+    assert "Nobody tries it again by itself. Mend the cause, then press “Look now”." in page
+    assert "It is looked at again" not in page
+    confirm(chief, workflow_id, "retry")
+    run()
+    assert "event approval" in text(chief, LIST)
+
+
+def test_an_error_of_its_turns_is_named(chief: Client, login: Callable[..., Client]) -> None:
+    workflow_id = w.asks_approval.start()
+    run()
+    Workflow.objects.filter(id=workflow_id).update(problem="OperationalError: disk 4711 is full")
+    assert "another try after OperationalError" in text(chief, LIST)
+    assert "disk 4711 is full" in text(chief, page_of(workflow_id))
+    assert "4711" not in text(login("view_workflow"), page_of(workflow_id))
