@@ -99,7 +99,25 @@ def reopen_steps(workflow_id: UUID, now: datetime) -> int:
         [workflow],
     )
     _reopen_waits(workflow_id, now)
+    _make_events(workflow_id, now)
     return reopened
+
+
+def _make_events(workflow_id: UUID, now: datetime) -> None:
+    """Make the events that the handler had asked for when it was canceled, before they were made."""
+    rows = fetch_all(
+        f"SELECT number, name FROM {STEP} WHERE workflow_id = %s AND {_REOPENED} AND kind = 'create_event' "
+        "ORDER BY number",
+        [put_uuid(workflow_id)],
+    )
+    for number, name in rows:
+        event_id = uuid7()
+        events.create(event_id, workflow_id, name, now)
+        execute(
+            f"UPDATE {STEP} SET state = 'completed', result = %s, started_at = %s, finished_at = %s "
+            "WHERE workflow_id = %s AND number = %s",
+            [json.dumps(str(event_id)), put_instant(now), put_instant(now), put_uuid(workflow_id), number],
+        )
 
 
 def _reopen_waits(workflow_id: UUID, now: datetime) -> None:

@@ -4,12 +4,30 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from django_workflows import Completed, InProgress, StepNotFound, WorkflowNotFound, WorkflowStillRunning
+from django_workflows import (
+    Completed,
+    InProgress,
+    StepNotFound,
+    WorkflowContext,
+    WorkflowNotFound,
+    WorkflowStillRunning,
+)
+from django_workflows.engine.advance import advance
 from django_workflows.engine.histories import mismatch, read_history
+from django_workflows.engine.run_step import run_step
+from django_workflows.models import Event
+from django_workflows.store import workflows
 from tests.app import steps
 from tests.app.models import Effect
 from tests.app.workflows import approval, asks_approval, cleans_up, parent_of_waiting, sums, workflow
-from tests.engine.driver import finish, run
+from tests.engine.driver import become_another_process, claim, finish, run
+
+
+@workflow.define(name="restart.makes_an_event")
+async def makes_an_event(step: WorkflowContext) -> int:
+    await step.run_action(steps.add, 1, 1)
+    return await step.await_event(await step.create_event("made"))
+
 
 both_ways = pytest.mark.parametrize("replaying", [False, True], ids=["live", "replayed"])
 
@@ -41,6 +59,26 @@ def test_a_canceled_workflow_goes_on_where_it_was() -> None:
     assert workflow.status(workflow_id) == InProgress(["approval"])
     workflow.send_event(workflow_id, approval, True)
     assert finish(workflow_id) == Completed("yes")
+
+
+def test_an_event_that_a_cancellation_kept_from_being_made_is_made() -> None:
+    """The step before it ends unseen, so that the handler asks for the event and is canceled in one turn."""
+    workflow_id = makes_an_event.start()
+    record = workflows.claim_turn("", "a worker")
+    advance(record, None)
+    become_another_process()
+    run_step(claim(), None)
+    workflow.cancel(workflow_id)
+    assert list(workflow.steps(workflow_id).values_list("kind", "state")) == [
+        ("action", "completed"),
+        ("create_event", "canceled"),
+    ]
+    workflow.restart(workflow_id)
+    run()
+    (event,) = Event.objects.filter(workflow=workflow_id)
+    assert workflow.status(workflow_id) == InProgress([str(event.id)])
+    workflow.send_event(event_id=event.id, value=7)
+    assert finish(workflow_id) == Completed(7)
 
 
 def test_clean_up_steps_of_a_cancellation_are_forgotten() -> None:
