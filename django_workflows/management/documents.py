@@ -1,4 +1,4 @@
-"""Workflows and journals as JSON: keys stay, and instants are ISO 8601, durations seconds."""
+"""Workflows and journals as JSON, secrets masked: keys stay, and instants are ISO 8601, durations seconds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..core.journal import Failure
 from ..core.payloads import loaded
 from ..core.waiting import Wait
 from ..models import Workflow
+from ..words.masked import masked_text, masked_value
 from .journals import Journal
 
 
@@ -42,8 +43,8 @@ def full_document(workflow: Workflow) -> dict[str, Any]:
     """The same with arguments, result and what became of ``on_complete``."""
     return {
         **workflow_document(workflow),
-        "args": loaded(workflow.args),
-        "result": loaded(workflow.result),
+        "args": masked_value(loaded(workflow.args)),
+        "result": masked_value(loaded(workflow.result)),
         "on_complete": workflow.on_complete or None,
         "on_complete_error": failure_document(read_failure(workflow.on_complete_error)),
     }
@@ -84,14 +85,19 @@ def _step_document(step: StepHistory, journal: Journal) -> dict[str, Any]:
         "error": failure_document(step.error),
         "attempts": [_attempt_document(attempt) for attempt in step.attempts],
         "max_attempts": step.max_attempts,
-        "progress": step.progress,
+        "progress": progress_document(step.progress),
         "child": None if child is None else str(child),
         **_payloads(journal.payloads.get(step.number, {})),
     }
 
 
 def _payloads(payloads: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: text if name == "function" else loaded(text) for name, text in payloads.items()}
+    return {name: text if name == "function" else masked_value(loaded(text)) for name, text in payloads.items()}
+
+
+def progress_document(progress: tuple[float, float | None, str] | None) -> tuple[float, float | None, str] | None:
+    """What a step reported: how much is done, of how much, and a message."""
+    return None if progress is None else (*progress[:2], masked_text(progress[2]))
 
 
 def _attempt_document(attempt: Attempt) -> dict[str, Any]:
@@ -109,8 +115,8 @@ def failure_document(failure: Failure | None) -> dict[str, str] | None:
     """Type and message of an error, and its traceback where that was read."""
     if failure is None:
         return None
-    traceback = {"traceback": failure.traceback} if failure.traceback else {}
-    return {"type": failure.type, "message": failure.message, **traceback}
+    traceback = {"traceback": masked_text(failure.traceback)} if failure.traceback else {}
+    return {"type": failure.type, "message": masked_text(failure.message), **traceback}
 
 
 def _iso(instant: datetime | None) -> str | None:

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 from ..core.attempts import read_failure
 from ..core.journal import WorkflowState
 from ..models import Workflow
+from ..words.masked import masked_json
 from ..words.sentences import error_words
 from .terminal import Terminal
 from .texts import preview
@@ -16,7 +17,7 @@ def report_end(terminal: Terminal, workflow: Workflow) -> None:
     """Show the result; ``CommandError`` unless the workflow completed."""
     if workflow.state == WorkflowState.COMPLETED:
         if not terminal.json:
-            terminal.line(f"Result: {preview(workflow.result or 'null')}")
+            terminal.line(f"Result: {preview(masked_json(workflow.result or 'null'))}")
         return
     see = f"See manage.py workflows show {workflow.id}"
     if workflow.state == WorkflowState.IN_PROGRESS:

@@ -18,8 +18,9 @@ from ..core.journal import OPEN_STATES, WorkflowState
 from ..core.status import InProgress, WorkflowStatus
 from ..core.timeline import human
 from ..store.database import now
+from ..words.masked import masked_text
 from ..words.sentences import silence_words, state_words
-from .documents import full_document
+from .documents import full_document, progress_document
 from .journals import find, load, manager
 from .parsing import INTERRUPTED
 from .terminal import Terminal
@@ -112,6 +113,7 @@ def _show(terminal: Terminal, workflow_id: UUID, change: Change, elapsed: timede
 
 def _change_document(workflow_id: UUID, change: Change) -> dict[str, Any]:
     document = {"at": now().isoformat(), "id": str(workflow_id), **asdict(change), "problem": change.problem or None}
+    document["progress"] = {name: progress_document(each) for name, each in change.progress.items()}
     if change.state == WorkflowState.IN_PROGRESS:
         return document
     ended = full_document(find(str(workflow_id)))
@@ -144,4 +146,4 @@ def _progress(progress: tuple[float, float | None, str] | None) -> str:
         return ""
     done, total, message = progress
     share = f"{done:g}" if total is None else f"{done:g} of {total:g}"
-    return f" ({share}{' ' if message else ''}{printable(message)})"
+    return f" ({share}{' ' if message else ''}{printable(masked_text(message))})"

@@ -9,6 +9,7 @@ from ..core.attempts import AttemptState
 from ..core.rows import Row
 from ..core.timeline import human
 from ..core.traces import Told
+from ..words.masked import masked_json, masked_text
 from ..words.sentences import attempt_words, error_words, progress_words, state_words
 from ..words.texts import PREVIEW
 from .journals import Journal
@@ -61,13 +62,13 @@ class StepList:
                 yield from self._traceback(attempt.error.traceback)
 
     def _traceback(self, text: str) -> Iterator[str]:
-        yield from (f"  {printable(line)}" for line in text.splitlines())
+        yield from (f"  {printable(line)}" for line in masked_text(text).splitlines())
 
     def _payloads(self, step: Told) -> Iterator[str]:
         payloads = self._journal.payloads[step.number]
-        yield f"arguments: {printable(payloads['args'])}"
+        yield f"arguments: {printable(masked_json(payloads['args']))}"
         if payloads["result"] is not None:
-            yield f"result: {printable(payloads['result'])}"
+            yield f"result: {printable(masked_json(payloads['result']))}"
 
     def _of_group(self, row: Row) -> Iterator[str]:
         failed = (step for step in row.steps if step.failed_attempts or step.error is not None)

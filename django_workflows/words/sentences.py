@@ -18,6 +18,7 @@ from ..core.timeline import human
 from ..core.traces import Told
 from ..core.waiting import Wait, WaitKind
 from ..models import Workflow
+from .masked import masked_text
 from .texts import PREVIEW, printable, short_name, shortened
 
 STATES: Mapping[str, Any] = {
@@ -63,11 +64,11 @@ def standing(workflow: Workflow, now: datetime) -> str:
 
 
 def error_words(failure: Failure | None, limit: int | None = PREVIEW) -> str:
-    """An error as Python shows it, in one line."""
+    """An error as Python shows it, in one line and without secrets."""
     if failure is None:
         return _("no error is known")
     name = printable(short_name(failure.type))
-    return f"{name}: {shortened(failure.message, limit)}" if failure.message else name
+    return f"{name}: {shortened(masked_text(failure.message), limit)}" if failure.message else name
 
 
 # -- attempts
@@ -106,7 +107,7 @@ def progress_words(step: Told) -> str:
         return ""
     done, total, message = step.progress
     words = f"{done:g}" if total is None else _("%(done)s of %(total)s") % {"done": f"{done:g}", "total": f"{total:g}"}
-    return f"{words} {printable(message)}".rstrip()
+    return f"{words} {printable(masked_text(message))}".rstrip()
 
 
 # -- waiting

@@ -1,7 +1,7 @@
 """Print a workflow's history as JSON, or import one to look at.
 
-A history is kept beside the code, to be replayed by tests and check-replay. One that is imported from another database
-can be shown and replayed; it is never run.
+A history is kept beside the code, to be replayed by tests and check-replay; so it is whole, and no secret in it is
+masked. One that is imported from another database can be shown and replayed; it is never run.
 """
 
 from __future__ import annotations

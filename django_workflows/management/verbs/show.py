@@ -1,7 +1,7 @@
 """Show one workflow: how it stands, what it waits for, its steps with every attempt, and a timeline.
 
 Ten or more steps of one name share a line, payloads are shortened, and of more than 100 lines the first and the last
-are shown. --all shows each step by itself, whole payloads and tracebacks.
+are shown. --all shows each step by itself, whole payloads and tracebacks. What looks like a secret is masked.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ...core.histories import IMPORTED
 from ...core.rows import Row
 from ...core.timeline import Timeline, layout
 from ...models import Workflow
+from ...words.masked import masked_json, masked_text
 from ...words.sentences import distance, error_words, moment, silence_words, standing, wait_words
 from ...words.texts import PREVIEW
 from ..documents import journal_document
@@ -76,9 +77,9 @@ class Page:
             yield "continued", f"as new, {plural(workflow.continuations, 'time')}"
         if restarts := workflow.generation - 1 - workflow.continuations:
             yield "restarted", plural(restarts, "time")
-        yield "arguments", preview(workflow.args, self._limit)
+        yield "arguments", preview(masked_json(workflow.args), self._limit)
         if workflow.result is not None:
-            yield "result", preview(workflow.result, self._limit)
+            yield "result", preview(masked_json(workflow.result), self._limit)
         yield from self._errors(workflow)
 
     def _errors(self, workflow: Workflow) -> Iterator[tuple[str, str]]:
@@ -86,7 +87,7 @@ class Page:
             found = read_failure(text, tracebacks=self._everything)
             if found is not None:
                 yield label, self._terminal.paint("failed", error_words(found, self._limit))
-                yield from (("", printable(line)) for line in found.traceback.splitlines())
+                yield from (("", printable(line)) for line in masked_text(found.traceback).splitlines())
 
     def _waits(self) -> Iterator[str]:
         for wait in self._journal.waits[:_WAITS]:
