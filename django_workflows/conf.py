@@ -129,7 +129,9 @@ SETTINGS: Mapping[str, Setting] = {
     "DRAIN_SECONDS": Setting(
         5, _seconds, "How long a worker goes on taking work before it returns to django-q2. Well below its timeout."
     ),
-    "MASKED_KEYS": Setting(SENSITIVE, _words, "Parts of keys whose values are hidden in logs, on pages and in what commands print."),
+    "MASKED_KEYS": Setting(
+        SENSITIVE, _words, "Parts of keys whose values are hidden in logs, on pages and in what commands print."
+    ),
     "METRICS_TOKEN": Setting(
         None, _token, "What a scraper of the metrics sends as its bearer token; None: only users may look."
     ),

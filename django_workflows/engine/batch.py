@@ -185,11 +185,12 @@ class Batch:
             try:
                 self._writer.write(self._worker.id, self._round)
                 self._give_back()
+                marks.clear()
             except Exception:
+                # What is marked stays so, for whoever gives back what this worker has abandoned.
                 logger.warning("What worker %s holds is due when its leases end", self._worker.id, exc_info=True)
             finally:
                 self._writer.close()
-                marks.clear()
 
     def _give_back(self) -> None:
         steps = [*self._round, *self._writer.ready]

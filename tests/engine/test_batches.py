@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from django_workflows import Completed, WorkflowContext, WorkflowManager, current_step
@@ -229,6 +229,26 @@ def test_at_the_end_of_its_time_a_worker_gives_back_what_it_has_not_begun() -> N
     assert set(Step.objects.exclude(state="completed").values_list("state", "attempt")) == {("queued", 0)}
     run()
     assert results(ids) == [3] * 6
+
+
+def test_what_it_cannot_give_back_is_not_lost_either() -> None:
+    """The database is away at that moment; the worker abandons what it holds, and its heartbeat gives that back."""
+    ids = looks.start_many([(3,) for _ in range(6)])
+    worker = Worker(batches=True)
+
+    def away(execute: object, sql: str, *args: object) -> object:
+        if "attempt = attempt - 1" in sql:
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(away):
+        drain(worker, seconds=20, stop=lambda: len(seen) >= 6)
+    assert Step.objects.filter(state="running").count() == 6
+    worker.abandon()
+    worker.give_back_abandoned()
+    assert Step.objects.filter(state="queued", attempt=0).count() == 5, "whether the first one was is not known"
+    run()
+    assert sorted(map(str, results(ids))) == ["3"] * 5 + ["failed"]
 
 
 # -- when the worker dies
