@@ -75,8 +75,11 @@ def notice(worker: Worker) -> None:
 
 
 @contextmanager
-def side_by_side() -> Iterator[list[Batch]]:
-    """In the block every step counts as quick; the batches, of which no thread looks after any."""
+def side_by_side(wanted: bool = True) -> Iterator[list[Batch]]:
+    """In the block every step counts as quick, if that is wanted; the batches, of which no thread looks after any."""
+    if not wanted:
+        yield []
+        return
     led: list[Batch] = []
     timed, relief, stall = batches.timed, batches.relief, batches._STALL
 

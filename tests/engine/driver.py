@@ -58,7 +58,11 @@ def claim(worker: str = "another worker") -> ClaimedStep | None:
 
 def advance(duration: timedelta | float) -> None:
     """Move the engine's clock."""
-    database.clock_offset += duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+    by = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+    if database.frozen_at is None:
+        database.clock_offset += by
+    else:
+        database.frozen_at += by
     database.clock.forget()
 
 

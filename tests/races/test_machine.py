@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,11 +37,12 @@ from django_workflows.engine.advance import advance as take_claimed_turn
 from django_workflows.engine.drain import drain
 from django_workflows.engine.live import live_handlers
 from django_workflows.engine.run_step import run_step
-from django_workflows.engine.worker import Worker
+from django_workflows.engine.worker import Worker, give_back
 from django_workflows.models import Event, Pool, Step, Workflow
 from django_workflows.store import database
 from django_workflows.store import workflows as workflow_store
 from tests.app.models import Counter, Effect
+from tests.battery.batches import side_by_side
 from tests.engine.driver import advance, become_another_process, claim, reset_clock
 from tests.engine.dying import mortal
 from tests.engine.replays import assert_replays
@@ -48,6 +50,7 @@ from tests.races import flows, invariants
 from tests.races.invariants import check
 
 workflow = flows.workflow
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 words = st.lists(st.sampled_from(flows.WORDS), min_size=1, max_size=4)
 
 
@@ -64,6 +67,8 @@ class Histories(RuleBasedStateMachine):
         flows.acted.clear()
         live_handlers.clear()
         reset_clock()
+        database.frozen_at = EPOCH
+        workflow_store.levels._known.clear()
         self.values = itertools.count(100)
         self.ended: dict[UUID, int] = {}
         self.accepted: dict[UUID, set[int]] = {}
@@ -75,6 +80,10 @@ class Histories(RuleBasedStateMachine):
         self.tokens: list[tuple[str, UUID, datetime]] = []
 
     # -- users
+
+    @rule(words=st.lists(st.sampled_from(["action", "query", "retried"]), min_size=1), count=st.integers(2, 4))
+    def start_several(self, words: list[str], count: int) -> None:
+        flows.told.start_many([(words, False) for _ in range(count)])
 
     @rule(words=words, careful=st.booleans(), limited=st.booleans(), watched=st.booleans(), early=st.booleans())
     def start(self, words: list[str], careful: bool, limited: bool, watched: bool, early: bool) -> None:
@@ -233,19 +242,24 @@ class Histories(RuleBasedStateMachine):
 
     # -- workers
 
-    @rule(pieces=st.integers(1, 6))
-    def work(self, pieces: int) -> None:
+    @rule(pieces=st.integers(1, 6), batches=st.booleans())
+    def work(self, pieces: int, batches: bool) -> None:
         left = itertools.count(pieces, -1)
-        drain(Worker(), stop=lambda: next(left) <= 0)
+        with side_by_side(batches):
+            drain(Worker(batches=batches), stop=lambda: next(left) <= 0)
 
-    @rule()
-    def work_it_all(self) -> None:
-        drain(Worker(), seconds=20)
+    @rule(batches=st.booleans())
+    def work_it_all(self, batches: bool) -> None:
+        with side_by_side(batches):
+            drain(Worker(batches=batches))
 
-    @rule(at=st.integers(0, 40), before=st.booleans())
-    def work_and_die(self, at: int, before: bool) -> None:
-        with mortal(at=at, before=before):
-            drain(Worker(), seconds=20)
+    @rule(at=st.integers(0, 40), before=st.booleans(), batches=st.booleans())
+    def work_and_die(self, at: int, before: bool, batches: bool) -> None:
+        worker = Worker(batches=batches)
+        with mortal(at=at, before=before) as life, side_by_side(batches):
+            drain(worker)
+        if life.dead:
+            give_back(worker.id)
 
     @rule()
     def claim_a_step(self) -> None:
@@ -321,16 +335,20 @@ class Histories(RuleBasedStateMachine):
         invariants.check_beginnings()
 
     def teardown(self) -> None:
-        if hasattr(self, "values"):
+        if not hasattr(self, "values"):
+            return
+        try:
             become_another_process()
             self.bring_to_an_end()
             self.holds()
             for each in Workflow.objects.exclude(state="in_progress"):
                 assert_replays(each)
+        finally:
+            database.frozen_at = None
 
     def bring_to_an_end(self) -> None:
         for _ in range(400):
-            drain(Worker(), seconds=20)
+            drain(Worker())
             self.holds()
             running = list(Workflow.objects.filter(state="in_progress"))
             if not running:
@@ -377,8 +395,10 @@ class Histories(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(3600 if "DJANGO_WORKFLOWS_TEST_HISTORIES" in os.environ else 300)
-def test_every_history_keeps_what_must_hold() -> None:
+def test_every_history_keeps_what_must_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """``DJANGO_WORKFLOWS_TEST_HISTORIES`` says how many; the normal suite has time for a few."""
+    # Nothing that is done depends on real time: else a history that fails might not fail again.
+    monkeypatch.setattr(workflow_store, "time", SimpleNamespace(monotonic=seconds))
     many = int(os.environ.get("DJANGO_WORKFLOWS_TEST_HISTORIES", "40"))
     profile = settings(
         max_examples=many,
@@ -391,4 +411,9 @@ def test_every_history_keeps_what_must_hold() -> None:
     try:
         run_state_machine_as_test(Histories, settings=profile)
     finally:
+        database.frozen_at = None
         connection.close()
+
+
+def seconds() -> float:
+    return ((database.frozen_at or EPOCH) - EPOCH).total_seconds()
