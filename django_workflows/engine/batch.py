@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Lock
+from typing import NoReturn
 
 from ..conf import settings
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, WorkflowRecord
+from ..core.journal import ClaimedStep, StepKind, WorkflowRecord
 from ..core.registry import registry
 from ..exceptions import WorkflowError
 from ..store import attempts
@@ -30,6 +31,7 @@ from .finish import finish, lead_on
 from .invoke import AttemptInterrupted
 from .live import live_handlers
 from .marks import marks
+from .mutate_together import Apart, MutationsTogether, may_be_together
 from .pace import QUICK, pace
 from .relief import relief
 from .run_step import run_step, timed
@@ -58,6 +60,7 @@ class Batch:
         self._lock = Lock()
         self._running_since: float | None = None
         self._round: deque[ClaimedStep] = deque()
+        self._mutations: list[ClaimedStep] = []
         self._writer = BatchWriter(worker.queue)
         self.done = 0
 
@@ -108,12 +111,36 @@ class Batch:
             self._writer.add(Led(turn, claimed=claimed))
 
     def _run_round(self) -> None:
-        self._round.extend(self._writer.ready)
+        for step in self._writer.ready:
+            (self._mutations if may_be_together(step) else self._round).append(step)
         self._writer.ready.clear()
+        self._run_each()
+        with self._lock:
+            self._writer.write(self._worker.id, self._mutations)
+            mutations, self._mutations = self._mutations, []
+        if mutations:
+            self._mutate(mutations)
+
+    def _run_each(self) -> None:
         while (step := self._next()) is not None:
             self._run(step)
-        with self._lock:
-            self._writer.write(self._worker.id)
+
+    def _mutate(self, steps: list[ClaimedStep]) -> None:
+        """Run mutations in one transaction; if that cannot be, each in its own."""
+        together = MutationsTogether(self._worker.queue, self._expect)
+        try:
+            self._writer.ready += together.run(steps)
+        except Apart:
+            self._round.extend(steps)
+            self._run_each()
+        except AttemptInterrupted as interrupted:
+            self._mutations = [step for step in steps if step is not together.running]
+            _end_interrupted(together.running, interrupted)
+        else:
+            self.done += len(steps)
+
+    def _expect(self, steps: Sequence[ClaimedStep]) -> None:
+        marks.expect(self._worker.id, [*self._writer.ready, *steps])
 
     def _next(self) -> ClaimedStep | None:
         """The next step of this round, which is taken to be running from now on.
@@ -135,15 +162,12 @@ class Batch:
         self.done += 1
         self._worker.begin(step)
         try:
-            if fn is None or step.damage or step.lost:
+            if fn is None or step.damage or step.lost or step.kind == StepKind.MUTATION:
                 run_step(step, None)
                 return
             outcome, seconds = timed(step, fn)
         except AttemptInterrupted as interrupted:
-            failure = interrupted.failure
-            with suppress(Exception):
-                finish(step, lambda: Outcome(step.number, error=failure), None)
-            raise interrupted.cause from None
+            _end_interrupted(step, interrupted)
         finally:
             self._worker.begin(None)
             with self._lock:
@@ -193,8 +217,9 @@ class Batch:
                 self._writer.close()
 
     def _give_back(self) -> None:
-        steps = [*self._round, *self._writer.ready]
+        steps = [*self._round, *self._mutations, *self._writer.ready]
         self._round.clear()
+        self._mutations.clear()
         self._writer.ready.clear()
         for step in steps:
             marks.begun(step)  # whoever claims it next may begin it, be it this worker
@@ -206,3 +231,13 @@ class Batch:
 def _is_old(step: ClaimedStep) -> bool:
     """Whether much of the lease is over under which a step was claimed that was not begun since."""
     return bool((clock.estimate() - step.started_at).total_seconds() > settings.LEASE / 2)
+
+
+def _end_interrupted(step: ClaimedStep | None, interrupted: AttemptInterrupted) -> NoReturn:
+    """Record the failure of a step during which its worker was ended from outside, and let that go on."""
+    failure = interrupted.failure
+    if step is not None:
+        number = step.number
+        with suppress(Exception):
+            finish(step, lambda: Outcome(number, error=failure), None)
+    raise interrupted.cause from None

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, StepKind, WorkflowRecord
+from ..core.journal import ClaimedStep, WorkflowRecord
 from ..exceptions import WorkflowError
 from ..store.database import retrying
 from ..store.many_ends import GoodEnd, end_many_apart
@@ -66,7 +66,7 @@ class BatchWriter:
     def add(self, led: Led) -> None:
         """Keep a turn to be written with others of its shape; where that cannot be, it is written now, alone."""
         turn = led.turn
-        if stands_alone(turn, self._queue) and _goes_on_quickly(turn):
+        if stands_alone(turn, self._queue) and pace.is_quick_to_follow(turn.record.new_steps):
             turn.pick(self._queue)
             led.shape = shape_of(turn.finish())
             self._led.append(led)
@@ -177,14 +177,6 @@ def _same(outcome: Outcome) -> Outcome:
 def _good_end(each: Apart) -> GoodEnd:
     here = live_handlers.peek(each.step.workflow_id) is not None
     return GoodEnd(each.step, step_end(each.step, each.outcome, None), here)
-
-
-def _goes_on_quickly(turn: Turn) -> bool:
-    """Whether the next step can be run in a round: quickly, and in no transaction of its own."""
-    return all(
-        new.kind in (StepKind.ACTION, StepKind.QUERY) and not new.pool and pace.is_quick(new.function)
-        for new in turn.record.new_steps
-    )
 
 
 def _together(write: Callable[[], T | None]) -> T | None:

@@ -67,7 +67,7 @@ def finish_together(step: ClaimedStep, produce: Callable[[], Outcome], queue: st
         except (TurnVoid, WorkflowError):
             live.replay.close()  # should the handler be at fault, the turn that follows says so
     with suppress(TurnVoid):
-        return _committing(step, lambda: _finish_alone(step, produce, queue))
+        return _committing(step, lambda: end_in_transaction(step, produce, queue))
     return None
 
 
@@ -110,7 +110,7 @@ def _turn_at_once(step: ClaimedStep, outcome: Outcome, live: LiveHandler, queue:
 def write_led(step: ClaimedStep, turn: Turn, queue: str | None) -> ClaimedStep | None:
     """Write a turn in which the handler was handed the good end of this step, in a transaction if it needs one."""
     if not (can_stand_alone() and stands_alone(turn, queue)):
-        return _committing(step, lambda: _write_led(step, turn, queue))
+        return _committing(step, lambda: write_led_in_transaction(step, turn, queue))
     mine = retrying(lambda: write(turn, queue))
     announce.step_completed(step, turn.record.step_ends[0])
     return mine
@@ -164,7 +164,7 @@ def _finish_with_turn(
         live_handlers.keep(step.workflow_id, live)
         return None
     with closing_on_error(live):
-        return _write_led(step, lead_on(step, outcome, live), queue)
+        return write_led_in_transaction(step, lead_on(step, outcome, live), queue)
 
 
 def lead_on(step: ClaimedStep, outcome: Outcome, live: LiveHandler) -> Turn:
@@ -177,7 +177,8 @@ def lead_on(step: ClaimedStep, outcome: Outcome, live: LiveHandler) -> Turn:
     return turn
 
 
-def _write_led(step: ClaimedStep, turn: Turn, queue: str | None) -> ClaimedStep | None:
+def write_led_in_transaction(step: ClaimedStep, turn: Turn, queue: str | None) -> ClaimedStep | None:
+    """``write_led`` in the caller's transaction."""
     mine = write_in_transaction(turn, queue)
     if step.failures:
         step_store.set_failures(step, step.failures)
@@ -186,7 +187,11 @@ def _write_led(step: ClaimedStep, turn: Turn, queue: str | None) -> ClaimedStep 
     return mine
 
 
-def _finish_alone(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
+def end_in_transaction(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
+    """Write the outcome that ``produce`` gives as an entry for a turn, in the caller's transaction.
+
+    Raises ``TurnVoid`` where the attempt is somebody else's by now, and then all must be rolled back.
+    """
     outcome = produce()
     if _try_again(step, outcome):
         return None

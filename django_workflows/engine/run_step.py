@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +21,7 @@ from ..store import attempts, journals, workflows
 from ..store import steps as step_store
 from ..store.database import atomic, retrying
 from ..store.passing import passes
+from ..store.plain import Watch
 from .bounds import handler_limits
 from .ends import PARKED_SECONDS
 from .finish import finish, policy_of
@@ -65,14 +68,20 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
         return None  # the lease brings the step back
 
 
-def timed(step: ClaimedStep, fn: Callable[..., Any]) -> tuple[Outcome, float]:
+def timed(step: ClaimedStep, fn: Callable[..., Any], *, together: bool = False) -> tuple[Outcome, float]:
     """The outcome of an attempt, and how many seconds it took, which the pace is told.
 
-    A query is run again where the database was away.
+    A query is run again where the database was away. A mutation that must not share its transaction with others takes
+    infinitely long; ``together``: it does at present.
     """
-    began = time.perf_counter()
-    outcome = retrying(lambda: attempt(step, fn)) if step.kind == StepKind.QUERY else attempt(step, fn)
-    seconds = time.perf_counter() - began
+    began, alone = time.perf_counter(), False
+    if step.kind == StepKind.MUTATION:
+        with Watch(forbids=together) as watch:
+            outcome = attempt(step, fn)
+        alone = outcome.error is not None or not watch.plain or watch.hooks or inspect.iscoroutinefunction(fn)
+    else:
+        outcome = retrying(lambda: attempt(step, fn)) if step.kind == StepKind.QUERY else attempt(step, fn)
+    seconds = math.inf if alone else time.perf_counter() - began
     pace.note(step, seconds)
     return outcome, seconds
 

@@ -77,8 +77,8 @@ def claim_more(queue: str, worker: str, function: str, limit: int) -> list[Claim
     moment = Moment()
     fresh = (
         f"SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} AND due_at <= {moment.sql()} "
-        "AND state = 'queued' AND attempt = 0 AND pool = '' AND function = %s AND kind IN ('action', 'query') "
-        f"ORDER BY {due_order()} LIMIT %s{skip_locked()}"
+        "AND state = 'queued' AND attempt = 0 AND pool = '' AND function = %s "
+        f"AND kind IN ('action', 'query', 'mutation') ORDER BY {due_order()} LIMIT %s{skip_locked()}"
     )
     for priority in levels.of(STEP, queue):
         rows = fetch_all(

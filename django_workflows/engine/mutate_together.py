@@ -1,0 +1,144 @@
+"""Runs mutations of several workflows in one transaction, while they are quick and none stands in another's way."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from ..core.commands import Outcome
+from ..core.journal import ClaimedStep, StepKind
+from ..core.registry import registry
+from ..store.database import atomic
+from ..store.many_turns import Shape, shape_of, write_turns
+from ..store.plain import can_be_shared, do_not_wait_for_locks, let_each_hook_fail_alone
+from . import announce
+from .after_turn import after_writing
+from .alone import stands_alone
+from .deadlines import DeadlineReached, deadline
+from .dispatch import interrupts
+from .finish import end_in_transaction, lead_on, write_led_in_transaction
+from .invoke import AttemptInterrupted
+from .live import LiveHandler, live_handlers
+from .marks import marks
+from .pace import pace
+from .run_step import timed
+from .turn import Turn
+
+logger = logging.getLogger("django_workflows")
+
+#: Seconds after which one that was taken for quick is kept from the others.
+_LONGEST = 0.1
+
+
+class Apart(Exception):
+    """Nothing was written: each mutation is to be run in a transaction of its own."""
+
+
+def may_be_together(step: ClaimedStep) -> bool:
+    """Whether this is a mutation that may share its transaction, as far as can be known."""
+    if step.kind != StepKind.MUTATION or step.damage or step.lost or step.failures or step.pool:
+        return False
+    fn = registry.functions.get((step.workflow_name, step.function))
+    if fn is None or inspect.iscoroutinefunction(fn):  # a coroutine that is interrupted lives on
+        return False
+    return can_be_shared() and pace.is_quick(step.function)
+
+
+class MutationsTogether:
+    """One shared transaction.
+
+    All of the mutations are committed, each with its entry in the journal and the turn after it, or none is. Whatever
+    comes between, be it one that fails, one that takes its time, or one whose workflow was canceled, costs the others
+    no more than to be run again, each in its own transaction.
+    """
+
+    def __init__(self, queue: str, expect: Callable[[Sequence[ClaimedStep]], None]) -> None:
+        """``queue`` is the one that this worker serves; ``expect`` is told of the steps that it runs next, before they
+        are written as running.
+        """
+        self._queue = queue
+        self._expect = expect
+        self._taken: list[LiveHandler] = []
+        #: The one whose function is being called.
+        self.running: ClaimedStep | None = None
+
+    def run(self, steps: Sequence[ClaimedStep]) -> list[ClaimedStep]:
+        """The steps that this worker runs next. Raises ``Apart``, and what ends the worker."""
+        try:
+            with atomic():
+                outcomes = self._call(steps)
+                mine = self._write(steps, outcomes)
+                let_each_hook_fail_alone()
+        except BaseException as error:
+            for live in self._taken:
+                live.replay.close()  # it is ahead of its journal
+            if isinstance(error, (AttemptInterrupted, *interrupts())):
+                raise
+            if isinstance(error, (Exception, DeadlineReached)):
+                logger.debug("Mutations that would share a transaction are run one by one", exc_info=True)
+                raise Apart from error
+            raise
+        return mine
+
+    # -- the functions
+
+    def _call(self, steps: Sequence[ClaimedStep]) -> list[Outcome]:
+        do_not_wait_for_locks()
+        with deadline(_LONGEST):
+            return [self._outcome(step) for step in steps]
+
+    def _outcome(self, step: ClaimedStep) -> Outcome:
+        self.running = step
+        marks.begun(step)
+        outcome, seconds = timed(step, registry.functions[step.workflow_name, step.function], together=True)
+        if outcome.error is not None or seconds == math.inf:
+            raise Apart
+        self.running = None
+        return outcome
+
+    # -- what is written
+
+    def _write(self, steps: Sequence[ClaimedStep], outcomes: Sequence[Outcome]) -> list[ClaimedStep]:
+        groups: dict[Shape, list[tuple[ClaimedStep, Turn]]] = {}
+        for step, outcome in zip(steps, outcomes, strict=True):
+            live = live_handlers.take_waiting(step)
+            if live is None:
+                end_in_transaction(step, partial(_same, outcome), None)
+                continue
+            self._taken.append(live)
+            turn = lead_on(step, outcome, live)
+            shape = self._shape(turn)
+            if shape is None:
+                write_led_in_transaction(step, turn, None)
+            else:
+                groups.setdefault(shape, []).append((step, turn))
+        self._expect([turn.mine for group in groups.values() for _, turn in group if turn.mine is not None])
+        return [mine for shape, group in groups.items() for mine in _write_group(shape, group)]
+
+    def _shape(self, turn: Turn) -> Shape | None:
+        """The shape in which this turn is written with others; ``None``: by itself, and others take what follows."""
+        if not (stands_alone(turn, self._queue) and pace.is_quick_to_follow(turn.record.new_steps)):
+            return None
+        turn.pick(self._queue)
+        shape = shape_of(turn.finish())
+        if shape is None:
+            turn.unpick()
+        return shape
+
+
+def _same(outcome: Outcome) -> Outcome:
+    return outcome
+
+
+def _write_group(shape: Shape, group: Sequence[tuple[ClaimedStep, Turn]]) -> list[ClaimedStep]:
+    written = write_turns(shape, [turn.record for _, turn in group])
+    if written is None or len(written) < len(group):
+        raise Apart
+    mine = []
+    for step, turn in group:
+        mine.append(after_writing(turn, *written[turn.workflow.id]))
+        announce.step_completed(step, turn.record.step_ends[0])
+    return [each for each in mine if each is not None]

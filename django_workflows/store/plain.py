@@ -1,0 +1,81 @@
+"""Whether what a function says to the database stays within its own rows, so that others may share its transaction."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol, Self
+
+from .database import connection, execute
+
+#: Statements that leave nothing behind in their transaction but rows and locks of rows. A ``SET LOCAL``, a lock of a
+#: table or a temporary table would be there for whoever comes next in it.
+_PLAIN = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO)\b", re.IGNORECASE)
+_ODD_CALLS = re.compile(r"\b(?:set_config|pg_\w*advisory\w*|pg_export_snapshot|dblink\w*)\b", re.IGNORECASE)
+#: PostgreSQL's word for a lock that was not to be had in the time that is given for it, or at once.
+_LOCK_NOT_AVAILABLE = "55P03"
+#: Milliseconds that a shared transaction waits for a lock. PostgreSQL looks for deadlocks after a second.
+_LOCK_MS = 50
+
+
+class NotPlain(Exception):
+    """A statement that is not for a transaction that is shared. It has not been run."""
+
+
+class _Execute(Protocol):
+    def __call__(self, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any: ...
+
+
+class Watch:
+    """Watches the statements of one function in the present transaction. ``forbids``: none but plain ones are run.
+
+    ``plain`` says whether all were; ``hooks`` whether something is to be called after the commit.
+    """
+
+    __slots__ = ("_conn", "_forbids", "_hooks", "_watching", "plain")
+
+    def __init__(self, *, forbids: bool = False) -> None:
+        self._conn = connection()
+        self._forbids = forbids
+        self._hooks = len(self._conn.run_on_commit)
+        self._watching = self._conn.execute_wrapper(self._run)
+        self.plain = True
+
+    def __enter__(self) -> Self:
+        self._watching.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._watching.__exit__(*exc_info)  # type: ignore[arg-type]
+
+    @property
+    def hooks(self) -> bool:
+        return len(self._conn.run_on_commit) > self._hooks
+
+    def _run(self, execute: _Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if not (isinstance(sql, str) and _PLAIN.match(sql)) or _ODD_CALLS.search(sql):
+            self.plain = False
+            if self._forbids:
+                raise NotPlain(f"not for a transaction that is shared: {str(sql)[:80]}")
+        try:
+            return execute(sql, params, many, context)
+        except Exception as error:
+            if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                self.plain = False  # the function may be about to do something about it
+            raise
+
+
+def can_be_shared() -> bool:
+    """Whether this database's transactions are known well enough."""
+    return connection().vendor in ("postgresql", "sqlite")
+
+
+def do_not_wait_for_locks() -> None:
+    """Let the rest of the present transaction fail rather than wait for somebody else's lock."""
+    if connection().vendor == "postgresql":
+        execute(f"SET LOCAL lock_timeout = {_LOCK_MS}")
+
+
+def let_each_hook_fail_alone() -> None:
+    """Whatever is to be called after this commit is called, though what was to be called before it fails."""
+    conn = connection()
+    conn.run_on_commit = [(ids, hook, True) for ids, hook, _ in conn.run_on_commit]
