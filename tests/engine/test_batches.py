@@ -356,13 +356,6 @@ def test_a_slow_function_is_not_quick_any_more_and_slows_the_pace() -> None:
     assert found.size == 8
 
 
-def test_a_mutation_is_never_quick() -> None:
-    found = Pace()
-    for _ in range(5):
-        found.note(step_of("a", "mutation"), QUICK / 2)
-    assert not found.is_quick("a")
-    assert found.size == 1
-
 
 def test_a_batch_size_of_one_leads_each_alone(settings) -> None:
     settings.DJANGO_WORKFLOWS = {"BATCH_SIZE": 1}
