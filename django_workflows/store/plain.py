@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Protocol, Self
+from collections.abc import Callable
+from typing import Any, Self
 
 from .database import connection, execute
 
@@ -21,8 +22,7 @@ class NotPlain(Exception):
     """A statement that is not for a transaction that is shared. It has not been run."""
 
 
-class _Execute(Protocol):
-    def __call__(self, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any: ...
+_Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
 
 class Watch:
@@ -51,7 +51,7 @@ class Watch:
     def hooks(self) -> bool:
         return len(self._conn.run_on_commit) > self._hooks
 
-    def _run(self, execute: _Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    def _run(self, execute: _Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         if not (isinstance(sql, str) and _PLAIN.match(sql)) or _ODD_CALLS.search(sql):
             self.plain = False
             if self._forbids:
@@ -78,4 +78,5 @@ def do_not_wait_for_locks() -> None:
 def let_each_hook_fail_alone() -> None:
     """Whatever is to be called after this commit is called, though what was to be called before it fails."""
     conn = connection()
-    conn.run_on_commit = [(ids, hook, True) for ids, hook, _ in conn.run_on_commit]
+    hooks: list[Any] = conn.run_on_commit  # of three each, whatever its stub says
+    conn.run_on_commit = [(ids, hook, True) for ids, hook, _ in hooks]  # type: ignore[misc]

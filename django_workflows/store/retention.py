@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from .claiming import skip_locked
-from .database import atomic, execute, fetch_all, now_sql, put_instant, put_uuid, read_instant, read_uuid
+from .database import atomic, execute, fetch_all, is_postgresql, now_sql, put_uuid, read_uuid
 from .rows import EVENT, STEP, WORKFLOW
 
 _FINISHED = "state <> 'in_progress'"
@@ -96,10 +96,10 @@ def _delete(ids: Sequence[UUID]) -> None:
 
 
 class Expired(NamedTuple):
-    """A workflow whose retention is over."""
+    """A workflow whose retention is over; ``expires_at`` as the database has it, which SQLite compares as text."""
 
     id: UUID
-    expires_at: datetime
+    expires_at: object
 
 
 def expired(limit: int, after: Expired | None = None) -> list[Expired]:
@@ -110,13 +110,14 @@ def expired(limit: int, after: Expired | None = None) -> list[Expired]:
     beyond, params = "", []
     if after is not None:
         beyond = " AND (expires_at, id) > (%s, %s)"
-        params = [put_instant(after.expires_at), put_uuid(after.id)]
+        params = [after.expires_at, put_uuid(after.id)]
+    as_it_is = "expires_at" if is_postgresql() else "CAST(expires_at AS TEXT)"
     rows = fetch_all(
-        f"SELECT id, expires_at FROM {WORKFLOW} WHERE expires_at <= {now_sql()} AND parent_id IS NULL{beyond} "
+        f"SELECT id, {as_it_is} FROM {WORKFLOW} WHERE expires_at <= {now_sql()} AND parent_id IS NULL{beyond} "
         f"ORDER BY expires_at, id LIMIT {int(limit)}{skip_locked()}",
         params,
     )
-    return [Expired(read_uuid(row[0]), read_instant(row[1])) for row in rows]  # type: ignore[arg-type]
+    return [Expired(read_uuid(row[0]), row[1]) for row in rows]  # type: ignore[arg-type]
 
 
 def finished_before(age: timedelta, after: UUID | None, limit: int) -> list[UUID]:

@@ -356,7 +356,6 @@ def test_a_slow_function_is_not_quick_any_more_and_slows_the_pace() -> None:
     assert found.size == 8
 
 
-
 def test_a_batch_size_of_one_leads_each_alone(settings) -> None:
     settings.DJANGO_WORKFLOWS = {"BATCH_SIZE": 1}
     found = Pace()

@@ -12,6 +12,7 @@ from django_workflows import WorkflowNotFound
 from django_workflows.engine import cleanup
 from django_workflows.models import Step, Workflow
 from django_workflows.q2 import tasks
+from django_workflows.store import retention
 from tests.app import workflows as flows
 from tests.engine.driver import advance, finish, run
 
@@ -77,6 +78,21 @@ def test_many_expired_workflows_are_deleted_in_batches():
     assert cleanup.cleanup_expired(limit=3) >= 3
     cleanup.cleanup_expired()
     assert not Workflow.objects.exists()
+
+
+def test_those_that_expire_in_one_millisecond_are_found_one_after_the_other():
+    flows.nothing.with_options(retain_for=1).start_many([()] * 3)
+    run()
+    advance(2)
+    first = Workflow.objects.order_by("id").values_list("expires_at", flat=True)[0]
+    with connection.cursor() as cursor:  # as the statement that ends a workflow leaves it
+        value = "%s" if connection.vendor == "postgresql" else "strftime('%%Y-%%m-%%d %%H:%%M:%%f', %s)"
+        cursor.execute(f"UPDATE django_workflows_workflow SET expires_at = {value}", [first])
+    found, after = [], None
+    while batch := retention.expired(1, after):
+        found += [each.id for each in batch]
+        after = batch[-1]
+    assert found == sorted(Workflow.objects.values_list("id", flat=True))
 
 
 def test_children_are_not_deleted_before_their_parent(settings):
