@@ -4,9 +4,13 @@ import pytest
 from django.db import connection
 
 from django_workflows import Completed
+from django_workflows.engine.drain import drain
+from django_workflows.engine.worker import Worker
+from django_workflows.testing import WorkflowTester
 from tests.app import steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
+from tests.battery.batches import side_by_side
 from tests.engine.driver import finish
 
 workflow = flows.workflow
@@ -62,9 +66,24 @@ def test_a_query_sees_one_state_while_others_commit(elsewhere):
     assert Effect.objects.count() == 1
 
 
+def alone():
+    drain(Worker(), seconds=20)
+
+
+def in_a_batch():
+    with side_by_side():
+        drain(Worker(batches=True), seconds=20)
+
+
+def by_a_tester():
+    with WorkflowTester() as workflows:
+        workflows.run()
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("inline", [False, True])
-def test_a_query_whose_connection_is_lost_is_run_again(elsewhere, inline):
+@pytest.mark.parametrize("run", [alone, in_a_batch, by_a_tester])
+def test_a_query_whose_connection_is_lost_is_run_again(elsewhere, run, inline):
     """It is the database that was away, and not the query that is wrong; nothing of it is to be undone."""
 
     def terminate(pid):
@@ -76,7 +95,9 @@ def test_a_query_whose_connection_is_lost_is_run_again(elsewhere, inline):
         elsewhere(terminate, connection.connection.info.backend_pid)
 
     steps.hooks.append(lose_it_once)
-    assert finish(start("count_twice", inline=inline)) == Completed([0, 0])
+    ids = [start("count_twice", inline=inline) for _ in range(3)]
+    run()
+    assert [workflow.status(each) for each in ids] == [Completed([0, 0])] * 3
     assert steps.hooks == []
 
 
