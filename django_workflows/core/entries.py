@@ -84,7 +84,8 @@ class TurnRecord:
     anything else was written, whose wake-up must then be kept. ``at`` is the time that the handler was told, so it is
     what replay must tell it again. ``deliveries`` are (number, delivery) of steps that ended before. ``next_due`` is
     the earliest instant at which one of the older waits is over. ``forced``: a request to cancel need not be told
-    first.
+    first. ``exact``: the journal was read without a lock, so the turn holds only if nothing at all was written since
+    ``expected_version``.
     """
 
     workflow_id: UUID
@@ -95,6 +96,7 @@ class TurnRecord:
     delivered: int
     first: bool = False
     forced: bool = False
+    exact: bool = False
     canceled_at_delivery: int | None = None
     step_ends: list[StepEnd] = field(default_factory=list)
     deliveries: list[tuple[int, int]] = field(default_factory=list)

@@ -13,13 +13,14 @@ from ..core.journal import ClaimedStep, WorkflowRecord, WorkflowState
 from ..core.registry import registry
 from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload
 from ..store import cancellation, journals, workflows
-from ..store.database import atomic, clock, retrying
+from ..store.database import atomic, retrying
 from .after_turn import after_writing
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .continue_as_new import continue_as_new
 from .ends import TurnVoid, end_locked, fail, mismatch, park_unknown
 from .guard import explained
+from .lead import lead_first
 from .live import LiveHandler, live_handlers, new_replay
 from .log_fields import of_workflow
 from .turn import Turn
@@ -74,24 +75,9 @@ def _first_turn(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | Non
         return take_turn(claimed.id, claimed.generation, queue)
 
 
-def lead_first(claimed: WorkflowRecord) -> Turn:
-    """Begin the handler of a workflow as it was claimed; nothing is written yet. ``TurnVoid`` if that needs a lock."""
-    definition = registry.get(claimed.name)
-    if definition is None or claimed.cancel_requested_at is not None:
-        raise TurnVoid
-    live_handlers.drop(claimed.id)
-    at = clock.estimate()
-    live = LiveHandler(new_replay(definition, claimed, at), claimed)
-    turn = Turn(claimed, live, at)
-    with closing_on_error(live), handler_limits(definition):
-        live.replay.catch_up((), fresh=True, reopened=claimed.reopened)
-        turn.absorb()
-    return turn
-
-
 def write_somehow(turn: Turn, queue: str | None) -> ClaimedStep | None:
     """Write a turn that was taken without a lock, in a transaction where it needs one."""
-    if can_stand_alone() and stands_alone(turn, queue):
+    if can_stand_alone() and stands_alone(turn):
         return retrying(lambda: write(turn, queue))
 
     def change() -> ClaimedStep | None:
@@ -109,6 +95,8 @@ def write_in_transaction(turn: Turn, queue: str | None) -> ClaimedStep | None:
     if turn.needs_database:
         locked = workflows.lock(turn.workflow.id, turn.workflow.generation)
         if locked is None or locked[0].delivered != turn.workflow.delivered:
+            raise TurnVoid
+        if turn.record.exact and locked[0].version != turn.record.expected_version + 1:
             raise TurnVoid
         turn.record.expected_version = locked[0].version
     return write(turn, queue)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..conf import settings
-from ..core.journal import StepKind, StepState
+from ..core.journal import StepKind
 from ..store.prepared import in_one_statement
 
 if TYPE_CHECKING:
@@ -17,27 +17,14 @@ def can_stand_alone() -> bool:
     return in_one_statement(outside=True)
 
 
-def stands_alone(turn: Turn, queue: str | None) -> bool:
-    """Whether nothing is to be done in the same transaction with the writing of this turn.
-
-    ``queue`` is the one that this worker serves, ``None`` if it takes no further step.
-    """
+def stands_alone(turn: Turn) -> bool:
+    """Whether nothing is to be done in the same transaction with the writing of this turn."""
     record = turn.record
     if turn.needs_database or turn.continuing is not None or record.children or record.dropped or turn.definition.pool:
         return False
     if turn.workflow.journal_bytes + record.grown_bytes > 0.8 * settings.MAX_JOURNAL_BYTES:
         return False
-    return _only_steps(turn, queue) if record.ending is None else _only_ends(turn)
-
-
-def _only_steps(turn: Turn, queue: str | None) -> bool:
-    """Whether all that it asks for is one step, which this worker runs: nobody else is to be woken then."""
-    new_steps = turn.record.new_steps
-    if len(new_steps) != 1:
-        return not new_steps
-    (new,) = new_steps
-    at_once = new.state == StepState.QUEUED and new.delay is None and new.run_at is None
-    return (at_once or turn.mine is not None) and new.queue == queue
+    return record.ending is None or _only_ends(turn)
 
 
 def _only_ends(turn: Turn) -> bool:

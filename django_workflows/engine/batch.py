@@ -7,7 +7,6 @@ What is shared is the commit: one for a round, instead of one for each workflow'
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ from ..exceptions import WorkflowError
 from ..store import attempts
 from ..store.database import clock
 from . import announce
-from .advance import advance, lead_first
+from .batch_turns import BatchTurns
 from .batch_writer import BatchWriter, Led
 from .dispatch import wake
 from .ends import TurnVoid
@@ -32,45 +31,53 @@ from .invoke import AttemptInterrupted
 from .live import live_handlers
 from .marks import marks
 from .mutate_together import Apart, MutationsTogether, may_be_together
-from .pace import QUICK, pace
+from .pace import QUICK
 from .relief import relief
 from .run_step import run_step, timed
+from .since import Since
 from .worker import Worker
 
 logger = logging.getLogger("django_workflows")
 
 #: After so many rounds nothing is added any more, so that its worker looks again at what is most urgent.
 _ROUNDS = 16
-#: Seconds after which a step that was taken for quick keeps its neighbours waiting for too long.
+#: Seconds after which a step, or a turn, that was taken for quick keeps its neighbours waiting for too long.
 _STALL = 0.1
 
 
 class Batch:
-    """What one worker has in hand at the same time: steps to be run, and what is yet to be written.
+    """What one worker has in hand at the same time: turns to be taken, steps to be run, and what is yet to be written.
 
-    Should a step that was quick so far take its time, ``relieve``, called by another thread, writes what is done and
-    gives back what was not begun, so that nothing waits for it.
+    Should a step that was quick so far take its time, or a turn, ``relieve``, called by another thread, writes what is
+    done and gives back what was not begun, so that nothing waits for it.
     """
 
-    def __init__(self, worker: Worker, over: Callable[[], bool], more: Callable[[Batch, int], None]) -> None:
-        """``more(batch, count)`` adds to it up to ``count`` further pieces, if they are due."""
+    def __init__(
+        self,
+        worker: Worker,
+        over: Callable[[], bool],
+        size: Callable[[], int],
+        more: Callable[[Batch, int], bool],
+    ) -> None:
+        """``size()`` is how much it may hold. ``more(batch, count)`` adds up to ``count``; whether it did."""
         self._worker = worker
         self._over = over
+        self._size = size
         self._more = partial(more, self)
         self._lock = Lock()
-        self._running_since: float | None = None
+        self._running = Since()
         self._round: deque[ClaimedStep] = deque()
         self._mutations: list[ClaimedStep] = []
         self._writer = BatchWriter(worker.queue)
+        self._turns = BatchTurns(worker.id, self._writer, self._lock, self._running)
         self.done = 0
 
     def begin(self, claimed: Iterable[WorkflowRecord]) -> None:
-        """Take the first turns of workflows that were claimed."""
+        """Workflows that were claimed, whose turns are to be taken."""
         for each in claimed:
             self._worker.took()
             self.done += 1
-            self._begin(each)
-        self._writer.write(self._worker.id)
+            self._turns.add(each)
 
     def add(self, steps: Iterable[ClaimedStep]) -> None:
         """Steps that were claimed, and whose functions are quick."""
@@ -81,34 +88,32 @@ class Batch:
         marks.expect(self._worker.id, self._writer.ready)
 
     def run(self) -> ClaimedStep | None:
-        """Run the steps, and those that they lead to, until the time is over or there is none, or only one more.
+        """Take the turns, run the steps, and those that they lead to, until the time is over or nothing is to be added.
 
-        Returns that one.
+        Returns a last step, if one is left: it is run alone.
         """
-        rounds = 0
+        rounds, more = 0, True
         try:
             with relief.of(self):
-                while len(self._writer.ready) > 1 and not self._over():
+                self._turns.take()
+                while (more or len(self._writer.ready) > 1) and not self._over():
                     rounds += 1
-                    self._run_round()
-                    lacking = pace.size - len(self._writer.ready)
-                    if rounds < _ROUNDS and 2 * lacking > pace.size:
-                        self._more(lacking)
+                    if len(self._writer.ready) > 1:
+                        self._run_round()
+                    more = rounds < _ROUNDS and self._add_more()
+                    self._turns.take()
             if len(self._writer.ready) == 1:
                 return self._writer.ready.pop()
         finally:
             self._leave()
         return None
 
-    # -- one of them
+    def _add_more(self) -> bool:
+        size = self._size()
+        lacking = size - len(self._writer.ready)
+        return 2 * lacking > size and self._more(lacking)
 
-    def _begin(self, claimed: WorkflowRecord) -> None:
-        try:
-            turn = lead_first(claimed)
-        except Exception:  # noqa: BLE001
-            advance(claimed, None)  # once more, by itself; it says what is wrong
-        else:
-            self._writer.add(Led(turn, claimed=claimed))
+    # -- one round of steps
 
     def _run_round(self) -> None:
         for step in self._writer.ready:
@@ -154,7 +159,7 @@ class Batch:
                 return None
             step = self._round.popleft()
             marks.begun(step)
-            self._running_since = time.monotonic()
+            self._running.begin()
             return step
 
     def _run(self, step: ClaimedStep) -> None:
@@ -171,7 +176,7 @@ class Batch:
         finally:
             self._worker.begin(None)
             with self._lock:
-                self._running_since = None
+                self._running.end()
         self._take(step, outcome)
         if seconds > QUICK:
             with self._lock:
@@ -196,10 +201,12 @@ class Batch:
     # -- when it does not go on
 
     def relieve(self) -> None:
-        """If a step has been running for too long, let nothing wait for it. For another thread than the batch's."""
+        """If a step or turn has been running for too long, let nothing wait for it.
+
+        For another thread than the batch's.
+        """
         with self._lock:
-            since = self._running_since
-            if since is not None and time.monotonic() - since > _STALL:
+            if self._running.seconds() > _STALL:
                 self._writer.write_and_leave()
                 self._give_back()
 
@@ -217,6 +224,7 @@ class Batch:
                 self._writer.close()
 
     def _give_back(self) -> None:
+        self._turns.give_back()
         steps = [*self._round, *self._mutations, *self._writer.ready]
         self._round.clear()
         self._mutations.clear()

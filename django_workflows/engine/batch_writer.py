@@ -13,7 +13,8 @@ from ..core.journal import ClaimedStep, WorkflowRecord
 from ..exceptions import WorkflowError
 from ..store.database import retrying
 from ..store.many_ends import GoodEnd, end_many_apart
-from ..store.many_turns import Shape, Written, shape_of, write_turns
+from ..store.many_turns import Written, write_turns
+from ..store.many_turns_sql import Shape, shape_of
 from ..store.passing import passes
 from ..store.prepared import in_one_statement
 from ..store.step_statement import Ended
@@ -21,6 +22,7 @@ from . import announce
 from .advance import advance, write_somehow
 from .after_turn import after_writing
 from .alone import stands_alone
+from .dispatch import waking_together
 from .ends import TurnVoid
 from .finish import finish, take_turn_here, write_led
 from .insist import insist
@@ -37,7 +39,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Led:
-    """A turn that is yet to be written: a workflow's first, or the one after ``step``, whose outcome it has."""
+    """A turn that is yet to be written: of a workflow that was claimed, or the one after ``step``, with its outcome."""
 
     turn: Turn
     claimed: WorkflowRecord | None = None
@@ -63,15 +65,23 @@ class BatchWriter:
         self._apart: list[Apart] = []
         self.ready: list[ClaimedStep] = []
 
-    def add(self, led: Led) -> None:
-        """Keep a turn to be written with others of its shape; where that cannot be, it is written now, alone."""
+    def keep(self, led: Led) -> bool:
+        """Keep a turn to be written with others of its shape; False if it has to be written alone."""
         turn = led.turn
-        if stands_alone(turn, self._queue) and pace.is_quick_to_follow(turn.record.new_steps):
+        if not stands_alone(turn):
+            return False
+        if pace.is_quick_to_follow(turn.record.new_steps):
             turn.pick(self._queue)
-            led.shape = shape_of(turn.finish())
-            self._led.append(led)
-        else:
-            self._write_alone(led)
+        record = turn.finish()
+        if record.ending is None or not turn.replay.open:
+            led.shape = shape_of(record)
+        self._led.append(led)
+        return True
+
+    def add(self, led: Led) -> None:
+        """Keep a turn to be written with others; where that cannot be, it is written now, alone."""
+        if not self.keep(led):
+            self.write_alone(led)
 
     def add_apart(self, step: ClaimedStep, outcome: Outcome) -> None:
         """Keep a step's good end, whose workflow waits for other steps as well."""
@@ -89,8 +99,9 @@ class BatchWriter:
         if worker:
             mine = [each.turn.mine for each in self._led if each.turn.mine is not None]
             marks.expect(worker, [*unbegun, *self.ready, *mine])
-        for shape, group in groups.items():
-            self._write_group(shape, group)
+        with waking_together():
+            for shape, group in groups.items():
+                self._write_group(shape, group)
         apart, self._apart = self._apart, []
         if apart:
             self._end_apart(apart)
@@ -116,7 +127,7 @@ class BatchWriter:
         for each in group:
             self._led.remove(each)
             if written is None:
-                self._write_alone(each)
+                self.write_alone(each)
             elif each.turn.workflow.id in written:
                 self._go_on(after_writing(each.turn, *written[each.turn.workflow.id]))
                 if each.step is not None:
@@ -124,7 +135,8 @@ class BatchWriter:
             else:
                 self._void(each)
 
-    def _write_alone(self, led: Led) -> None:
+    def write_alone(self, led: Led) -> None:
+        """Write a turn now, with all that belongs into the same transaction."""
         queue = None if led.turn.mine is None else self._queue
         write = write_somehow if led.step is None else partial(write_led, led.step)
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 
@@ -30,6 +33,8 @@ class NoDispatcher:
 
 
 _dispatcher: Dispatcher = NoDispatcher()
+#: By queue, the seconds until each piece of work falls due that is to be told together.
+_gathered: ContextVar[dict[str, list[tuple[float, int]]] | None] = ContextVar("django_workflows_wakes", default=None)
 
 
 def use(dispatcher: Dispatcher) -> Dispatcher:
@@ -41,7 +46,25 @@ def use(dispatcher: Dispatcher) -> Dispatcher:
 
 def wake(queue: str, seconds: float = 0.0, count: int = 1) -> None:
     """Have ``count`` workers of a queue look in ``seconds``, once the transaction is committed."""
-    _dispatcher.wake(queue, max(0.0, seconds), count)
+    gathered = _gathered.get()
+    if gathered is None:
+        _dispatcher.wake(queue, max(0.0, seconds), count)
+    else:
+        gathered.setdefault(queue, []).append((max(0.0, seconds), count))
+
+
+@contextmanager
+def waking_together() -> Iterator[None]:
+    """Of all that falls due by what is done in the block, tell each queue once, at its end."""
+    gathered: dict[str, list[tuple[float, int]]] = {}
+    token = _gathered.set(gathered)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+        for queue, due in gathered.items():
+            first, _ = min(due)
+            wake(queue, first, sum(count for seconds, count in due if seconds <= first))
 
 
 def queue_name(queue: str) -> str:

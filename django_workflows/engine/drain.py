@@ -12,11 +12,13 @@ from ..core.registry import registry
 from ..store import attempts, workflows
 from ..store import steps as step_store
 from ..store.database import retrying
+from ..store.many_claims import claim_more
 from ..store.prepared import replan
 from . import announce
 from .advance import advance
 from .batch import Batch
 from .dispatch import wake
+from .lead import is_led_together
 from .pace import pace
 from .run_step import run_step
 from .soon import soon
@@ -67,9 +69,9 @@ def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
     if step is None:
         return 0
     if step.attempt == 1 and not step.pool and pace.is_quick(step.function):
-        more = _more(worker, partial(_steps_beside, step))
+        more = _more(worker, _steps_at_once(), partial(_steps_beside, step))
         if more:
-            batch = Batch(worker, over, lambda batch, count: batch.add(_steps_beside(step, worker, count)))
+            batch = Batch(worker, over, _steps_at_once, partial(_add_steps, step, worker))
             batch.add([step, *more])
             return _run_batch(batch, worker, over)
     worker.took()
@@ -81,10 +83,11 @@ def _advance_one(worker: Worker, over: Callable[[], bool]) -> int:
     claimed = retrying(lambda: workflows.claim_turn(worker.queue, worker.id))
     if claimed is None:
         return 0
-    if claimed.deliveries == 1 and claimed.started_at is None:
-        more = _more(worker, partial(_workflows_beside, claimed))
+    if claimed.deliveries == 1 and is_led_together(claimed):
+        size = _steps_at_once if claimed.started_at is None else _turns_at_once
+        more = _more(worker, size(), partial(_workflows_beside, claimed))
         if more:
-            batch = Batch(worker, over, lambda batch, count: batch.begin(_workflows_beside(claimed, worker, count)))
+            batch = Batch(worker, over, size, partial(_add_workflows, claimed, worker))
             batch.begin([claimed, *more])
             return _run_batch(batch, worker, over)
     worker.took()
@@ -97,17 +100,37 @@ def _steps_beside(step: ClaimedStep, worker: Worker, count: int) -> list[Claimed
 
 
 def _workflows_beside(claimed: WorkflowRecord, worker: Worker, count: int) -> list[WorkflowRecord]:
-    return retrying(lambda: workflows.claim_more(worker.queue, worker.id, claimed.priority, count))
+    return retrying(lambda: claim_more(worker.queue, worker.id, claimed.priority, count))
 
 
-def _more(worker: Worker, claim: Callable[[Worker, int], list[T]]) -> list[T]:
-    """Further pieces to be done beside the one that was claimed, as many as the pace of late allows."""
-    if not worker.batches or pace.size == 1:
+def _steps_at_once() -> int:
+    return pace.size
+
+
+def _turns_at_once() -> int:
+    return pace.turns
+
+
+def _add_steps(step: ClaimedStep, worker: Worker, batch: Batch, count: int) -> bool:
+    more = _steps_beside(step, worker, count)
+    batch.add(more)
+    return bool(more)
+
+
+def _add_workflows(claimed: WorkflowRecord, worker: Worker, batch: Batch, count: int) -> bool:
+    more = _workflows_beside(claimed, worker, count)
+    batch.begin(more)
+    return bool(more)
+
+
+def _more(worker: Worker, size: int, claim: Callable[[Worker, int], list[T]]) -> list[T]:
+    """Further pieces to be done beside the one that was claimed, ``size`` with it, as the pace of late allows."""
+    if not worker.batches or size == 1:
         return []
     if worker.alone:
         worker.alone -= 1
         return []
-    more = claim(worker, pace.size - 1)
+    more = claim(worker, size - 1)
     worker.alone = 0 if more else _ALONE
     return more
 

@@ -109,7 +109,7 @@ def _turn_at_once(step: ClaimedStep, outcome: Outcome, live: LiveHandler, queue:
 
 def write_led(step: ClaimedStep, turn: Turn, queue: str | None) -> ClaimedStep | None:
     """Write a turn in which the handler was handed the good end of this step, in a transaction if it needs one."""
-    if not (can_stand_alone() and stands_alone(turn, queue)):
+    if not (can_stand_alone() and stands_alone(turn)):
         return _committing(step, lambda: write_led_in_transaction(step, turn, queue))
     mine = retrying(lambda: write(turn, queue))
     announce.step_completed(step, turn.record.step_ends[0])

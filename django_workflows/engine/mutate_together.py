@@ -12,7 +12,8 @@ from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind
 from ..core.registry import registry
 from ..store.database import atomic
-from ..store.many_turns import Shape, shape_of, write_turns
+from ..store.many_turns import write_turns
+from ..store.many_turns_sql import Shape, shape_of
 from ..store.plain import can_be_shared, do_not_wait_for_locks, let_each_hook_fail_alone
 from . import announce
 from .after_turn import after_writing
@@ -120,9 +121,10 @@ class MutationsTogether:
 
     def _shape(self, turn: Turn) -> Shape | None:
         """The shape in which this turn is written with others; ``None``: by itself, and others take what follows."""
-        if not (stands_alone(turn, self._queue) and pace.is_quick_to_follow(turn.record.new_steps)):
+        if not stands_alone(turn):
             return None
-        turn.pick(self._queue)
+        if pace.is_quick_to_follow(turn.record.new_steps):
+            turn.pick(self._queue)
         shape = shape_of(turn.finish())
         if shape is None:
             turn.unpick()

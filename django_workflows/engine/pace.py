@@ -1,4 +1,4 @@
-"""Which step functions are quick here, and how many workflows a worker may lead side by side for it."""
+"""Which step functions are quick here, and how many workflows a worker may lead side by side, since all is quick."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Iterable
 
 from ..conf import settings
 from ..core.entries import NewStep
-from ..core.journal import ClaimedStep, StepKind
+from ..core.journal import FUNCTION_KINDS, ClaimedStep, StepKind
 
 #: Seconds below which an attempt is quick: less than its commit takes on most disks. A mutation waits for its own
 #: statements as well.
 QUICK, QUICK_MUTATION = 0.001, 0.002
-#: The kinds of steps that are run in rounds.
-_IN_ROUNDS = frozenset({StepKind.ACTION, StepKind.QUERY, StepKind.MUTATION})
 #: A function counts as quick after this many quick attempts; a slow one costs as much as several quick ones bring.
 _ENOUGH, _MOST, _SLOW = 2, 32, -8
+#: Seconds below which a turn is quick. Its handler only computes, and it may be replayed before.
+QUICK_TURN = 0.005
+#: So many turns are taken together even after slow ones, so that it shows when they are quick again.
+_FEWEST = 2
 
 
 class Pace:
@@ -24,12 +26,15 @@ class Pace:
         self._scores: dict[str, int] = {}
         #: How many workflows a worker may lead side by side now: 1 at first, more as long as steps are quick.
         self.size = 1
+        #: The same for the turns of workflows that waited: what their handlers do is expected to be quick.
+        self.most_turns = 1 << 10
         self._always = False
 
     def be(self, size: int | None) -> None:
         """Take every function to be quick, and so many to be led side by side; ``None``: learn anew. For tests."""
         self._scores.clear()
         self.size, self._always = size or 1, size is not None
+        self.most_turns = size or 1 << 10
 
     def note(self, step: ClaimedStep, seconds: float) -> None:
         """An attempt of this step's function has taken so many seconds; infinite: it has to be alone."""
@@ -40,13 +45,25 @@ class Pace:
         score = self._scores.get(step.function, 0)
         self._scores[step.function] = min(score + 1, _MOST) if quick else max(score + _SLOW, _SLOW)
 
+    @property
+    def turns(self) -> int:
+        """How many turns of workflows that waited may be taken together."""
+        return min(self.most_turns, settings.BATCH_SIZE)
+
+    def note_turn(self, seconds: float) -> None:
+        """A turn's handler has taken so many seconds."""
+        if not self._always:
+            turns = 2 * self.turns if seconds < QUICK_TURN else self.turns // 2
+            self.most_turns = max(_FEWEST, turns)
+
     def is_quick(self, function: str) -> bool:
         """Whether the function of that path may be expected to be quick: it has been, lately, in this process."""
         return self._always or self._scores.get(function, 0) >= _ENOUGH
 
     def is_quick_to_follow(self, new_steps: Iterable[NewStep]) -> bool:
-        """Whether these, which a turn asks for, can be run in a round."""
-        return all(new.kind in _IN_ROUNDS and not new.pool and self.is_quick(new.function) for new in new_steps)
+        """Whether the functions that these call, which a turn asks for, can be run in a round."""
+        calls = (new for new in new_steps if new.kind in FUNCTION_KINDS)
+        return all(not new.pool and self.is_quick(new.function) for new in calls)
 
 
 pace = Pace()

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from ..conf import settings
 from ..core.commands import Ask, Outcome, Raised, Requests
-from ..core.entries import NewStep, StepEnd, TurnRecord, WorkflowEnd
+from ..core.entries import NewStep, StepEnd, TurnRecord
 from ..core.journal import (
     ClaimedStep,
     StepKind,
     StepRecord,
     StepState,
     WorkflowRecord,
-    WorkflowState,
     undelivered,
 )
-from ..core.outcomes import failure_of
-from ..exceptions import ContinueAsNew, JournalTooLarge
+from ..exceptions import ContinueAsNew
 from ..models import uuid7
 from ..store import events as event_store
 from .asked import claimed_step, is_too_deep, new_child, new_step, too_deep
 from .endings import workflow_end
+from .ends import TurnVoid
 from .given_up import is_given_up, pass_on
 from .inline import run_inline
+from .journal_limit import keep_within_limit
 from .live import LiveHandler
-from .log_fields import of_workflow
 from .step_ends import end_of_wait, step_end
 from .worker import draining
-
-logger = logging.getLogger("django_workflows")
 
 #: Steps that are carried out inside the turn, because they only touch the journal.
 _IN_TURN = frozenset({StepKind.CREATE_EVENT, StepKind.EVENT})
@@ -71,7 +67,7 @@ class Turn:
     # -- handing outcomes to the handler
 
     def deliver_recorded(self, records: Sequence[StepRecord]) -> None:
-        """Hand over what ended since the last turn, and the waits that are over."""
+        """Hand over what ended since the last turn, and the waits that are over. ``TurnVoid`` if that needs a lock."""
         for record in records:
             if record.state == StepState.WAITING and record.due_at is not None:
                 if record.due_at <= self.at:
@@ -82,6 +78,8 @@ class Turn:
         ended = undelivered(records)
         for record in ended:
             if is_given_up(record, self.replay):
+                if self.record.exact:
+                    raise TurnVoid  # whoever takes the event next must be locked out
                 ended += pass_on(self.workflow.id, record, records, self.replay, self.at)
                 continue
             delivery = self.replay.deliver(Outcome(record.number, record.result, record.error), self.at)
@@ -217,19 +215,7 @@ class Turn:
         """The record, complete, with the limit on the journal's size applied."""
         record = self.record
         record.next_due = self.live.next_wait()
-        size, limit = self.workflow.journal_bytes + record.grown_bytes, settings.MAX_JOURNAL_BYTES
-        if size > limit:
-            last = record.new_steps[-1].name if record.new_steps else "its last step"
-            error = JournalTooLarge(
-                f"the journal of {self.definition.name} is {size:,} bytes at {last}, above MAX_JOURNAL_BYTES "
-                f"({limit:,}). Keep large values in your own tables and pass their ids, or split the workflow."
-            )
-            record.ending = WorkflowEnd(WorkflowState.FAILED, error=failure_of(error))
-            _shrink(record)
-        elif size > 0.8 * limit:
-            message = "The journal of %s %s is %d bytes, %d %% of MAX_JOURNAL_BYTES."
-            name, found = self.definition.name, self.workflow.id
-            logger.warning(message, name, found, size, 100 * size // limit, extra=of_workflow(found, name))
+        keep_within_limit(record, self.workflow)
         return record
 
     def remember_waits(self, now: datetime) -> None:
@@ -240,11 +226,3 @@ class Turn:
                     self.live.waits[new.number] = now + timedelta(seconds=new.delay)
                 elif new.run_at is not None:
                     self.live.waits[new.number] = new.run_at
-
-
-def _shrink(record: TurnRecord) -> None:
-    """What a journal that is too large asked for is not begun any more."""
-    record.children = []
-    for new in record.new_steps:
-        if new.state in (StepState.QUEUED, StepState.WAITING):
-            new.state, new.delay, new.run_at = StepState.CANCELED, None, None

@@ -23,7 +23,7 @@ from .turn_row import expires_sql, write_row
 from .turn_statement import write_turn as write_in_one_statement
 from .workflows import levels
 
-_NEWS = "state NOT IN ('queued', 'running') AND NOT (state = 'waiting' AND kind = 'workflow')"
+NEWS = "state NOT IN ('queued', 'running') AND NOT (state = 'waiting' AND kind = 'workflow')"
 
 
 def load(
@@ -37,7 +37,7 @@ def load(
     where, params = "number >= %s", [put_uuid(workflow_id), from_number]
     if wanted:
         those = f"number IN ({', '.join('%s' for _ in wanted)})" if len(wanted) <= 500 else "number >= %s"
-        where += f" OR ({those} AND {_NEWS} AND (delivery IS NULL OR delivery > %s))"
+        where += f" OR ({those} AND {NEWS} AND (delivery IS NULL OR delivery > %s))"
         params += [*(wanted if len(wanted) <= 500 else [min(wanted)]), delivered]
     rows = fetch_all(f"SELECT {STEP_COLUMNS} FROM {STEP} WHERE workflow_id = %s AND ({where}) ORDER BY number", params)
     return [step_record(row) for row in rows]

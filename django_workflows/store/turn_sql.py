@@ -20,6 +20,7 @@ class Shape(NamedTuple):
     cancels: bool
     told: bool
     forced: bool
+    exact: bool
     due: str
     ending: bool
     ends: bool
@@ -98,6 +99,8 @@ def _turn(shape: Shape) -> str:
             f"ELSE LEAST(due_at, COALESCE({due}, due_at)) END"
         )
     handled = "" if shape.told else " AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL)"
+    if shape.exact:
+        handled += " AND version = %(expected_version)s"
     return (
         f"UPDATE {WORKFLOW} SET {sets} WHERE id = %(id)s AND generation = %(generation)s AND state = 'in_progress' "
         f"AND delivered = %(expected_delivered)s{handled}"
@@ -137,20 +140,31 @@ _RUNNING = f"""
 
 def _insert(*, many: bool) -> str:
     if many:
-        arrays = ", ".join(f"%(new_{name})s::{kind}[]" for name, kind in NEW_COLUMNS)
-        names = ", ".join(f'"{name}"' for name, _ in NEW_COLUMNS)
-        source = f"turn, unnest({arrays}) AS new ({names})"
+        source = f"turn, {given_steps()}"
     else:
         columns = ", ".join(f'%(new_{name})s::{kind} AS "{name}"' for name, kind in NEW_COLUMNS)
         source = f"(SELECT now, {columns} FROM turn) AS new"
+    return insert_steps(source, "%(id)s::uuid", "%(at)s::timestamptz")
+
+
+def given_steps(*more: tuple[str, str]) -> str:
+    """SQL for the new steps as rows of a table ``new``; ``more``: what else is given of each, with its type."""
+    columns = (*NEW_COLUMNS, *more)
+    arrays = ", ".join(f"%(new_{name})s::{kind}[]" for name, kind in columns)
+    names = ", ".join(f'"{name}"' for name, _ in columns)
+    return f"unnest({arrays}) AS new ({names})"
+
+
+def insert_steps(source: str, owner: str, at: str) -> str:
+    """SQL that inserts the rows of ``source``, which has ``now`` as well; ``owner`` is SQL for their workflow's id."""
     due = "COALESCE(now + seconds * interval '1 second', run_at)"
     return f"""
         INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
             claimed_by, result, error, progress, delivery, delivered_at, queue, priority, pool, created_at, queued_at,
             started_at, finished_at)
-        SELECT %(id)s::uuid, new.number, new.kind, new.name, new.function, new.args, new.options, new.state,
+        SELECT {owner}, new.number, new.kind, new.name, new.function, new.args, new.options, new.state,
             new.attempt, '[]', {due}, new.claimed_by, new.result, new.error, '', new.delivery,
-            CASE WHEN new.delivery IS NOT NULL THEN %(at)s::timestamptz END, new.queue, new.priority, new.pool, now,
+            CASE WHEN new.delivery IS NOT NULL THEN {at} END, new.queue, new.priority, new.pool, now,
             CASE WHEN new.state = 'queued' THEN {due} ELSE now END, CASE WHEN begun THEN now END,
             CASE WHEN over THEN now END
         FROM {source}"""

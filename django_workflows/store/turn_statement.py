@@ -42,6 +42,7 @@ def write_turn(turn: TurnRecord, expires: str) -> tuple[datetime, int] | None:
         cancels=turn.canceled_at_delivery is not None,
         told=turn.forced or turn.canceled_at_delivery is not None,
         forced=turn.forced,
+        exact=turn.exact,
         due=due,
         ending=turn.ending is not None,
         ends=bool(ends),

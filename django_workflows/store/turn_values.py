@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from ..core.entries import NewStep, StepEnd, TurnRecord
@@ -17,17 +18,23 @@ def due(turn: TurnRecord) -> tuple[str, dict[str, Any]]:
     """SQL, and its values, for when the earliest wait of this workflow is over."""
     if turn.ending is not None:
         return "NULL", {}
+    due_in, due_at = next_due(turn)
+    if due_in is None:
+        return ("NULL", {}) if due_at is None else ("%(due_at)s::timestamptz", {"due_at": due_at})
+    relative = "{now} + %(due_in)s::float8 * interval '1 second'"
+    if due_at is None:
+        return relative, {"due_in": due_in}
+    return f"LEAST({relative}, %(due_at)s::timestamptz)", {"due_in": due_in, "due_at": due_at}
+
+
+def next_due(turn: TurnRecord) -> tuple[float | None, datetime | None]:
+    """In how many seconds, and at which instant, the earliest waits of this workflow are over, if it has such."""
     waiting = [step for step in turn.new_steps if step.state == "waiting"]
     delays = [step.delay for step in waiting if step.delay is not None]
     instants = [step.run_at for step in waiting if step.delay is None and step.run_at is not None]
     if turn.next_due is not None:
         instants.append(turn.next_due)
-    if not delays:
-        return ("%(due_at)s::timestamptz", {"due_at": min(instants)}) if instants else ("NULL", {})
-    relative = "{now} + %(due_in)s::float8 * interval '1 second'"
-    if not instants:
-        return relative, {"due_in": min(delays)}
-    return f"LEAST({relative}, %(due_at)s::timestamptz)", {"due_in": min(delays), "due_at": min(instants)}
+    return min(delays, default=None), min(instants, default=None)
 
 
 def end_values(end: StepEnd) -> dict[str, Any]:
@@ -82,12 +89,13 @@ def new_values(turn: TurnRecord, kind: str) -> dict[str, Any]:
     if kind == "running":
         return _running_values(turn.new_steps[0])
     ending = turn.ending is not None
-    rows = [_new_step(step, ending=ending) for step in turn.new_steps]
+    rows = [step_values(step, ending=ending) for step in turn.new_steps]
     columns: Sequence[Any] = rows[0] if len(rows) == 1 else [list(column) for column in zip(*rows, strict=True)]
     return {f"new_{name}": column for (name, _), column in zip(NEW_COLUMNS, columns, strict=True)}
 
 
-def _new_step(step: NewStep, *, ending: bool) -> tuple[Any, ...]:
+def step_values(step: NewStep, *, ending: bool) -> tuple[Any, ...]:
+    """A new step as ``NEW_COLUMNS`` have it. ``ending``: its workflow ends, and what is open is canceled."""
     state = str(step.state)
     ended, running = state in _ENDED, state == "running"
     dropped = ending and state in _OPEN

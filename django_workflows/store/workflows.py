@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from ..conf import settings
 from ..core.journal import WorkflowRecord
 from ..models import Workflow
-from .claiming import due_order, one_of, skip_locked
+from .claiming import due_order, skip_locked
 from .database import (
     Moment,
     alias,
@@ -144,30 +144,14 @@ def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
         row = run_one(
             f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = deliveries + 1, "
             f"claimed_by = %s WHERE id = (SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s "
-            f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) RETURNING {WORKFLOW_COLUMNS}",
+            f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) "
+            f"RETURNING {WORKFLOW_COLUMNS}, {moment.sql()}",
             [worker, queue, priority],
         )
         if row is not None:
+            clock.read(row[-1])
             return workflow_record(row)
     return None
-
-
-def claim_more(queue: str, worker: str, priority: int, limit: int) -> list[WorkflowRecord]:
-    """Take up to ``limit`` more workflows that are due, of one priority, to be led beside one that was claimed.
-
-    Only such as nobody has taken before: one whose turn kills its worker must not be counted against its neighbours.
-    """
-    moment = Moment()
-    fresh = (
-        f"SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s AND due_at <= {moment.sql()} "
-        f"AND deliveries = 0 AND started_at IS NULL ORDER BY {due_order()} LIMIT %s{skip_locked()}"
-    )
-    rows = fetch_all(
-        f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = 1, claimed_by = %s "
-        f"WHERE id {one_of(fresh)} RETURNING {WORKFLOW_COLUMNS}",
-        [worker, queue, priority, limit],
-    )
-    return [workflow_record(row) for row in rows]
 
 
 def next_due(queue: str) -> float | None:
