@@ -48,7 +48,8 @@ class Pace:
     @property
     def turns(self) -> int:
         """How many turns of workflows that waited may be taken together."""
-        return min(self.most_turns, settings.BATCH_SIZE)
+        bound: int = settings.BATCH_SIZE
+        return min(self.most_turns, bound)
 
     def note_turn(self, seconds: float) -> None:
         """A turn's handler has taken so many seconds."""

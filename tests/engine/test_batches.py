@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from django_workflows import Completed, WorkflowContext, WorkflowManager, current_step
-from django_workflows.engine import observe
+from django_workflows.engine import batch, observe
 from django_workflows.engine.drain import drain
 from django_workflows.engine.marks import marks
 from django_workflows.engine.pace import QUICK, Pace, pace
@@ -71,6 +71,12 @@ def batches() -> Iterator[None]:
     pace.be(None)
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step is taken for slow, however busy this machine is: for tests that count."""
+    monkeypatch.setattr(batch, "_STALL", 60.0)
+
+
 def run() -> int:
     return drain(Worker(batches=True), seconds=20)
 
@@ -91,7 +97,7 @@ def results(ids: list[object]) -> list[object]:
 # -- what it is for
 
 
-def test_a_round_is_one_commit() -> None:
+def test_a_round_is_one_commit(unhurried: None) -> None:
     ids = flows.sums.start_many([([1, 2, 3, 4],) for _ in range(16)])
     with CaptureQueriesContext(
         connection,
@@ -111,7 +117,7 @@ def test_of_each_workflow_every_step_is_committed_before_the_next_begins() -> No
     assert len({workflow_id for workflow_id, _ in seen[:8]}) == 8, "they were not led side by side"
 
 
-def test_steps_of_one_workflow_that_end_together_are_one_commit() -> None:
+def test_steps_of_one_workflow_that_end_together_are_one_commit(unhurried: None) -> None:
     workflow_id = flows.parallel.start(40)
     drain(Worker(), seconds=20, stop=lambda: Step.objects.count() == 40)
     with CaptureQueriesContext(connection) as queries:
