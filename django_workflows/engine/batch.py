@@ -206,7 +206,7 @@ class Batch:
         For another thread than the batch's.
         """
         with self._lock:
-            if self._running.seconds() > _STALL:
+            if self._running.longer_than(_STALL):
                 self._writer.write_and_leave()
                 self._give_back()
 

@@ -17,7 +17,7 @@ class Since:
     def end(self) -> None:
         self._began = None
 
-    def seconds(self) -> float:
-        """For how many seconds it has been running; 0 if it is not."""
+    def longer_than(self, seconds: float) -> bool:
+        """Whether it has been running for longer; False if nothing is running."""
         began = self._began
-        return 0.0 if began is None else time.monotonic() - began
+        return began is not None and time.monotonic() - began > seconds

@@ -12,6 +12,7 @@ import pytest
 
 from django_workflows.core.registry import registry
 from django_workflows.engine import batch as batches
+from django_workflows.engine import drain as drains
 from django_workflows.engine.advance import advance as take_claimed_turn
 from django_workflows.engine.drain import drain
 from django_workflows.engine.finish import finish
@@ -103,7 +104,7 @@ class Repeated:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        timed, claim_more = batches.timed, workflow_store.claim_more
+        timed, claim_more = batches.timed, drains.claim_more
 
         def timed_and_again(step: Any, fn: Any) -> Any:
             before = copy.deepcopy(step)
@@ -118,11 +119,11 @@ class Repeated:
             self.turns += copy.deepcopy(found)
             return found
 
-        batches.timed, workflow_store.claim_more = timed_and_again, claimed
+        batches.timed, drains.claim_more = timed_and_again, claimed
         try:
             yield
         finally:
-            batches.timed, workflow_store.claim_more = timed, claim_more
+            batches.timed, drains.claim_more = timed, claim_more
 
     def again(self) -> None:
         if self.random.random() < 0.2:
