@@ -201,10 +201,7 @@ class Batch:
     # -- when it does not go on
 
     def relieve(self) -> None:
-        """If a step or turn has been running for too long, let nothing wait for it.
-
-        For another thread than the batch's.
-        """
+        """For another thread: if a step or turn has been running for too long, let nothing wait for it."""
         with self._lock:
             if self._running.longer_than(_STALL):
                 self._writer.write_and_leave()
