@@ -105,7 +105,8 @@ def _parked(health: Health) -> tuple[str, str]:
     text = ngettext(
         "%(count)s workflow cannot go on by itself.", "%(count)s workflows cannot go on by themselves.", health.parked
     )
-    return text % {"count": f"{health.parked:,}"}, _("Each of them says what is wrong.")
+    hint = ngettext("Its page says why, and what to press.", "Their pages say why, and what to press.", health.parked)
+    return text % {"count": f"{health.parked:,}"}, hint
 
 
 def _idle(health: Health) -> tuple[str, str]:

@@ -148,7 +148,7 @@ class WorkflowAdmin(Base):
             path("dashboard/", wrap(self.dashboard_view), name=name("dashboard")),
             path("patches/", wrap(self.patches_view), name=name("patches")),
             path("start/", wrap(self.choose_view), name=name("choose")),
-            path("start/<str:definition>/", wrap(self.start_view), name=name("start")),
+            path("start/<path:definition>/", wrap(self.start_view), name=name("start")),
             path("<uuid:workflow_id>/live/", wrap(self.live_view), name=name("live")),
             path("<uuid:workflow_id>/timeline.svg", wrap(self.timeline_view), name=name("timeline")),
             path("<uuid:workflow_id>/download/<slug:what>/", wrap(self.download_view), name=name("download")),

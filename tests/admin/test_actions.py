@@ -11,7 +11,7 @@ from django_workflows import Canceled, Completed
 from django_workflows.admin.actions import ACTIONS
 from django_workflows.engine import observe
 from django_workflows.engine.cancel import cancel
-from django_workflows.models import Event, Step, Workflow
+from django_workflows.models import Event, Pool, Step, Worker, Workflow
 from tests.admin.pages import LIST, confirm, page_of, text, url
 from tests.app import callbacks
 from tests.app import workflows as w
@@ -251,3 +251,43 @@ def test_finished_ones_are_restarted_and_cleaned_up_together(chief: Client) -> N
         cancel(each, force=True) if observe.status(each).type == "in_progress" else None
     assert "done for 2 workflows" in chief.post(LIST, {**data, "action": "cleanup"}, follow=True).content.decode()
     assert Workflow.objects.count() == 0
+
+
+# -- every address, by somebody who may only look
+
+
+def addresses_that_change(running: Any, ended: Any) -> list[str]:
+    """Wherever something can be posted, for a workflow in either state."""
+    acts = [url("act", each, name) for each in (running, ended) for name in ACTIONS]
+    pages = [f"{LIST}{each}/{what}/" for each in (running, ended) for what in ("change", "delete")]
+    others = [url(name) for name in ("choose", "dashboard", "patches")]
+    parts = [url("live", running), url("timeline", running), url("download", running, "args")]
+    rows = ["/admin/django_workflows/worker/add/", "/admin/django_workflows/pool/tests.limited/change/"]
+    return [*acts, *pages, *others, *parts, *rows, f"{LIST}add/", url("start", w.sums.name)]
+
+
+def test_no_address_lets_a_viewer_change_anything(login: Callable[..., Client]) -> None:
+    viewer = login("view_workflow", "view_payload", "view_pool", "view_worker")
+    running, ended = waiting(), finished()
+    viewer.get("/admin/django_workflows/pool/")
+    before = everything()
+    data = {
+        "confirmed": "1",
+        "post": "yes",
+        "force": "on",
+        "event": "approval",
+        "value": "true",
+        "max_parallelism": "9",
+    }
+    for address in addresses_that_change(running, ended):
+        for send in (viewer.post, viewer.put, viewer.delete, viewer.patch):
+            assert send(address, data, content_type="application/x-www-form-urlencoded").status_code < 500, address
+        assert viewer.post(address, data).status_code in (200, 302, 403, 404, 405), address
+    for action in (name.replace("-", "_") for name in ACTIONS):
+        viewer.post(LIST, {"action": action, "_selected_action": [str(running), str(ended)], "confirmed": "1"})
+    assert everything() == before
+
+
+def everything() -> list[Any]:
+    models = (Workflow, Step, Event, Pool, Worker, LogEntry)
+    return [list(model.objects.order_by("pk").values()) for model in models]  # type: ignore[attr-defined]

@@ -24,7 +24,7 @@ SAID = {
     "no_workers": ("1 piece of work is due, and no worker has ever reported", CLUSTER, logging.CRITICAL),
     "stalled": ("and the one worker takes none", "Restart the cluster", logging.CRITICAL),
     "growing": ("more comes in than the workers (1, 0 busy) can do", "Add workers", logging.WARNING),
-    "parked": ("1 workflow cannot go on by itself", "Each of them says what is wrong", logging.WARNING),
+    "parked": ("1 workflow cannot go on by itself", "Its page says why, and what to press", logging.WARNING),
     "idle": ("No worker is running", CLUSTER, logging.WARNING),
     "clock_skew": ("The clock of this host is 2 min off", "time server", logging.WARNING),
     "database": ("The journal's database does not answer", "when it is back", logging.CRITICAL),

@@ -164,7 +164,7 @@ def test_code_that_changed(chief: Client) -> None:
         page, listed = text(chief, page_of(workflow_id)), text(chief, LIST)
     assert "code that fits what it has done" in listed
     assert "code that fits what it has done step 0: the journal recorded action" in page
-    assert "Deploy code that does the same up to that step; it goes on by itself then. It is looked at again in" in page
+    assert "before it differs; it goes on by itself then. It is looked at again in" in page
 
 
 def test_code_that_is_not_there(chief: Client) -> None:

@@ -9,8 +9,10 @@ from django.test import Client
 
 from django_workflows.admin.schema import SchemaForm
 from django_workflows.models import Workflow
-from tests.admin.pages import text, url
+from tests.admin.pages import page_of, text, url
 from tests.app import workflows as w
+from tests.engine.driver import run
+from tests.engine.test_mismatches import deployed, original
 
 
 def start(client: Client, name: str, **data: Any) -> str:
@@ -80,6 +82,16 @@ def test_another_like_this_begins_with_the_same_arguments(chief: Client) -> None
 def test_an_unknown_definition_is_not_found(chief: Client) -> None:
     assert chief.get(url("start", "nobody.knows")).status_code == 404
     assert "tests.app.workflows.sums" in text(chief, url("choose"))
+
+
+def test_a_name_may_hold_anything(chief: Client) -> None:
+    with deployed(original, name="billing/invoice? #2"):
+        workflow_id = w.workflow.start("billing/invoice? #2", {})
+        run()
+        assert "billing/invoice? #2" in text(chief, url("choose"))
+        assert "Start another like this" in text(chief, page_of(workflow_id))
+        assert "Started." in start(chief, "billing/invoice? #2")
+    assert Workflow.objects.count() == 2
 
 
 # -- forms of schemas

@@ -133,13 +133,10 @@ def _parked() -> UUID:
     return workflow_id
 
 
-def _refused(*_args: object) -> None:
-    raise ConnectionRefusedError(111, "Connection refused")
-
-
 def _retrying() -> UUID:
     """No mail goes out, so it is tried again after 5, 15, 45 and then 135 seconds."""
-    with patch.object(EmailMessage, "send", side_effect=_refused):
+    refusals = [ConnectionRefusedError(111, "Connection refused") for _ in range(9)]
+    with patch.object(EmailMessage, "send", side_effect=refusals):
         workflow_id = subscribe("Cleo", "cleo@example.com")
         for seconds in (0, 6, 17, 50):
             advance(seconds)

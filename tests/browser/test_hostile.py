@@ -1,15 +1,59 @@
 """What others wrote into arguments, names and events does nothing in a real browser."""
 
+import json
 from collections.abc import Callable
+from urllib.parse import quote
 
 from playwright.sync_api import Page
 
+from django_workflows import WorkflowContext
 from django_workflows.engine.send_event import send_event
+from django_workflows.models import Step, Workflow
 from tests.admin.pages import LIST, page_of, url
+from tests.app import steps
 from tests.app import workflows as w
 from tests.engine.driver import run
+from tests.engine.test_mismatches import deployed
 
 HOSTILE = '</pre></textarea></title><script>window.owned=1</script>"><img src=x onerror="window.owned=1">\u202e'
+
+
+async def fails_with_it(step: WorkflowContext, text: str) -> None:
+    await step.with_options(name=HOSTILE_NAME).run_action(steps.decline, text)
+
+
+HOSTILE_NAME = '<script>window.owned=1</script>"><img src=x onerror="window.owned=1">'
+
+
+def test_hostile_errors_names_reasons_and_progress_are_inert(visit: Callable[..., Page]) -> None:
+    page = visit()
+    with deployed(fails_with_it, name=f"tests.{HOSTILE_NAME}"):
+        failed = w.workflow.start(f"tests.{HOSTILE_NAME}", {"text": HOSTILE})
+        run()
+        parked = w.asks_approval.start()
+        run()
+        Workflow.objects.filter(id=parked).update(problem=f"step 0: the journal recorded {HOSTILE}")
+        cancel_page = url("act", parked, "cancel")
+        page.goto(cancel_page)
+        page.get_by_label("Reason").fill(HOSTILE[:400])
+        page.get_by_role("button", name="Cancel it").click()
+        Workflow.objects.filter(id=parked).update(state="in_progress", finished_at=None)
+        Step.objects.filter(workflow=parked).update(progress=json.dumps([1, 2, HOSTILE]), state="running")
+        names = quote(f"tests.{HOSTILE_NAME}", safe="")
+        places = [LIST, f"{LIST}?q={quote(HOSTILE_NAME)}", f"{LIST}?name={names}", url("dashboard"), url("choose")]
+        places += [page_of(failed), page_of(parked), url("timeline", failed), url("start", f"tests.{HOSTILE_NAME}")]
+        places += [url("act", failed, name) for name in ("restart", "cleanup")]
+        places += [f"{url('act', parked, 'send-event')}?event={quote(HOSTILE_NAME)}", url("patches")]
+        for address in places:
+            page.goto(address)
+            assert page.evaluate("window.owned") is None, address
+            assert page.locator("img[src=x]").count() == 0, address
+        page.goto(LIST)
+        page.get_by_label("Select all").check()
+        page.locator('select[name="action"]').select_option(label="Restart selected workflows…")
+        page.locator('button[name="index"]').click()
+        assert page.evaluate("window.owned") is None
+        assert page.locator("img[src=x]").count() == 0
 
 
 def test_hostile_payloads_are_inert(visit: Callable[..., Page]) -> None:

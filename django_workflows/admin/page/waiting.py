@@ -83,7 +83,8 @@ def _why_again(request: HttpRequest, journal: Sketch, wait: Wait) -> str:
 def _problem(request: HttpRequest, journal: Sketch) -> str:
     # It tells arguments of the journal beside those that the code asks for.
     if may(request, PAYLOAD):
-        return safe_text(journal.workflow.problem, 2000)
+        # What could be done about it is said below, in the reader's language.
+        return safe_text(journal.workflow.problem.partition(" The code changed under a running workflow:")[0], 2000)
     return _("You need the permission to see arguments, results and errors to read more.")
 
 
@@ -96,7 +97,10 @@ def _when(wait: Wait, journal: Sketch) -> str:
 
 
 _ADVICE: dict[ProblemKind, Any] = {
-    ProblemKind.MISMATCH: gettext_lazy("Deploy code that does the same up to that step; it goes on by itself then."),
+    ProblemKind.MISMATCH: gettext_lazy(
+        "Deploy code that does the same up to that step, or asks step.patched() before it differs; "
+        "it goes on by itself then."
+    ),
     ProblemKind.UNKNOWN: gettext_lazy("Deploy code that defines it; it goes on by itself then."),
     ProblemKind.GIVEN_UP: gettext_lazy("Nobody tries it again by itself. Mend the cause, then press “Look now”."),
     ProblemKind.ERROR: gettext_lazy("If it stays like this, mend the cause; it goes on by itself then."),
