@@ -78,6 +78,27 @@ async def at_most_once(step: WorkflowContext, key: str) -> str:
 
 
 @workflow.define
+async def flock(step: WorkflowContext, key: str) -> str:
+    """Children that are due at the same time, as a batch of them is."""
+    counts = await asyncio.gather(*(step.run_workflow(brisk, f"{key}:{index}") for index in range(5)))
+    await step.run_mutation(steps.mark, f"{key}:end")
+    return f"{key} {sum(counts)}"
+
+
+@workflow.define
+async def brisk(step: WorkflowContext, key: str) -> int:
+    """Quick actions without retry: each either ran, or may have run and says so."""
+    count = 0
+    for index in range(8):
+        try:
+            await step.run_action(steps.dash, f"{key}:{index}")
+            count += 1
+        except StepFailed as error:
+            count += error.error_type.endswith("AttemptLost")
+    return count
+
+
+@workflow.define
 async def given_up(step: WorkflowContext, key: str) -> str:
     """Canceled while it waits, and cleans up."""
     try:

@@ -13,8 +13,9 @@ WEIGHTS = {
     "sequential": 22,
     "parallel": 16,
     "parent": 12,
-    "waits": 14,
-    "timer": 12,
+    "flock": 6,
+    "waits": 11,
+    "timer": 9,
     "retried": 10,
     "at_most_once": 7,
     "given_up": 7,
@@ -78,6 +79,7 @@ def _effects(key: str, kind: str) -> tuple[list[str], list[str], str | None]:
         return [f"{key}:before", f"{key}:after"], [], f"{key} 7"
     return {
         "timer": ([], [key], f"{key} 1"),
+        "flock": ([f"{key}:end"], [], f"{key} 40"),
         "retried": ([f"{key}:end"], [key], f"{key} 1"),
         "at_most_once": ([f"{key}:end"], [], None),
         "given_up": ([f"{key}:cleaned"], [], None),

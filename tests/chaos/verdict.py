@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Notes:
 def judge(plan: Sequence[Planned], ids: dict[str, UUID], notes: Notes) -> Verdict:
     verdict = Verdict()
     rows = {row.id: row for row in Workflow.objects.all()}
-    for rule in (_ends, _marks, _actions, _timers, _steps, _leftovers, _replays):
+    for rule in (_ends, _marks, _actions, _quick_actions, _timers, _steps, _leftovers, _replays):
         rule(verdict, plan, ids, rows, notes)  # type: ignore[operator]
     return verdict
 
@@ -98,6 +99,19 @@ def _actions(verdict: Verdict, plan: Sequence[Planned], ids: dict[str, UUID], ro
             wrong.append((planned.key, outcome, counts[planned.key]))
     verdict.check("actions without retry, at most once", wrong, len(once))
     verdict.figures["of them lost, and said so"] = lost
+
+
+def _quick_actions(verdict: Verdict, plan: Sequence[Planned], ids: dict[str, UUID], rows: Rows, notes: Notes) -> None:
+    counts, wrong, lost = notes.counts["dash"], [], 0
+    steps = Step.objects.filter(function__endswith=".dash").values_list("args", "state", "error", "attempt")
+    for args, state, error, attempt in steps:
+        key = json.loads(args)["key"]
+        is_lost = state == "failed" and "AttemptLost" in (error or "")
+        lost += is_lost
+        if not (counts[key] == 1 and state == "completed") and not (counts[key] <= 1 and is_lost):
+            wrong.append((key, state, attempt, counts[key]))
+    verdict.check("quick ones in batches, at most once", wrong, len(steps))
+    verdict.figures["of these lost, and said so"] = lost
 
 
 def _timers(verdict: Verdict, plan: Sequence[Planned], ids: dict[str, UUID], rows: Rows, notes: Notes) -> None:
