@@ -23,6 +23,7 @@ from tests.waiting import wait_for
 VICTIMS = {"worker": 8, "pusher": 3, "monitor": 3, "sentinel": 2, "main": 2, "cluster": 2}
 STOCK_VICTIMS = {"worker": 4, "monitor": 1}
 POSTGRES = {"postgres fast": 1, "postgres immediate": 1, "postgres kill -9": 1}
+WORKERS = 3
 SETTINGS = {"LEASE": 4, "TURN_TIMEOUT": 2, "DRAIN_SECONDS": 1}
 
 
@@ -52,7 +53,7 @@ class Fleet:
             self._folder / f"cluster-{self._count}.log",
             command=self._command,
             workflows=SETTINGS,
-            q={"workers": 3, "recycle": 50},
+            q={"workers": WORKERS, "recycle": 50},
             env=self._env,
             timeout=60,
         )
@@ -90,6 +91,18 @@ class Fleet:
         if role in ("cluster", "main"):
             wait_for(lambda: cluster.returncode is not None)
         return True
+
+    def kill_all_workers(self) -> None:
+        """Of each cluster at once, and wait for those that take their places."""
+        for cluster in self.clusters:
+            wait_for(lambda cluster=cluster: len(cluster.workers()) == WORKERS, message="they do not start")
+            dead = set(cluster.workers())
+            for pid in dead:
+                os.kill(pid, signal.SIGKILL)
+            wait_for(
+                lambda cluster=cluster, dead=dead: len(set(cluster.workers()) - dead) == WORKERS,
+                message="they are not replaced",
+            )
 
     def supervise(self) -> None:
         """Start another where a main process has ended, as `Restart=always` does."""

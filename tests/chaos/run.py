@@ -12,6 +12,7 @@ from django.db import connection
 
 from django_workflows.models import Workflow
 from tests.app.chaos_steps import LOG
+from tests.app.workflows import nothing
 from tests.chaos.fleet import Fleet
 from tests.chaos.plan import plan
 from tests.chaos.traffic import Traffic, persist
@@ -44,6 +45,8 @@ def run(options: Options, folder: Path, server: PostgresServer | None) -> Verdic
     planned = plan(options.workflows, rng)
     fleet = Fleet(folder, rng, stock=options.stock, without=options.without, env={LOG: str(log)})
     try:
+        if options.stock:
+            _wedge(fleet)
         began = time.monotonic()
         traffic = Traffic(planned, options.spread)
         traffic.start()
@@ -56,6 +59,21 @@ def run(options: Options, folder: Path, server: PostgresServer | None) -> Verdic
         return _verdict(options, fleet, traffic, Notes(log), took, struck, codes)
     finally:
         fleet.close()
+
+
+def _wedge(fleet: Fleet) -> None:
+    """Kill idle workers until nothing is taken: one of those that wait for work has the lock of its queue.
+
+    Which they are cannot be seen, and a busy machine may not have let them come that far: so it is tried.
+    """
+    for _ in range(5):
+        fleet.kill_all_workers()
+        probe, until = persist(nothing.start), time.monotonic() + 5
+        while persist(lambda: Workflow.objects.get(id=probe).state) == "in_progress":  # noqa: B023 - called at once
+            if time.monotonic() > until:
+                return
+            time.sleep(0.1)
+    raise AssertionError("django-q2 outlives the death of all of its idle workers")
 
 
 def _strike(

@@ -31,10 +31,10 @@ def test_nothing_is_lost_and_nothing_doubled_whoever_is_killed() -> None:
 
 
 def test_a_cluster_that_wedges_is_caught() -> None:
-    """With django-q2's own sentinel, whose workers are killed while they are idle."""
+    """With django-q2's own sentinel, whose workers have been killed while they were idle."""
     done = chaos(
-        "--stock", "--workflows", "40", "--seed", "7", "--every", "0.2", "--spread", "4", "--seconds", "6",
-        "--patience", "3",
+        "--stock", "--workflows", "40", "--seed", "7", "--every", "0.2", "--spread", "1", "--seconds", "2",
+        "--patience", "2",
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr[-3000:]
     assert "BROKEN workflows that reached their one right end" in done.stdout
