@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import database
-from .database import is_postgresql
+from .database import connection, is_postgresql
 
 
 def due_order() -> str:
@@ -19,3 +19,14 @@ def skip_locked() -> str:
 def one_of(select: str) -> str:
     """The condition that a column is one of what a subselect with a limit finds, run once."""
     return f"= ANY (ARRAY ({select}))" if is_postgresql() else f"IN ({select})"
+
+
+def not_waited_for() -> str:
+    """What a claim of turns adds to its ``RETURNING``, so that its commit does not wait for the disk.
+
+    If the database itself crashes in that moment the claim is undone, and so is nothing else: the workflow is due
+    again, and whoever still leads it is void. Not for claims of steps, since an action may run at most once.
+    """
+    if is_postgresql() and not connection().in_atomic_block:
+        return ", set_config('synchronous_commit', 'off', true)"
+    return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..conf import settings
 from ..core.journal import WorkflowRecord
-from .claiming import due_order, one_of, skip_locked
+from .claiming import due_order, not_waited_for, one_of, skip_locked
 from .database import Moment, clock, fetch_one, now_sql, put_uuid
 from .prepared import run_all
 from .rows import WORKFLOW, WORKFLOW_COLUMNS, workflow_record
@@ -23,7 +23,7 @@ def claim_more(queue: str, worker: str, priority: int, limit: int) -> list[Workf
     )
     rows = run_all(
         f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = 1, claimed_by = %s "
-        f"WHERE id {one_of(others)} RETURNING {WORKFLOW_COLUMNS}, {moment.sql()}",
+        f"WHERE id {one_of(others)} RETURNING {WORKFLOW_COLUMNS}{not_waited_for()}, {moment.sql()}",
         [worker, queue, priority, limit],
     )
     for row in rows[:1]:

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from ..conf import settings
 from ..core.journal import WorkflowRecord
 from ..models import Workflow
-from .claiming import due_order, skip_locked
+from .claiming import due_order, not_waited_for, skip_locked
 from .database import (
     Moment,
     alias,
@@ -145,7 +145,7 @@ def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
             f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = deliveries + 1, "
             f"claimed_by = %s WHERE id = (SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s "
             f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) "
-            f"RETURNING {WORKFLOW_COLUMNS}, {moment.sql()}",
+            f"RETURNING {WORKFLOW_COLUMNS}{not_waited_for()}, {moment.sql()}",
             [worker, queue, priority],
         )
         if row is not None:

@@ -4,11 +4,16 @@ import json
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from django_workflows.engine.drain import drain
+from django_workflows.engine.worker import Worker
 from django_workflows.models import Step, Workflow
 from django_workflows.store import workflows as workflow_store
 from django_workflows.store.database import now
+from django_workflows.store.many_claims import claim_more
+from tests.app import workflows as flows
 from tests.engine.driver import claim
 
 SLEEPING = 3000
@@ -98,3 +103,44 @@ def test_the_levels_of_priority_are_found_without_reading_what_sleeps(crowd):
     for plan in plans_of(lambda: workflow_store.claim_turn("", "worker")):
         assert "dwf_workflow_due" in plan
         assert "Seq Scan" not in plan
+
+
+# -- which of them wait for the disk
+
+
+def sent_by(call):
+    with CaptureQueriesContext(connection) as queries:
+        found = call()
+    return found, [query["sql"] for query in queries.captured_queries]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "claim_turns", [workflow_store.claim_turn, lambda queue, worker: claim_more(queue, worker, 0, 5)]
+)
+def test_a_claim_of_turns_does_not_wait_for_the_disk_and_all_else_does(claim_turns):
+    flows.nothing.start_many([()] * 2)
+    found, texts = sent_by(lambda: claim_turns("", "somebody"))
+    assert found
+    assert "synchronous_commit" in texts[-1]
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)
+
+
+@pytest.mark.postgres
+def test_a_claim_in_a_transaction_leaves_it_as_it_is():
+    flows.nothing.start()
+    with transaction.atomic():
+        assert workflow_store.claim_turn("", "somebody")
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            assert cursor.fetchone() == ("on",)
+
+
+def test_a_claim_of_a_step_waits_for_the_disk_since_it_may_not_be_claimed_twice():
+    flows.parallel.start(3)
+    drain(Worker(), seconds=20, stop=lambda: Step.objects.count() == 3)
+    found, texts = sent_by(claim)
+    assert found
+    assert "synchronous_commit" not in " ".join(texts)
