@@ -96,5 +96,5 @@ def _decode(outcome: Outcome, decode: Decode) -> Any:
     assert outcome.result is not None
     try:
         return decode(outcome.result)
-    except InvalidPayload as error:
+    except (InvalidPayload, ValueError, TypeError, RecursionError) as error:
         raise InvalidPayload(f"the result of step {outcome.number}: {error}") from error
