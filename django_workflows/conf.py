@@ -138,7 +138,8 @@ SETTINGS: Mapping[str, Setting] = {
     "BATCH_SIZE": Setting(
         16,
         _count,
-        "How many workflows a worker leads side by side while their steps are quick, sharing commits; 1 for none.",
+        "How many workflows a worker leads side by side, sharing commits, while their steps are quick or their waits "
+        "are over; 1 for none.",
     ),
     "LIVE_HANDLERS": Setting(
         200, _count, "How many waiting handlers a worker keeps in memory, to go on without replay."

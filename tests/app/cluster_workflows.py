@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 from django_workflows import RetryPolicy, StepFailed, WorkflowContext, WorkflowManager
@@ -80,3 +81,11 @@ async def to_slow_and_back(step: WorkflowContext, log: str) -> None:
 @workflow.define
 async def kills_its_worker(step: WorkflowContext, log: str) -> None:
     steps.die(log, "turn")  # deterministic: it does that each time
+
+
+@workflow.define
+async def wakes_up(step: WorkflowContext, log: str, instant: datetime, deadly: bool) -> bool:
+    await step.sleep_until(instant)
+    if deadly:
+        steps.die(log, "timer")
+    return deadly

@@ -1,8 +1,11 @@
 """What kills its worker each time is set aside after a bounded number of deliveries; everything else goes on."""
 
+from datetime import timedelta
+
 from django_workflows.engine.health import check_health
 from django_workflows.models import Workflow
-from tests.app.cluster_workflows import chain, kills_its_worker, workflow
+from django_workflows.store.database import now
+from tests.app.cluster_workflows import chain, kills_its_worker, wakes_up, workflow
 from tests.app.cluster_workflows import one as one_step
 from tests.cluster import HARDENED
 from tests.q2.conftest import Log
@@ -19,6 +22,10 @@ def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
     query = one_step.start("query", "die", [log.path, "query"])
     retried = one_step.start("action", "die", [log.path, "retried"], retry=True)
     action = one_step.start("action", "die", [log.path, "action"])
+    # Their timers are over at the same instant, so that a worker takes several at once.
+    instant = now() + timedelta(seconds=2)
+    sleepers = wakes_up.start_many([(log.path, instant, number % 12 == 5) for number in range(24)])
+    deadly = [each for number, each in enumerate(sleepers) if number % 12 == 5]
     healthy = [chain.start(log.path, 3) for _ in range(10)]
     for each in healthy:
         assert workflow.result(each, timeout=30) == 3
@@ -26,12 +33,19 @@ def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
         assert workflow.result(each, timeout=30).startswith(LOST)
     problem = wait_for(lambda: workflow.status(turn).problem, 30, message="the poisoned turn is not set aside")
     assert f"handed out {DELIVERIES} times" in problem
+    for each in sleepers:
+        if each not in deadly:
+            assert workflow.result(each, timeout=30) is False
+    for each in deadly:
+        wait_for(lambda each=each: workflow.status(each).problem, 30, message="the poisoned timer is not set aside")
     assert log.texts.count("die-turn") == DELIVERIES
+    # Either may have been counted once in the company of the other, and not have run then.
+    assert 2 * (DELIVERIES - 1) <= log.texts.count("die-timer") <= 2 * DELIVERIES
     assert log.texts.count("die-mutation") == log.texts.count("die-query") == DELIVERIES
     assert log.texts.count("die-retried") == 3
     assert log.texts.count("die-action") == 1
     assert Workflow.objects.get(pk=turn).due_at is None, "it would be handed out again"
     health = check_health()
-    assert (health.ok, health.parked, health.parked_ids) == (True, 1, (turn,))
+    assert (health.ok, health.parked, set(health.parked_ids)) == (True, 3, {turn, *deadly})
     assert workflow.result(chain.start(log.path, 3), timeout=10) == 3
     assert running.stop(timeout=15) == 0
