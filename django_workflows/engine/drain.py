@@ -69,7 +69,7 @@ def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
     if step is None:
         return 0
     if step.attempt == 1 and not step.pool and pace.is_quick(step.function):
-        more = _more(worker, _steps_at_once(), partial(_steps_beside, step))
+        more = _more(worker, "steps", _steps_at_once(), partial(_steps_beside, step))
         if more:
             batch = Batch(worker, over, _steps_at_once, partial(_add_steps, step, worker))
             batch.add([step, *more])
@@ -84,8 +84,8 @@ def _advance_one(worker: Worker, over: Callable[[], bool]) -> int:
     if claimed is None:
         return 0
     if claimed.deliveries == 1 and is_led_together(claimed):
-        size = _steps_at_once if claimed.started_at is None else _turns_at_once
-        more = _more(worker, size(), partial(_workflows_beside, claimed))
+        kind, size = ("starts", _steps_at_once) if claimed.started_at is None else ("turns", _turns_at_once)
+        more = _more(worker, kind, size(), partial(_workflows_beside, claimed))
         if more:
             batch = Batch(worker, over, size, partial(_add_workflows, claimed, worker))
             batch.begin([claimed, *more])
@@ -123,15 +123,15 @@ def _add_workflows(claimed: WorkflowRecord, worker: Worker, batch: Batch, count:
     return bool(more)
 
 
-def _more(worker: Worker, size: int, claim: Callable[[Worker, int], list[T]]) -> list[T]:
+def _more(worker: Worker, kind: str, size: int, claim: Callable[[Worker, int], list[T]]) -> list[T]:
     """Further pieces to be done beside the one that was claimed, ``size`` with it, as the pace of late allows."""
     if not worker.batches or size == 1:
         return []
-    if worker.alone:
-        worker.alone -= 1
+    if worker.alone[kind]:
+        worker.alone[kind] -= 1
         return []
     more = claim(worker, size - 1)
-    worker.alone = 0 if more else _ALONE
+    worker.alone[kind] = 0 if more else _ALONE
     return more
 
 

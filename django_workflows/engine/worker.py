@@ -8,6 +8,7 @@ import secrets
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
@@ -43,8 +44,8 @@ class Worker:
         """``batches``: it may take several pieces at once, while their steps are quick."""
         self.queue = queue
         self.batches = batches
-        #: How often it looks for no second piece beside the one that it took, since there was none the last time.
-        self.alone = 0
+        #: How often it looks for no second piece of a kind beside the one that it took, since there was none last time.
+        self.alone: Counter[str] = Counter()
         self.role = role
         self.pid = os.getpid()
         self.host = socket.gethostname()[:200]

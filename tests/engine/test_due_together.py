@@ -28,6 +28,7 @@ from django_workflows.store.database import atomic
 from django_workflows.store.many_claims import claim_more, release
 from django_workflows.store.many_journals import Beyond, load_many
 from tests.app import callbacks, due, steps
+from tests.app import workflows as flows
 from tests.app.models import Effect
 from tests.engine.driver import advance, become_another_process
 from tests.engine.dying import mortal
@@ -230,6 +231,17 @@ def test_journals_are_read_together_as_each_is_read_alone() -> None:
         assert load_many([each])[each.workflow_id] == alone
     firsts = [Beyond(each) for each in ids]
     assert load_many(firsts) == {each.workflow_id: journals.load(each.workflow_id) for each in firsts}
+
+
+def test_a_turn_that_is_due_alone_says_nothing_of_steps_that_could_be_run_together(unhurried: None) -> None:
+    workflow_id = flows.parallel.start(40)
+    drain(Worker(), seconds=20, stop=lambda: Step.objects.count() == 40)
+    Workflow.objects.filter(pk=workflow_id).update(due_at="2020-01-01T00:00:00Z")
+    with CaptureQueriesContext(connection) as queries:
+        run()
+    assert observe.status(workflow_id).type == "completed"
+    claims = [query["sql"] for query in queries.captured_queries if "claimed_by = '" in query["sql"]]
+    assert len([text for text in claims if "_step SET state = 'running'" in text]) <= 8
 
 
 # -- when somebody else goes ahead
