@@ -228,7 +228,7 @@ def test_nothing_waits_for_a_step_that_turns_slow() -> None:
     assert set(Step.objects.values_list("attempt", flat=True)) == {1}
 
 
-def test_at_the_end_of_its_time_a_worker_gives_back_what_it_has_not_begun() -> None:
+def test_at_the_end_of_its_time_a_worker_gives_back_what_it_has_not_begun(unhurried: None) -> None:
     ids = looks.start_many([(3,) for _ in range(6)])
     drain(Worker(batches=True), seconds=20, stop=lambda: len(seen) >= 6)
     assert Step.objects.filter(state="completed").count() == 6
@@ -237,7 +237,7 @@ def test_at_the_end_of_its_time_a_worker_gives_back_what_it_has_not_begun() -> N
     assert results(ids) == [3] * 6
 
 
-def test_what_it_cannot_give_back_is_not_lost_either() -> None:
+def test_what_it_cannot_give_back_is_not_lost_either(unhurried: None) -> None:
     """The database is away at that moment; the worker abandons what it holds, and its heartbeat gives that back."""
     ids = looks.start_many([(3,) for _ in range(6)])
     worker = Worker(batches=True)
@@ -322,7 +322,7 @@ def test_what_a_killed_worker_had_not_begun_is_not_lost() -> None:
     assert "AttemptLost" in Step.objects.get(number=1).error
 
 
-def test_what_a_worker_gives_back_or_begins_is_no_longer_marked() -> None:
+def test_what_a_worker_gives_back_or_begins_is_no_longer_marked(unhurried: None) -> None:
     ids = looks.start_many([(3,) for _ in range(6)])
     worker = Worker(batches=True)
     drain(worker, seconds=20, stop=lambda: len(seen) >= 6)
