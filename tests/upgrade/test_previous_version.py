@@ -23,7 +23,7 @@ from django_workflows.engine.live import live_handlers
 from django_workflows.engine.rerun_on_complete import rerun_on_complete
 from django_workflows.engine.worker import Worker
 from django_workflows.models import Pool, PoolStart, Step, Workflow
-from django_workflows.store.steps import release
+from django_workflows.store.attempts import release
 from tests.app import callbacks
 from tests.app import workflows as flows
 from tests.app.models import Effect
@@ -198,7 +198,7 @@ def test_a_pool_of_the_new_version_is_shared_out_by_the_previous_one(then: Calla
     pooled, left = flows.limited_parallel.start(6), iter([False])
     drain(Worker(), stop=lambda: next(left, True))
     for step in filter(None, [claim("another") for _ in range(4)]):
-        release(step, 0.0)
+        release(step.attempt_id, 0.0)
     assert workflow.steps(pooled).filter(state="queued", due_at=None).count() >= 2, "waiting for a place"
     begun = PoolStart.objects.count()
     assert begun > 0
