@@ -115,3 +115,27 @@ def test_a_limit_changed_in_the_admin_holds(chief: Client) -> None:
     chief.post(change, {"max_parallelism": "7", "rate_limit": "", "rate_period": ""})
     assert "7 at once (the code says: 2 at once)" in text(chief, "/admin/django_workflows/pool/")
     assert "7" in markup(chief, change)
+
+
+#: At most so many statements, whatever is in the database; look-ups that a second makes anew are among them.
+BOUNDS = {
+    url("dashboard"): 20,
+    url("choose"): 4,
+    "/admin/django_workflows/worker/": 18,
+    "/admin/django_workflows/pool/": 8,
+    f"{LIST}?state=failed": 22,
+    f"{LIST}?attention=failed&started=day": 22,
+    f"{LIST}?q=fails": 22,
+}
+
+
+def test_every_overview_takes_a_bounded_number_of_statements(
+    chief: Client, django_assert_max_num_queries: Callable[..., object]
+) -> None:
+    for number in range(40):
+        w.fails.start(f"broken {number}")
+    finish(w.limited_parallel.start(30))
+    for address, bound in BOUNDS.items():
+        chief.get(address)
+        with django_assert_max_num_queries(bound):
+            assert chief.get(address).status_code == 200

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -17,6 +20,9 @@ from tests.browser.shop import Shop, fill, only_the_examples, patched, standing_
 
 if TYPE_CHECKING:
     from pytest_django import Settings
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def addresses(shop: Shop) -> dict[str, str]:
@@ -78,6 +84,18 @@ def ask_for_many(page: Page) -> None:
     page.get_by_label("Action:").select_option(label="Restart selected workflows…")
     page.locator('button[name="index"]').click()
     assert "Restart: " in page.title()
+
+
+#: Pages that are not reached by an address alone.
+OTHERS = {"many", "patches"}
+
+
+@pytest.mark.parametrize("text", ["README.md", "docs/reference/admin-pages.md"])
+def test_every_page_has_its_pictures(text: str) -> None:
+    anyone = Shop(*[UUID(int=0)] * len(fields(Shop)))
+    names = {f"admin-{name}-{theme}.png" for name in {*addresses(anyone), *OTHERS} for theme in ("light", "dark")}
+    assert set(re.findall(r"images/(admin-[a-z-]+\.png)", (ROOT / text).read_text())) == names
+    assert {path.name for path in (ROOT / "docs" / "images").glob("admin-*.png")} == names
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
