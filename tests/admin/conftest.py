@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from django_workflows.engine.live import live_handlers
-from tests.app import steps
+from tests.app import callbacks, steps
 from tests.engine.driver import reset_clock
 from tests.engine.replays import assert_all_replay
 
@@ -19,6 +19,8 @@ def engine(transactional_db: None, request: pytest.FixtureRequest) -> Iterator[N
     """An engine without memories, on a database of its own."""
     steps.calls.clear()
     steps.hooks.clear()
+    callbacks.failing.clear()
+    callbacks.went_well.clear()
     live_handlers.clear()
     yield
     try:
