@@ -198,3 +198,12 @@ def test_an_error_of_its_turns_is_named(chief: Client, login: Callable[..., Clie
     assert "another try after OperationalError" in text(chief, LIST)
     assert "disk 4711 is full" in text(chief, page_of(workflow_id))
     assert "4711" not in text(login("view_workflow"), page_of(workflow_id))
+
+
+@pytest.mark.parametrize("name", ["\n", "two\nlines", "a/b", "/", "?", "#"])
+def test_a_page_of_a_workflow_of_any_name_can_be_looked_at(chief: Client, name: str) -> None:
+    workflow_id = w.sums.start([1])
+    finish(workflow_id)
+    Workflow.objects.filter(id=workflow_id).update(name=name)  # as an imported history may have it
+    assert "The code that is running here has no workflow of this name." in text(chief, page_of(workflow_id))
+    assert chief.get(LIST).status_code == 200

@@ -57,7 +57,8 @@ def _another(request: HttpRequest, workflow: Workflow) -> Iterator[Button]:
     if may(request, START):
         known = registry.get(workflow.name) is not None
         why = "" if known else _("The code that is running here has no workflow of this name.")
-        url = f"{link('start', workflow.name)}?like={workflow.id}"
+        # A name that is not known came with an import, perhaps, and is none that an address could hold.
+        url = f"{link('start', workflow.name)}?like={workflow.id}" if known else ""
         yield Button("another", _("Start another like this…"), url, why)
 
 
