@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.backends.signals import connection_created
 
-from django_workflows.engine import run_step
+from django_workflows.engine import batch, run_step
 from django_workflows.store import attempts, workers
 
 
@@ -23,14 +23,14 @@ def heartbeat() -> None:
 
 def one_transaction() -> None:
     """A mutation is committed some time before the journal has it, in which a worker can be killed."""
-    finish = run_step.finish
 
-    def first_the_effect(step: Any, produce: Callable[[], Any], queue: Any) -> Any:
-        outcome = produce()
+    def first_the_effect(step: Any, run: Callable[[], Any], queue: Any) -> Any:
+        outcome = run()
         time.sleep(0.15)
-        return finish(step, lambda: outcome, queue)
+        return run_step.finish(step, outcome, queue)
 
-    run_step.finish = first_the_effect
+    run_step.mutate = first_the_effect
+    batch.may_be_together = lambda step: False
 
 
 def recovery() -> None:
