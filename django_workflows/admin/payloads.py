@@ -9,8 +9,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ..conf import settings
-from ..core.masking import Masking, masking_of
+from ..words.masked import masked_json, masked_text, masking
 from ..words.texts import printable
 
 #: So much of a payload is on the page; the whole of it can be downloaded.
@@ -38,11 +37,6 @@ class Payload:
         return len(self.text) <= ONE_LINE and "\n" not in self.text
 
 
-def masking() -> Masking:
-    """That of this project."""
-    return masking_of(tuple(settings.MASKED_KEYS))
-
-
 def payload(text: str | None, size: int, url: str) -> Payload | None:
     """``text`` as the page shows it; ``None`` where there is none, and an empty one where it was too long to read."""
     if text is None and not size:
@@ -55,7 +49,7 @@ def payload(text: str | None, size: int, url: str) -> Payload | None:
 
 def pretty(text: str) -> str:
     """A JSON text with its secrets masked, laid out for reading; a text that is no JSON in the same way."""
-    masked = masking().json(text) or ""
+    masked = masked_json(text)
     try:
         laid_out = laid_out_json(json.loads(masked))
     except (ValueError, RecursionError):
@@ -76,7 +70,7 @@ def readable(text: str) -> str:
 
 def safe_text(text: str, limit: int | None = None) -> str:
     """A message without secrets, in readable characters."""
-    shown = readable(masking().text(text))
+    shown = readable(masked_text(text))
     return shown if limit is None or len(shown) <= limit else f"{shown[:limit]}…"
 
 

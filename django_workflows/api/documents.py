@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..conf import settings
 from ..core.attempts import HISTORY_COLUMNS, Attempt, StepHistory, read_failure
 from ..core.journal import Failure, WorkflowState
-from ..core.masking import masking_of
 from ..core.payloads import loaded
 from ..core.waiting import Wait
 from ..models import Event, Workflow
+from ..words.masked import masked_text, masked_value
 
 #: The columns of a step's row that ``step_document`` reads.
 STEP_COLUMNS = (*HISTORY_COLUMNS, "function", "args", "result")
@@ -31,11 +30,11 @@ class View:
 
     def payload(self, text: str | None) -> Any:
         """The value of a stored JSON text, with the values of secret keys masked; ``None`` if it is not shown."""
-        return masking_of(settings.MASKED_KEYS).value(loaded(text)) if self.payloads else None
+        return masked_value(loaded(text)) if self.payloads else None
 
     def text(self, text: str) -> str | None:
         """A message that may quote payloads, without what looks like a secret; ``None`` if it is not shown."""
-        return masking_of(settings.MASKED_KEYS).text(text) if self.payloads else None
+        return masked_text(text) if self.payloads else None
 
     def error(self, failure: Failure | None) -> dict[str, Any] | None:
         """An error: its type is shown to all, its message only beside other payloads. Tracebacks never are."""

@@ -71,14 +71,18 @@ class Masking:
         return value
 
     def json(self, text: str | None) -> str | None:
-        """``value`` of a JSON text, as text; a text that is no JSON is treated as ``text``."""
+        """``value`` of a JSON text, as text, which stays as it is where nothing of it is hidden.
+
+        A text that is no JSON is treated as ``text``.
+        """
         if text is None:
             return None
         try:
             decoded = json.loads(text)
         except (ValueError, RecursionError):
             return self.text(text)
-        return json.dumps(self.value(decoded))
+        masked = self.value(decoded)
+        return text if masked == decoded else json.dumps(masked, separators=(",", ":"))
 
     def text(self, text: str) -> str:
         """A message, traceback or log line without passwords in URLs, credentials of HTTP, and ``key=value`` pairs.

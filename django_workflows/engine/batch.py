@@ -9,10 +9,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from threading import Lock
-from typing import NoReturn
 
 from ..conf import settings
 from ..core.commands import Outcome
@@ -26,14 +24,14 @@ from .batch_turns import BatchTurns
 from .batch_writer import BatchWriter, Led
 from .dispatch import wake
 from .ends import TurnVoid
-from .finish import finish, lead_on
+from .finish import lead_on
 from .invoke import AttemptInterrupted
 from .live import live_handlers
 from .marks import marks
 from .mutate_together import Apart, MutationsTogether, may_be_together
 from .pace import QUICK
 from .relief import relief
-from .run_step import run_step, timed
+from .run_step import end_interrupted, run_step, timed
 from .since import Since
 from .worker import Worker
 
@@ -139,8 +137,9 @@ class Batch:
             self._round.extend(steps)
             self._run_each()
         except AttemptInterrupted as interrupted:
+            assert together.running is not None
             self._mutations = [step for step in steps if step is not together.running]
-            _end_interrupted(together.running, interrupted)
+            end_interrupted(together.running, interrupted)
         else:
             self.done += len(steps)
 
@@ -172,7 +171,7 @@ class Batch:
                 return
             outcome, seconds = timed(step, fn)
         except AttemptInterrupted as interrupted:
-            _end_interrupted(step, interrupted)
+            end_interrupted(step, interrupted)
         finally:
             self._worker.begin(None)
             with self._lock:
@@ -236,13 +235,3 @@ class Batch:
 def _is_old(step: ClaimedStep) -> bool:
     """Whether much of the lease is over under which a step was claimed that was not begun since."""
     return bool((clock.estimate() - step.started_at).total_seconds() > settings.LEASE / 2)
-
-
-def _end_interrupted(step: ClaimedStep | None, interrupted: AttemptInterrupted) -> NoReturn:
-    """Record the failure of a step during which its worker was ended from outside, and let that go on."""
-    failure = interrupted.failure
-    if step is not None:
-        number = step.number
-        with suppress(Exception):
-            finish(step, lambda: Outcome(number, error=failure), None)
-    raise interrupted.cause from None

@@ -14,7 +14,7 @@ from ..exceptions import WorkflowError
 from ..store.database import retrying
 from ..store.many_ends import GoodEnd, end_many_apart
 from ..store.many_turns import Written, write_turns
-from ..store.many_turns_sql import Shape, shape_of
+from ..store.many_turns_sql import Shape
 from ..store.passing import passes
 from ..store.prepared import in_one_statement
 from ..store.step_statement import Ended
@@ -28,7 +28,7 @@ from .finish import finish, take_turn_here, write_led
 from .insist import insist
 from .live import live_handlers
 from .marks import marks
-from .pace import pace
+from .shaped import shaped
 from .soon import soon
 from .step_ends import step_end
 from .turn import Turn
@@ -67,14 +67,9 @@ class BatchWriter:
 
     def keep(self, led: Led) -> bool:
         """Keep a turn to be written with others of its shape; False if it has to be written alone."""
-        turn = led.turn
-        if not stands_alone(turn):
+        if not stands_alone(led.turn):
             return False
-        if pace.is_quick_to_follow(turn.record.new_steps):
-            turn.pick(self._queue)
-        record = turn.finish()
-        if record.ending is None or not turn.replay.open:
-            led.shape = shape_of(record)
+        led.shape = shaped(led.turn, self._queue)
         self._led.append(led)
         return True
 
@@ -89,7 +84,7 @@ class BatchWriter:
 
     def finish(self, step: ClaimedStep, outcome: Outcome) -> None:
         """Write a step's end now, by itself."""
-        insist(partial(finish, step, partial(_same, outcome), None), step)
+        insist(partial(finish, step, outcome, None), step)
 
     def write(self, worker: str = "", unbegun: Iterable[ClaimedStep] = ()) -> None:
         """Write all that is kept. ``unbegun``: what else this worker holds and has not begun."""
@@ -180,10 +175,6 @@ def _after_ends(step: ClaimedStep, ended: Ended | None) -> None:
         soon.expect(ended.due_in)
     elif live_handlers.peek(step.workflow_id) is not None:
         take_turn_here(step, None)
-
-
-def _same(outcome: Outcome) -> Outcome:
-    return outcome
 
 
 def _good_end(each: Apart) -> GoodEnd:

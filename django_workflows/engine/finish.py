@@ -6,7 +6,6 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 from django.db import transaction
 
@@ -42,13 +41,12 @@ def policy_of(step: ClaimedStep) -> RetryPolicy | None:
     return None if stored is None else RetryPolicy.from_json(stored)
 
 
-def finish(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
-    """Write the outcome that ``produce`` gives."""
-    outcome = produce()
+def finish(step: ClaimedStep, outcome: Outcome, queue: str | None) -> ClaimedStep | None:
+    """Write the outcome of an attempt, with the handler's next turn where that can be."""
     good = outcome.error is None and not step.failures
     if good and not step.pool and step.kind != StepKind.MUTATION and can_stand_alone():
         return _finish_at_once(step, outcome, queue)
-    return finish_together(step, partial(_same, outcome), queue)
+    return finish_together(step, lambda: outcome, queue)
 
 
 def finish_together(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
@@ -67,12 +65,8 @@ def finish_together(step: ClaimedStep, produce: Callable[[], Outcome], queue: st
         except (TurnVoid, WorkflowError):
             live.replay.close()  # should the handler be at fault, the turn that follows says so
     with suppress(TurnVoid):
-        return _committing(step, lambda: end_in_transaction(step, produce, queue))
+        return _committing(step, lambda: end_in_transaction(step, produce(), queue))
     return None
-
-
-def _same(outcome: Outcome) -> Outcome:
-    return outcome
 
 
 # -- each in one statement
@@ -187,12 +181,11 @@ def write_led_in_transaction(step: ClaimedStep, turn: Turn, queue: str | None) -
     return mine
 
 
-def end_in_transaction(step: ClaimedStep, produce: Callable[[], Outcome], queue: str | None) -> ClaimedStep | None:
-    """Write the outcome that ``produce`` gives as an entry for a turn, in the caller's transaction.
+def end_in_transaction(step: ClaimedStep, outcome: Outcome, queue: str | None) -> ClaimedStep | None:
+    """Write the outcome of an attempt as an entry for a turn, in the caller's transaction.
 
     Raises ``TurnVoid`` where the attempt is somebody else's by now, and then all must be rolled back.
     """
-    outcome = produce()
     if _try_again(step, outcome):
         return None
     locked = workflows.lock(step.workflow_id, step.generation)

@@ -27,4 +27,4 @@ def mutate(step: ClaimedStep, run: Callable[[], Outcome], queue: str | None) -> 
         return finish_together(step, produce, queue)
     except Undone as undone:
         failed = undone.outcome
-    return finish(step, lambda: failed, queue)
+    return finish(step, failed, queue)

@@ -6,26 +6,26 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind
 from ..core.registry import registry
 from ..store.database import atomic
 from ..store.many_turns import write_turns
-from ..store.many_turns_sql import Shape, shape_of
+from ..store.many_turns_sql import Shape
 from ..store.plain import can_be_shared, do_not_wait_for_locks, let_each_hook_fail_alone
 from . import announce
 from .after_turn import after_writing
 from .alone import stands_alone
 from .deadlines import DeadlineReached, deadline
-from .dispatch import interrupts
+from .dispatch import interrupts, waking_together
 from .finish import end_in_transaction, lead_on, write_led_in_transaction
 from .invoke import AttemptInterrupted
 from .live import LiveHandler, live_handlers
 from .marks import marks
 from .pace import pace
 from .run_step import timed
+from .shaped import shaped
 from .turn import Turn
 
 logger = logging.getLogger("django_workflows")
@@ -107,7 +107,7 @@ class MutationsTogether:
         for step, outcome in zip(steps, outcomes, strict=True):
             live = live_handlers.take_waiting(step)
             if live is None:
-                end_in_transaction(step, partial(_same, outcome), None)
+                end_in_transaction(step, outcome, None)
                 continue
             self._taken.append(live)
             turn = lead_on(step, outcome, live)
@@ -117,22 +117,17 @@ class MutationsTogether:
             else:
                 groups.setdefault(shape, []).append((step, turn))
         self._expect([turn.mine for group in groups.values() for _, turn in group if turn.mine is not None])
-        return [mine for shape, group in groups.items() for mine in _write_group(shape, group)]
+        with waking_together():
+            return [mine for shape, group in groups.items() for mine in _write_group(shape, group)]
 
     def _shape(self, turn: Turn) -> Shape | None:
         """The shape in which this turn is written with others; ``None``: by itself, and others take what follows."""
         if not stands_alone(turn):
             return None
-        if pace.is_quick_to_follow(turn.record.new_steps):
-            turn.pick(self._queue)
-        shape = shape_of(turn.finish())
+        shape = shaped(turn, self._queue)
         if shape is None:
             turn.unpick()
         return shape
-
-
-def _same(outcome: Outcome) -> Outcome:
-    return outcome
 
 
 def _write_group(shape: Shape, group: Sequence[tuple[ClaimedStep, Turn]]) -> list[ClaimedStep]:

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from ..conf import settings
@@ -48,24 +48,28 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
             return None
         lost = _lost_attempt(step)
         if lost is not None:
-            return finish(step, lambda: Outcome(step.number, error=lost), queue)
+            return finish(step, Outcome(step.number, error=lost), queue)
         fn = _function(step)
         if fn is None:
             return None
         if step.kind == StepKind.MUTATION:
             return mutate(step, lambda: timed(step, fn)[0], queue)
         outcome, _ = timed(step, fn)
-        return insist(lambda: finish(step, lambda: outcome, queue), step)
+        return insist(lambda: finish(step, outcome, queue), step)
     except AttemptInterrupted as interrupted:
-        failure = interrupted.failure
-        with suppress(Exception):
-            finish(step, lambda: Outcome(step.number, error=failure), None)
-        raise interrupted.cause from None
+        end_interrupted(step, interrupted)
     except Exception as error:
         logger.exception("Step %d (%s) of %s could not be written", *_names(step), extra=of_step(step))
         if passes(error):
             raise  # no use to take another step now; the worker abandons this one
         return None  # the lease brings the step back
+
+
+def end_interrupted(step: ClaimedStep, interrupted: AttemptInterrupted) -> NoReturn:
+    """Record the failure of a step during which its worker was ended from outside, and let that go on."""
+    with suppress(Exception):
+        finish(step, Outcome(step.number, error=interrupted.failure), None)
+    raise interrupted.cause from None
 
 
 def timed(step: ClaimedStep, fn: Callable[..., Any], *, together: bool = False) -> tuple[Outcome, float]:

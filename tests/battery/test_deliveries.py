@@ -133,7 +133,7 @@ class Repeated:
             take_claimed_turn(copy.deepcopy(self.random.choice(which)), None)
         elif which is self.ends:
             step, outcome = copy.deepcopy(self.random.choice(which))
-            finish(step, lambda: outcome, None)
+            finish(step, outcome, None)
 
 
 @pytest.mark.parametrize(

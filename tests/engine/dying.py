@@ -5,12 +5,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from django_workflows.engine.marks import Marks
+from django_workflows.models import Step, Workflow
 from tests.engine.driver import become_another_process
+
+T = TypeVar("T")
 
 
 class Died(BaseException):
@@ -102,3 +105,27 @@ def mortal(**options: Any) -> Iterator[Mortal]:
             connection.commit = before
         if life.dead:
             become_another_process()
+
+
+def each_death(begin: Callable[[], T], work: Callable[[], object]) -> Iterator[tuple[T, str]]:
+    """After ``begin()`` this process dies in ``work()``: at each of its statements and commits, before it and after it.
+
+    Yields what ``begin`` returned, and where the death was, each time; what the dead worker held is due again then.
+    """
+
+    def life(**death: Any) -> tuple[Mortal, T]:
+        begun = begin()
+        with mortal(**death) as found:
+            work()
+        return found, begun
+
+    whole, _ = life()
+    assert whole.committed
+    for at in range(whole.count):
+        for before in (True, False):
+            found, begun = life(at=at, before=before)
+            if not found.dead:
+                continue
+            Workflow.objects.filter(state="in_progress", claimed_by__gt="").update(due_at="2020-01-01T00:00:00Z")
+            Step.objects.filter(state="running").update(due_at="2020-01-01T00:00:00Z")
+            yield begun, f"{'before' if before else 'after'} {at}: {found.seen[at][:200]}"

@@ -23,8 +23,7 @@ from django_workflows.models import Step, Workflow
 from django_workflows.store.database import now
 from tests.app import steps
 from tests.app import workflows as flows
-from tests.engine.driver import become_another_process
-from tests.engine.dying import mortal
+from tests.engine.dying import each_death
 
 workflow = WorkflowManager()
 seen: list[tuple[str, int]] = []
@@ -261,25 +260,13 @@ def test_what_it_cannot_give_back_is_not_lost_either(unhurried: None) -> None:
 
 
 def test_the_process_dies_at_every_statement_of_a_batch() -> None:
-    def life(**death: object) -> object:
+    def begin() -> list[object]:
         Workflow.objects.all().delete()
-        ids = retried.start_many([(2,) for _ in range(3)])
-        with mortal(**death) as found:
-            run()
-        return found, ids
+        return retried.start_many([(2,) for _ in range(3)])
 
-    whole, _ = life()
-    assert whole.committed
-    for at in range(whole.count):
-        for before in (True, False):
-            found, ids = life(at=at, before=before)
-            if not found.dead:
-                continue
-            become_another_process()
-            Workflow.objects.filter(state="in_progress").update(due_at="2020-01-01T00:00:00Z")
-            Step.objects.filter(state="running").update(due_at="2020-01-01T00:00:00Z")
-            run()
-            assert results(ids) == [[1, 2]] * 3, f"{'before' if before else 'after'} {at}: {found.seen[at][:200]}"
+    for ids, where in each_death(begin, run):
+        run()
+        assert results(ids) == [[1, 2]] * 3, where
 
 
 _KILLED = """

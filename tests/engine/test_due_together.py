@@ -31,7 +31,7 @@ from tests.app import callbacks, due, steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
 from tests.engine.driver import advance, become_another_process
-from tests.engine.dying import mortal
+from tests.engine.dying import each_death
 
 workflow = WorkflowManager()
 computing: list[Callable[[], None]] = []
@@ -451,7 +451,7 @@ def test_what_is_given_back_was_never_delivered_unless_somebody_wrote_since() ->
 
 
 def test_the_process_dies_at_every_statement_of_turns_taken_together() -> None:
-    def life(**death: object) -> tuple[Any, list[UUID]]:
+    def begin() -> list[UUID]:
         for model in (Event, Step, Effect):
             model.objects.all().delete()
         Workflow.objects.filter(parent__isnull=False).delete()
@@ -460,28 +460,17 @@ def test_the_process_dies_at_every_statement_of_turns_taken_together() -> None:
         ids += [due.has_a_child.start(), due.waits_in_parallel.start()]
         asleep(*ids)
         become_another_process()
-        with mortal(**death) as found:
-            run()
-        return found, ids
+        return ids
 
-    whole, _ = life()
-    assert whole.committed
-    for at in range(whole.count):
-        for before in (True, False):
-            found, ids = life(at=at, before=before)
-            if not found.dead:
-                continue
-            Workflow.objects.filter(state="in_progress", claimed_by__gt="").update(due_at="2020-01-01T00:00:00Z")
-            Step.objects.filter(state="running").update(due_at="2020-01-01T00:00:00Z")
-            to_the_end()
-            where = f"{'before' if before else 'after'} {at}: {found.seen[at][:200]}"
-            lost = Step.objects.filter(error__contains="AttemptLost").exists()
-            assert lost or results(ids) == [[2, "a-1", "a-2"], 1, ["b-0", "b-1"], 1, 101, 212], where
-            effects = Effect.objects.values_list("key", flat=True)
-            assert lost or sorted(effects) == ["a-1", "a-2", "b-0", "b-1"], where
-            assert len(set(effects)) == len(effects)
-            assert max(Workflow.objects.values_list("deliveries", flat=True)) == 0
-            assert_whole()
+    for ids, where in each_death(begin, run):
+        to_the_end()
+        lost = Step.objects.filter(error__contains="AttemptLost").exists()
+        assert lost or results(ids) == [[2, "a-1", "a-2"], 1, ["b-0", "b-1"], 1, 101, 212], where
+        effects = Effect.objects.values_list("key", flat=True)
+        assert lost or sorted(effects) == ["a-1", "a-2", "b-0", "b-1"], where
+        assert len(set(effects)) == len(effects)
+        assert max(Workflow.objects.values_list("deliveries", flat=True)) == 0
+        assert_whole()
 
 
 # -- what others hear of it

@@ -21,8 +21,7 @@ from django_workflows.engine.pace import QUICK_MUTATION, Pace, pace
 from django_workflows.engine.worker import Worker
 from django_workflows.models import Step, Workflow
 from tests.app.models import Counter, Effect
-from tests.engine.driver import become_another_process
-from tests.engine.dying import mortal
+from tests.engine.dying import each_death
 from tests.engine.test_batches import commits, results, step_of
 
 workflow = WorkflowManager()
@@ -370,21 +369,29 @@ def test_a_mutation_with_a_hook_is_alone(shared) -> None:
 # -- locks
 
 
-@pytest.mark.postgres
-def test_a_row_that_somebody_else_has_locked_keeps_only_its_own_workflow_waiting(elsewhere) -> None:
+@pytest.fixture
+def release(elsewhere) -> Iterator[threading.Event]:
+    """Somebody else has locked the counter "hot", until this is set."""
     Counter.objects.create(name="hot")
-    ids = start("abcd", 1)
-    ready, release = threading.Event(), threading.Event()
+    locked, release = threading.Event(), threading.Event()
 
     def hold() -> None:
         with transaction.atomic():
             Counter.objects.select_for_update().get(name="hot")
-            ready.set()
+            locked.set()
             release.wait(20)
 
     holder = threading.Thread(target=lambda: elsewhere(hold))
     holder.start()
-    assert ready.wait(10)
+    assert locked.wait(10)
+    yield release
+    release.set()
+    holder.join()
+
+
+@pytest.mark.postgres
+def test_a_row_that_somebody_else_has_locked_keeps_only_its_own_workflow_waiting(elsewhere, release) -> None:
+    ids = start("abcd", 1)
     done: list[int] = []
 
     def touch() -> None:
@@ -395,11 +402,7 @@ def test_a_row_that_somebody_else_has_locked_keeps_only_its_own_workflow_waiting
         Counter.objects.filter(name="hot").update(value=1)
 
     besides["b-0"] = touch
-    try:
-        run()
-    finally:
-        release.set()
-        holder.join()
+    run()
     assert results(ids) == [[None]] * 4
     assert keys() == all_keys("abcd", 1)
     assert Counter.objects.get(name="hot").value == 1
@@ -407,16 +410,8 @@ def test_a_row_that_somebody_else_has_locked_keeps_only_its_own_workflow_waiting
 
 
 @pytest.mark.postgres
-def test_the_limit_on_waiting_for_locks_is_not_seen_by_the_function(elsewhere) -> None:
-    Counter.objects.create(name="hot")
+def test_the_limit_on_waiting_for_locks_is_not_seen_by_the_function(release) -> None:
     ids = start("ab", 1)
-    ready, release = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with transaction.atomic():
-            Counter.objects.select_for_update().get(name="hot")
-            ready.set()
-            release.wait(20)
 
     def careful() -> str:
         besides["a-0"] = careful
@@ -429,15 +424,8 @@ def test_the_limit_on_waiting_for_locks_is_not_seen_by_the_function(elsewhere) -
             return "busy"
         return "waited"
 
-    holder = threading.Thread(target=lambda: elsewhere(hold))
-    holder.start()
-    assert ready.wait(10)
     besides["a-0"] = careful
-    try:
-        run()
-    finally:
-        release.set()
-        holder.join()
+    run()
     assert results(ids) == [["waited"], [None]]
 
 
@@ -445,35 +433,22 @@ def test_the_limit_on_waiting_for_locks_is_not_seen_by_the_function(elsewhere) -
 
 
 def test_the_process_dies_at_every_statement() -> None:
-    def life(**death: object) -> object:
+    def begin() -> list[object]:
         Workflow.objects.all().delete()
         Effect.objects.all().delete()
-        ids = [*mixed.start_many([(name, 1) for name in "ab"]), *start("cd", 2)]
-        with mortal(**death) as found:
-            run()
-        return found, ids
+        return [*mixed.start_many([(name, 1) for name in "ab"]), *start("cd", 2)]
 
-    whole, _ = life()
-    assert whole.committed
-    for at in range(whole.count):
-        for before in (True, False):
-            found, ids = life(at=at, before=before)
-            if not found.dead:
-                continue
-            become_another_process()
-            Workflow.objects.filter(state="in_progress").update(due_at="2020-01-01T00:00:00Z")
-            Step.objects.filter(state="running").update(due_at="2020-01-01T00:00:00Z")
-            run()
-            place = f"{'before' if before else 'after'} {at}: {found.seen[at][:200]}"
-            actions = [observe.status(each) for each in ids[:2]]
-            # An action whose worker died has failed, since it is not retried; a mutation is never lost.
-            lost = [status for status in actions if isinstance(status, Failed)]
-            assert all("AttemptLost" in status.error_type for status in lost), place
-            assert results(ids)[2:] == [[None, None]] * 2, place
-            written = [key for key in keys() if key[0] in "cd"]
-            assert written == all_keys("cd", 2), place
-            completed = Step.objects.filter(kind=StepKind.MUTATION, state="completed").count()
-            assert len(keys()) == completed, place
+    for ids, where in each_death(begin, run):
+        run()
+        actions = [observe.status(each) for each in ids[:2]]
+        # An action whose worker died has failed, since it is not retried; a mutation is never lost.
+        lost = [status for status in actions if isinstance(status, Failed)]
+        assert all("AttemptLost" in status.error_type for status in lost), where
+        assert results(ids)[2:] == [[None, None]] * 2, where
+        written = [key for key in keys() if key[0] in "cd"]
+        assert written == all_keys("cd", 2), where
+        completed = Step.objects.filter(kind=StepKind.MUTATION, state="completed").count()
+        assert len(keys()) == completed, where
 
 
 def test_when_django_q2_ends_a_task_the_others_are_given_back(shared) -> None:
