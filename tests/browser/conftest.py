@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from django_workflows.engine.live import live_handlers
@@ -21,6 +21,8 @@ from tests.engine.driver import reset_clock
 if TYPE_CHECKING:
     from pytest_django import Settings
 
+#: Seconds until a page that does not do what is expected has failed: what a busy machine needs is not what this tests.
+PATIENCE = 60
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--no-sandbox",
@@ -58,8 +60,9 @@ def browser(_async_is_allowed: None) -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(f"Browser tests cannot be skipped in CI: {missing}")
         pytest.skip(f"BROWSER TESTS WERE SKIPPED: {missing}")
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        started = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS, timeout=PATIENCE * 1000)
         yield started
         started.close()
 
@@ -95,7 +98,7 @@ def visit(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
             timezone_id="UTC",
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE * 1000)
         client = Client()
         client.force_login(user)
         context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])

@@ -6,10 +6,19 @@ from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 #: Without fetching style sheets anew, for which axe would write inline styles, as the policy forbids.
 OPTIONS = {"preload": False}
+
+
+def follow(link: Locator) -> None:
+    """Click what leads to another page, and be there: the document is whole, and what was sent has been done.
+
+    A click alone comes back once the address is the new one; what is read of the page then may be of no page at all.
+    """
+    with link.page.expect_navigation():
+        link.click()
 
 
 def assert_well_behaved(page: Page) -> None:

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.api.server import Server
 from tests.app.workflows import approval, asks_approval, workflow
+from tests.browser.conftest import PATIENCE
 from tests.docs.blocks import ROOT, blocks_of
 from tests.engine.driver import run
 from tests.waiting import wait_for
@@ -37,7 +38,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     client = Client()
     client.force_login(get_user_model().objects.create_superuser("ada", password="x"))
     context = browser.new_context(base_url=server.url)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE * 1000)
     context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": server.url}])
     page = context.new_page()
     page.goto("/api/health/")

@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.admin.pages import LIST, page_of, url
-from tests.browser.looking import assert_fits, assert_well_behaved, picture
+from tests.browser.looking import assert_fits, assert_well_behaved, follow, picture
 from tests.browser.shop import Shop, fill, only_the_examples, patched, standing_still
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def ask_for_many(page: Page) -> None:
     page.goto(LIST)
     page.get_by_label("Select all").check()
     page.get_by_label("Action:").select_option(label="Restart selected workflows…")
-    page.locator('button[name="index"]').click()
-    assert "Restart: " in page.title()
+    follow(page.locator('button[name="index"]'))
+    expect(page).to_have_title(re.compile("Restart: "))
 
 
 #: Pages that are not reached by an address alone.
@@ -104,7 +104,7 @@ def test_forms_of_every_type_are_accessible(visit: Callable[..., Page], theme: s
     for address in ("typed", "points", "sums", "echoes", "asks_approval"):
         page.goto(url("start", f"tests.app.workflows.{address}"))
         assert_well_behaved(page)
-        page.get_by_role("button", name="Start").click()
+        follow(page.get_by_role("button", name="Start"))
         assert_well_behaved(page)
 
 
@@ -127,22 +127,22 @@ def test_every_page_fits_a_phone_and_400_percent_zoom(visit: Callable[..., Page]
         page.goto(address)
         # Tables of Django's own lists scroll inside of themselves.
         assert_fits(page)
-        assert page.locator("h1").first.is_visible(), name
+        expect(page.locator("h1").first, name).to_be_visible()
 
 
 def test_without_scripts_everything_is_there(visit: Callable[..., Page]) -> None:
     page = visit(scripts=False)
     shop = fill()
     page.goto(page_of(shop.waiting))
-    assert page.locator(".dwf-live-control").is_hidden()
-    page.get_by_role("link", name="Send it…").click()
+    expect(page.locator(".dwf-live-control")).to_be_hidden()
+    follow(page.get_by_role("link", name="Send it…"))
     page.get_by_label("Approved").check()
     page.get_by_label("Choice").fill("1")
-    page.get_by_role("button", name="Send").click()
-    assert page.get_by_text('Sent the event "approval".').first.is_visible()
+    follow(page.get_by_role("button", name="Send"))
+    expect(page.get_by_text('Sent the event "approval".').first).to_be_visible()
     page.goto(f"{page_of(shop.parent)}")
-    page.get_by_role("link", name="Hide its steps").first.click()
-    assert page.get_by_role("link", name="Show its steps").count() == 1
+    follow(page.get_by_role("link", name="Hide its steps").first)
+    expect(page.get_by_role("link", name="Show its steps")).to_have_count(1)
 
 
 def test_everything_is_reached_by_keyboard(visit: Callable[..., Page]) -> None:
@@ -157,7 +157,7 @@ def test_everything_is_reached_by_keyboard(visit: Callable[..., Page]) -> None:
         assert any(label in each for each in reached), label
     page.locator("summary").first.focus()
     page.keyboard.press("Enter")
-    assert page.locator("details.dwf-step").first.get_attribute("open") is not None
+    expect(page.locator("details.dwf-step").first).to_have_attribute("open", "")
 
 
 def test_who_may_only_look_sees_pages_that_are_as_good(visit: Callable[..., Page]) -> None:
@@ -168,7 +168,7 @@ def test_who_may_only_look_sees_pages_that_are_as_good(visit: Callable[..., Page
     for address in (LIST, page_of(shop.waiting), page_of(shop.failed), url("dashboard")):
         page.goto(address)
         assert_well_behaved(page)
-        assert page.locator(".dwf-button, .addlink").count() == 0
+        expect(page.locator(".dwf-button, .addlink")).to_have_count(0)
 
 
 def test_the_german_admin_is_as_good(visit: Callable[..., Page], settings: Settings) -> None:
@@ -177,5 +177,5 @@ def test_the_german_admin_is_as_good(visit: Callable[..., Page], settings: Setti
     page = visit()
     page.goto(page_of(shop.long))
     assert_well_behaved(page)
-    assert page.get_by_role("heading", name="Wartet auf").is_visible()
-    assert page.locator(".dwf-seg-ran").first.bounding_box() is not None
+    expect(page.get_by_role("heading", name="Wartet auf")).to_be_visible()
+    expect(page.locator(".dwf-seg-ran").first).to_be_visible()

@@ -16,6 +16,7 @@ from django_workflows.store.database import now
 from tests.admin.pages import LIST, page_of, url
 from tests.app import callbacks
 from tests.app import workflows as w
+from tests.browser.looking import follow
 from tests.engine.driver import finish, run
 
 APPROVALS = "example_project.approvals.workflows.confirmation"
@@ -100,33 +101,33 @@ def run_to_the_event(workflow_id: Any) -> None:
 
 def press(page: Page, button: str, confirm: str) -> None:
     """A button of a workflow's page, and the one below the form that it leads to."""
-    page.get_by_role("link", name=button, exact=True).click()
+    follow(page.get_by_role("link", name=button, exact=True))
     page.get_by_label("Reason").fill("by hand")
-    page.get_by_role("button", name=confirm, exact=True).click()
+    follow(page.get_by_role("button", name=confirm, exact=True))
 
 
 def test_every_action_works_without_scripts(visit: Callable[..., Page]) -> None:
     page = visit(scripts=False)
     page.goto(url("start", w.asks_approval.name))
     page.get_by_label("Reason").fill("by hand")
-    page.get_by_role("button", name="Start").click()
+    follow(page.get_by_role("button", name="Start"))
     workflow_id = Workflow.objects.get().id
     run()
     page.goto(page_of(workflow_id))
     press(page, "Cancel", "Cancel it")
     state(page).to_have_text("canceled")
     press(page, "Restart…", "Restart")
-    assert page.get_by_text("Restarted, with every step that it had.").first.is_visible()
+    expect(page.get_by_text("Restarted, with every step that it had.").first).to_be_visible()
     run()
     page.goto(page_of(workflow_id))
-    page.get_by_role("link", name="Send event…").click()
+    follow(page.get_by_role("link", name="Send event…"))
     page.get_by_label("Error instead of a value").fill("nobody is here")
-    page.get_by_role("button", name="Send").click()
+    follow(page.get_by_role("button", name="Send"))
     run()
     page.reload()
     state(page).to_have_text("failed")
     press(page, "Restart from step 0…", "Restart")
-    assert page.get_by_text("Restarted from step 0.").first.is_visible()
+    expect(page.get_by_text("Restarted from step 0.").first).to_be_visible()
     assert Step.objects.filter(workflow_id=workflow_id).count() == 0
     assert Event.objects.filter(workflow_id=workflow_id, step__isnull=False).count() == 0
     run()
@@ -134,7 +135,7 @@ def test_every_action_works_without_scripts(visit: Callable[..., Page]) -> None:
     press(page, "Cancel", "Cancel it")
     press(page, "Clean up", "Delete")
     assert not Workflow.objects.exists()
-    assert page.get_by_text("Cleaned up.").first.is_visible()
+    expect(page.get_by_text("Cleaned up.").first).to_be_visible()
 
 
 def test_what_goes_wrong_is_mended_without_scripts(visit: Callable[..., Page]) -> None:
@@ -143,7 +144,7 @@ def test_what_goes_wrong_is_mended_without_scripts(visit: Callable[..., Page]) -
     run()
     Step.objects.filter(workflow=retried).update(due_at=now() + timedelta(hours=1))
     page.goto(page_of(retried))
-    page.get_by_role("button", name="Retry now").first.click()
+    follow(page.get_by_role("button", name="Retry now").first)
     run()
     assert observe.status(retried) == Completed(2)
 
@@ -153,7 +154,7 @@ def test_what_goes_wrong_is_mended_without_scripts(visit: Callable[..., Page]) -
     callbacks.failing.clear()
     page.goto(page_of(told))
     press(page, "Run on_complete again", "Run again")
-    assert page.get_by_text("on_complete ran again, and went well.").first.is_visible()
+    expect(page.get_by_text("on_complete ran again, and went well.").first).to_be_visible()
 
 
 def test_many_are_chosen_searched_and_filtered_without_scripts(visit: Callable[..., Page]) -> None:
@@ -162,17 +163,17 @@ def test_many_are_chosen_searched_and_filtered_without_scripts(visit: Callable[.
     run()
     page.goto(LIST)
     page.locator("#searchbar").fill("order-1")
-    page.get_by_role("button", name="Search").click()
-    assert page.locator("#result_list tbody tr").count() == 1
+    follow(page.get_by_role("button", name="Search"))
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
     page.goto(LIST)
-    page.get_by_role("link", name="in progress (3)").click()
+    follow(page.get_by_role("link", name="in progress (3)"))
     for box in page.locator("input.action-select").all()[:2]:
         box.check()
     page.locator('select[name="action"]').select_option(label="Cancel selected workflows…")
-    page.locator('button[name="index"]').click()
+    follow(page.locator('button[name="index"]'))
     page.get_by_label("Reason").fill("all of them")
-    page.get_by_role("button", name="Cancel it (2)").click()
-    assert page.get_by_text("Cancel: done for 2 workflows.").is_visible()
+    follow(page.get_by_role("button", name="Cancel it (2)"))
+    expect(page.get_by_text("Cancel: done for 2 workflows.")).to_be_visible()
     assert sorted(observe.status(each).type for each in ids) == ["canceled", "canceled", "in_progress"]
 
 
@@ -181,5 +182,5 @@ def test_another_row_of_a_form_is_had_either_way(visit: Callable[..., Page], scr
     page = visit(scripts=scripts)
     page.goto(url("start", w.sums.name))
     page.get_by_label("Numbers").fill("1\n2")
-    page.get_by_role("button", name="Start").click()
+    follow(page.get_by_role("button", name="Start"))
     assert Workflow.objects.get().args.replace(" ", "") == '{"numbers":[1,2]}'
