@@ -40,7 +40,7 @@ def is_at_the_top(name: str) -> bool:
     return "/" not in name and name != "effects"
 
 
-@pytest.mark.timeout(1800 if EVERYWHERE else 120)
+@pytest.mark.timeout(1800 if EVERYWHERE else 600)
 @pytest.mark.parametrize("verb", VERBS, ids=str)
 def test_the_process_dies_at_every_statement_of(verb: Verb, record_property: Callable[[str, object], None]) -> None:
     life = lived(verb)

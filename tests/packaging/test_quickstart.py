@@ -14,7 +14,6 @@ from tests.packaging.quickstart import Reader
 
 @pytest.mark.cluster
 @pytest.mark.sqlite
-@pytest.mark.timeout(240)
 def test_it_works(distributions: tuple[Path, Path], tmp_path: Path) -> None:
     wheel = distributions[1]
 

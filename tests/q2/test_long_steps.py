@@ -24,7 +24,6 @@ LEASE = SETTINGS.get("LEASE", 30)
 Q = {"timeout": int(SECONDS) + 300, "retry": int(SECONDS) + 360}
 
 
-@pytest.mark.timeout(SECONDS + 240)
 def test_a_step_of_many_leases_runs_once(cluster, log: Log, record_property: Callable[[str, object], None]) -> None:
     clusters = [cluster(workflows=SETTINGS, q=Q) for _ in range(2)]
     workflow_id = one.start("action", "act", [log.path, "x", SECONDS])

@@ -89,7 +89,6 @@ def test_result_of_an_action_waits_for_the_database(server: PostgresServer, clus
 
 
 @pytest.mark.postgres
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("seconds", [float(os.environ.get("DJANGO_WORKFLOWS_TEST_OUTAGE", "3"))])
 def test_a_hardened_cluster_waits_for_the_database(server: PostgresServer, cluster, log: Log, seconds: float) -> None:
     """Busy and idle; its processes stay, and what was under way goes on."""

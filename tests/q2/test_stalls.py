@@ -70,7 +70,6 @@ def really_wedged(running: Cluster, log: Log) -> float:
     raise AssertionError("django-q2 outlives the death of all of its idle workers")
 
 
-@pytest.mark.timeout(180)
 def test_a_real_wedge_is_noticed_within_half_a_minute_by_default(
     cluster, log: Log, record_property: Callable[[str, object], None]
 ) -> None:

@@ -394,7 +394,7 @@ class Histories(RuleBasedStateMachine):
         return any(each.state == "in_progress" or self.runs_below(each.id) for each in below)
 
 
-@pytest.mark.timeout(3600 if "DJANGO_WORKFLOWS_TEST_HISTORIES" in os.environ else 300)
+@pytest.mark.timeout(3600 if "DJANGO_WORKFLOWS_TEST_HISTORIES" in os.environ else 900)
 def test_every_history_keeps_what_must_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """``DJANGO_WORKFLOWS_TEST_HISTORIES`` says how many; the normal suite has time for a few."""
     # Nothing that is done depends on real time: else a history that fails might not fail again.
