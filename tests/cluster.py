@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.lifeline import Lifeline
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parent.parent
 RUNNING = re.compile(r"Q Cluster .* running\.")
@@ -43,7 +43,7 @@ class Cluster:
         q: Mapping[str, Any] | None = None,
         workflows: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
-        timeout: float = 30.0,
+        timeout: float = PATIENCE,
     ) -> None:
         self.log_path = log_path
         self._lifeline = Lifeline(
@@ -100,7 +100,7 @@ class Cluster:
         os.killpg(self.pid, signal.SIGKILL)
         wait_for(lambda: not self.processes(), message="the cluster survived kill -9")
 
-    def stop(self, timeout: float = 30.0) -> int:
+    def stop(self, timeout: float = PATIENCE) -> int:
         """SIGTERM to the main process, as an administrator does; gives its exit code when all processes are gone."""
         self._lifeline.send(signal.SIGTERM)
         wait_for(lambda: not self.processes(), timeout, message="the cluster does not end")
@@ -113,7 +113,7 @@ class Cluster:
 
     def close_when_empty(self) -> None:
         """Its main process has ended: let the rest end by itself, for as long as it takes, and clear away after it."""
-        wait_for(lambda: not self.processes(), 15, message="a dead cluster's processes are left")
+        wait_for(lambda: not self.processes(), message="a dead cluster's processes are left")
         self._lifeline.cut()
 
     def _ready(self) -> bool:

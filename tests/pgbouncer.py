@@ -56,7 +56,7 @@ class PgBouncer:
             uid=uid,
             discard=self._folder,
         )
-        wait_for((self._folder / f".s.PGSQL.{PORT}").exists, 10, message="PgBouncer does not listen")
+        wait_for((self._folder / f".s.PGSQL.{PORT}").exists, message="PgBouncer does not listen")
 
     def __enter__(self) -> Self:
         return self

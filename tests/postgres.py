@@ -88,7 +88,7 @@ class PostgresServer:
             discard=self._folder,
         )
         try:
-            wait_for(self._accepts_connections, timeout=30, message="PostgreSQL does not accept connections")
+            wait_for(self._accepts_connections, message="PostgreSQL does not accept connections")
         except AssertionError as error:
             log = self.log
             self.close()
@@ -98,7 +98,7 @@ class PostgresServer:
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Shut down as ``pg_ctl stop --mode`` does. ``start()`` goes on with the same data."""
         self._lifeline.send(SIGNALS[mode])
-        wait_for(lambda: self._lifeline.returncode is not None, timeout=30, message=f"no {mode} shutdown")
+        wait_for(lambda: self._lifeline.returncode is not None, message=f"no {mode} shutdown")
         self._lifeline.cut(keep=True)
 
     def kill(self) -> None:
@@ -108,7 +108,7 @@ class PostgresServer:
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        wait_for(lambda: not any(map(_runs, processes)), timeout=30, message="PostgreSQL survived kill -9")
+        wait_for(lambda: not any(map(_runs, processes)), message="PostgreSQL survived kill -9")
         self._lifeline.cut(keep=True)
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class PostgresServer:
         """Run one of PostgreSQL's own programs, ``pg_dump`` say, on this server."""
         options = [f"--host={self._folder}", "--username=postgres", *arguments]
         try:
-            subprocess.run([self._bin / program, *options], check=True, capture_output=True, env=self._env, timeout=60)
+            subprocess.run([self._bin / program, *options], check=True, capture_output=True, env=self._env, timeout=300)
         except subprocess.CalledProcessError as error:
             raise AssertionError(f"{program}: {error.stderr.decode(errors='replace')}") from None
 
@@ -171,7 +171,7 @@ class PostgresServer:
         if self._lifeline.returncode is not None:
             raise AssertionError("PostgreSQL ended at once")
         try:
-            psycopg.connect(self.dsn, connect_timeout=5).close()
+            psycopg.connect(self.dsn, connect_timeout=30).close()
         except psycopg.OperationalError:
             return False
         return True

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster import is_alive
 from tests.lifeline import Lifeline
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).parent.parent
 # A command with a child in its group; both ignore SIGTERM. The last line of its output is the child's process id.
@@ -62,7 +62,7 @@ def test_orphans_live_until_the_cut(log: Path) -> None:
     lifeline = Lifeline(STUBBORN, log=log)
     child = child_of_stubborn(log)
     os.kill(lifeline.pid, signal.SIGKILL)
-    assert lifeline.wait(20) == -signal.SIGKILL
+    assert lifeline.wait(PATIENCE) == -signal.SIGKILL
     assert is_alive(child)
     lifeline.cut()
     wait_for(lambda: not is_alive(child))

@@ -6,8 +6,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+#: Seconds after which what was waited for will never be. What a slow or busy machine needs is not what a test is about:
+#: where a time is promised, that is asserted beside the wait.
+PATIENCE = 60.0
 
-def wait_for(condition: Callable[[], T], timeout: float = 20.0, *, message: str = "", interval: float = 0.02) -> T:
+
+def wait_for(condition: Callable[[], T], timeout: float = PATIENCE, *, message: str = "", interval: float = 0.02) -> T:
     """Call ``condition`` until what it returns is true, and return that.
 
     After ``timeout`` seconds it is an ``AssertionError`` with ``message`` and the last value. The condition is asked

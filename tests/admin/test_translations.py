@@ -38,7 +38,7 @@ def extracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "django", "makemessages", "--locale", "de", "--no-location", "--no-wrap"]
     environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
-    subprocess.run(command, cwd=copy, check=True, capture_output=True, env=environment, timeout=100)
+    subprocess.run(command, cwd=copy, check=True, capture_output=True, env=environment, timeout=300)
     return copy
 
 
@@ -56,7 +56,7 @@ def test_what_is_compiled_is_what_is_written(tmp_path: Path) -> None:
     if shutil.which("msgfmt") is None:
         pytest.skip("GNU gettext is needed to compile translations")
     fresh = tmp_path / "django.mo"
-    subprocess.run(["msgfmt", "-o", str(fresh), str(PACKAGE / GERMAN / "django.po")], check=True, timeout=60)
+    subprocess.run(["msgfmt", "-o", str(fresh), str(PACKAGE / GERMAN / "django.po")], check=True, timeout=300)
     assert catalog(PACKAGE / GERMAN / "django.mo") == catalog(fresh)
 
 

@@ -38,7 +38,7 @@ class Server:
             grace=5,
         )
         try:
-            wait_for(lambda: self._lifeline.returncode is not None or ADDRESS.search(self.log), 30)
+            wait_for(lambda: self._lifeline.returncode is not None or ADDRESS.search(self.log))
             self.url = ADDRESS.search(self.log)[1]  # type: ignore[index]
         except (AssertionError, TypeError):
             self.close()

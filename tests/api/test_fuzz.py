@@ -21,6 +21,7 @@ from tests.api.server import Server
 from tests.app.api_workflows import order, quick
 from tests.app.workflows import asks_approval, fails, sums
 from tests.engine.driver import finish, run
+from tests.waiting import PATIENCE
 
 EXAMPLES = int(os.environ.get("DJANGO_WORKFLOWS_FUZZ_EXAMPLES", "8"))
 #: pydantic takes "1" for an int, as a schema does not; and what fits the schema may be refused for how things stand.
@@ -86,7 +87,7 @@ def auth(request: pytest.FixtureRequest) -> tuple[str, str] | None:
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_as_documented(case: Any, server: Server, auth: tuple[str, str] | None) -> None:
-    response = case.call(base_url=server.url, auth=auth, timeout=20)
+    response = case.call(base_url=server.url, auth=auth, timeout=PATIENCE)
     case.validate_response(response, excluded_checks=EXCLUDED)
     let_in = (*range(400, 500),) if "/hooks/" in case.operation.path else (401, 403, 404, 405, 406)
     assert auth is not None or response.status_code in let_in

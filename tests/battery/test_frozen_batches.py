@@ -25,6 +25,7 @@ from django_workflows.engine.worker import Worker
 from django_workflows.models import Step
 from django_workflows.store import workflows as workflow_store
 from tests.engine.driver import advance, claim, finish
+from tests.waiting import PATIENCE
 
 workflow = WorkflowManager()
 COUNT = 4
@@ -137,7 +138,7 @@ def test_what_runs_anew_after_a_restart_is_not_given_back() -> None:
                 take_claimed_turn(record, None)
             taken.extend(claim() for _ in ids)
         held.append(len(marked()))
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while marked() and time.monotonic() < until:  # the thread that looks after the batch gives back
             time.sleep(0.02)
 

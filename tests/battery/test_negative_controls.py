@@ -28,6 +28,7 @@ from tests.engine.conftest import Elsewhere
 from tests.engine.driver import advance, become_another_process, claim, run
 from tests.races.flows import workflow
 from tests.races.invariants import check
+from tests.waiting import PATIENCE
 
 WORKFLOW = "django_workflows_workflow"
 
@@ -114,7 +115,7 @@ def an_event_finds_its_wait() -> None:
         workflow.send_event(workflow_id, "go", 7)
 
     def ask() -> None:
-        looked.wait(timeout=10)
+        looked.wait(timeout=PATIENCE)
         run()
         asked.set()
 

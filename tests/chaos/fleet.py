@@ -55,7 +55,7 @@ class Fleet:
             workflows=SETTINGS,
             q={"workers": WORKERS, "recycle": 50},
             env=self._env,
-            timeout=60,
+            timeout=300,
         )
         self.groups.append(cluster.pid)
         return cluster

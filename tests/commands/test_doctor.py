@@ -145,7 +145,7 @@ def test_a_database_that_does_not_answer_is_one_error_and_no_traceback(tmp_path:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
     assert done.returncode == 1
@@ -218,5 +218,7 @@ def test_an_sqlite_file_that_is_not_in_wal_mode(manage: Manage) -> None:
 
 @pytest.mark.parametrize("words", [("doctor", "everything"), ("doctor", "--fail-level", "INFO")])
 def test_wrong_usage_is_2(manage: Manage, words: tuple[str, ...]) -> None:
-    done = subprocess.run([sys.executable, "manage.py", "workflows", *words], cwd=ROOT, capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "workflows", *words], cwd=ROOT, capture_output=True, timeout=300
+    )
     assert done.returncode == 2

@@ -19,7 +19,7 @@ from tests.cluster import Cluster
 from tests.engine.driver import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TIMEOUT = 60
+TIMEOUT = 300
 
 
 def environment(**more: str) -> dict[str, str]:

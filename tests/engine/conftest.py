@@ -11,6 +11,7 @@ from django_workflows.engine.live import live_handlers
 from tests.app import steps
 from tests.engine.driver import reset_clock
 from tests.engine.replays import assert_all_replay
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ class Elsewhere:
 
         def call(index: int) -> None:
             try:
-                barrier.wait(timeout=20)
+                barrier.wait(timeout=PATIENCE)
                 outcomes[index] = functions[index]()
             except BaseException as error:  # noqa: BLE001 - handed to the test
                 outcomes[index] = error

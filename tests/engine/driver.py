@@ -19,8 +19,9 @@ from django_workflows.engine.live import live_handlers
 from django_workflows.engine.worker import Worker
 from django_workflows.store import database, workflows
 from django_workflows.store import steps as step_store
+from tests.waiting import PATIENCE
 
-DEADLINE = 20.0
+DEADLINE = PATIENCE
 
 
 def run(*, replaying: bool = False, queue: str = "") -> int:

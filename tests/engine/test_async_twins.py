@@ -17,6 +17,7 @@ from django_workflows import (
 from django_workflows.models import Workflow
 from tests.app import workflows as flows
 from tests.engine.driver import finish, run
+from tests.waiting import PATIENCE
 
 workflow = flows.workflow
 
@@ -61,7 +62,7 @@ async def test_astart_that_begins_at_once():
 @run_async
 async def test_aresult_lets_other_tasks_run_while_it_waits():
     workflow_id = await flows.sums.astart([1])
-    _, result = await asyncio.gather(sync_to_async(run)(), workflow.aresult(workflow_id, timeout=20))
+    _, result = await asyncio.gather(sync_to_async(run)(), workflow.aresult(workflow_id, timeout=PATIENCE))
     assert result == 1
 
 
@@ -81,7 +82,7 @@ async def test_aresult_raises_what_result_raises():
 async def test_awatch_gives_every_status_it_sees_up_to_the_end():
     workflow_id = await flows.sums.astart([1])
     seen = []
-    async for status in workflow.awatch(workflow_id, timeout=20):
+    async for status in workflow.awatch(workflow_id, timeout=PATIENCE):
         seen.append(status)
         await sync_to_async(run)()
     assert seen == [InProgress([]), Completed(1)]

@@ -24,6 +24,7 @@ from django_workflows.store.database import now
 from tests.app import steps
 from tests.app import workflows as flows
 from tests.engine.dying import each_death
+from tests.waiting import PATIENCE
 
 workflow = WorkflowManager()
 seen: list[tuple[str, int]] = []
@@ -211,7 +212,7 @@ def test_nothing_waits_for_a_step_that_turns_slow() -> None:
     found: dict[str, object] = {}
 
     def stall() -> None:
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             others = Step.objects.exclude(workflow_id=ids[1]).filter(state="queued")
             if others.count() == 3:

@@ -110,7 +110,7 @@ def check(folder, source, *command, **environment):
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

@@ -32,6 +32,7 @@ from tests.app import workflows as flows
 from tests.app.models import Effect
 from tests.engine.driver import advance, become_another_process
 from tests.engine.dying import each_death
+from tests.waiting import PATIENCE
 
 workflow = WorkflowManager()
 computing: list[Callable[[], None]] = []
@@ -66,14 +67,14 @@ def run(worker: Worker | None = None) -> int:
 
 def asleep(*ids: UUID) -> None:
     """Bring workflows to their first waits, each alone, and move the clock to where those are over."""
-    drain(Worker(), seconds=20)
+    drain(Worker(), seconds=PATIENCE)
     assert Workflow.objects.filter(id__in=ids, state="in_progress", started_at__isnull=False).count() == len(ids)
     advance(60.01)
 
 
 def to_the_end() -> None:
     """Run whatever falls due, until nothing will."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while (seconds := workflow_store.next_due("")) is not None:
         assert time.monotonic() < until, list(Workflow.objects.filter(state="in_progress").values())
         if seconds > 0:
@@ -348,7 +349,7 @@ def test_nothing_waits_for_a_turn_that_computes_for_long(here: bool) -> None:
 
     def watch() -> None:
         try:
-            for _ in range(500):
+            for _ in range(2000):
                 rows = {each.pk: each for each in Workflow.objects.filter(pk__in=ids)}
                 if rows[ids[0]].state == "completed" and not any(rows[each].deliveries for each in ids[2:]):
                     found.update({"due": [rows[each].due_at is not None for each in ids[2:]]})
@@ -359,7 +360,7 @@ def test_nothing_waits_for_a_turn_that_computes_for_long(here: bool) -> None:
             over.set()
             connections.close_all()
 
-    computing.append(lambda: over.wait(15))
+    computing.append(lambda: over.wait(PATIENCE))
     watcher = threading.Thread(target=watch)
     watcher.start()
     run()

@@ -23,6 +23,7 @@ from django_workflows.models import Step, Workflow
 from tests.app.models import Counter, Effect
 from tests.engine.dying import each_death
 from tests.engine.test_batches import commits, results, step_of
+from tests.waiting import PATIENCE
 
 workflow = WorkflowManager()
 #: What a mutation does besides, once for each key.
@@ -379,11 +380,11 @@ def release(elsewhere) -> Iterator[threading.Event]:
         with transaction.atomic():
             Counter.objects.select_for_update().get(name="hot")
             locked.set()
-            release.wait(20)
+            release.wait(PATIENCE)
 
     holder = threading.Thread(target=lambda: elsewhere(hold))
     holder.start()
-    assert locked.wait(10)
+    assert locked.wait(PATIENCE)
     yield release
     release.set()
     holder.join()

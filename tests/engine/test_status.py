@@ -18,6 +18,7 @@ from tests.app import steps
 from tests.app import workflows as flows
 from tests.app.steps import Point
 from tests.engine.driver import finish, run
+from tests.waiting import PATIENCE
 
 workflow = flows.workflow
 
@@ -129,7 +130,7 @@ def test_result_gives_up_after_its_timeout():
 
 def test_result_waits_for_a_worker_elsewhere(elsewhere):
     workflow_id = flows.sums.start([1, 2])
-    result, _ = elsewhere.together([lambda: workflow.result(workflow_id, timeout=20), run])
+    result, _ = elsewhere.together([lambda: workflow.result(workflow_id, timeout=PATIENCE), run])
     assert result == 3
 
 
@@ -150,7 +151,7 @@ def test_watch_gives_up_after_its_timeout():
 def test_watch_says_when_the_workflow_is_gone():
     workflow_id = flows.asks_approval.start()
     run()
-    seen = workflow.watch(workflow_id, timeout=20)
+    seen = workflow.watch(workflow_id, timeout=PATIENCE)
     assert next(seen) == InProgress(running=["approval"])
     Workflow.objects.get(id=workflow_id).delete()
     with pytest.raises(WorkflowNotFound):

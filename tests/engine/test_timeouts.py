@@ -15,6 +15,7 @@ from tests.app import steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
 from tests.engine.driver import finish, run
+from tests.promises import promise
 
 workflow = flows.workflow
 TYPE = "django_workflows.exceptions.StepTimeout"
@@ -42,13 +43,12 @@ def alarm():
 
 @pytest.mark.parametrize("function", ["nap", "nap_async", "spin", "swallow_all"])
 def test_it_ends_an_attempt_that_takes_too_long(function):
-    began = time.monotonic()
-    workflow_id = start(function, timeout=0.1)
-    status = finish(workflow_id)
+    with promise(5):
+        workflow_id = start(function, timeout=0.1)
+        status = finish(workflow_id)
     assert status == Failed("the attempt took longer than its timeout of 0.1 s")
     assert error_of(workflow_id)["type"] == TYPE
     assert "builtins.TimeoutError" in error_of(workflow_id)["bases"]
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(("function", "seconds"), [("nap", 0.4), ("nap_async", 30), ("spin", 30)])
@@ -168,10 +168,8 @@ def test_a_steps_timeout_keeps_django_q2s_alarm():
 
 def test_django_q2s_alarm_is_due_first_and_fires_first():
     workflow_id = start("nap", timeout=10)
-    began = time.monotonic()
-    with pytest.raises(dispatch.interrupts()), alarm_during():
+    with promise(5), pytest.raises(dispatch.interrupts()), alarm_during():
         run()
-    assert time.monotonic() - began < 5
     assert error_of(workflow_id)["type"] == "django_q.exceptions.TimeoutException"
 
 

@@ -15,7 +15,7 @@ from tests.example.leftovers import processes_with
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TIMEOUT = 120
+TIMEOUT = 300
 
 pytestmark = [pytest.mark.cluster, pytest.mark.sqlite]
 

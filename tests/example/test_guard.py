@@ -11,7 +11,7 @@ import pytest
 
 from example_project.launch import guard
 from tests.example.leftovers import processes_with
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 FAMILY = """
     import signal, subprocess, sys, time
@@ -55,7 +55,7 @@ def test_a_signal_ends_the_command_and_its_children(mark: str, number: signal.Si
     process = start(mark)
     wait_for(lambda: len(processes_with(mark)) == 3)
     process.send_signal(number)
-    process.wait(20)
+    process.wait(PATIENCE)
     wait_for(lambda: not processes_with(mark))
     process.communicate()
 
@@ -79,5 +79,5 @@ def test_the_death_of_the_owner_ends_everything(mark: str) -> None:
 def test_the_exit_code_is_that_of_the_command() -> None:
     command = [sys.executable, guard.__file__, "10", sys.executable, "-c", "raise SystemExit(3)"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    assert process.wait(20) == 3
+    assert process.wait(PATIENCE) == 3
     process.communicate()

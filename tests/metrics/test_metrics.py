@@ -210,7 +210,7 @@ def test_without_a_database_up_is_0(tmp_path: Path) -> None:
     environment = {**os.environ, "DJANGO_WORKFLOWS_TEST_DB_NAME": missing, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", DOWN], cwd=root, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", DOWN], cwd=root, env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     assert "django_workflows_up 0.0" in done.stdout

@@ -67,7 +67,7 @@ class Reader:
             env=self._environment(),
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=300,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         self.output.append((command, done.stdout))

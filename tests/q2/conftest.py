@@ -12,7 +12,7 @@ from django_q.conf import Conf
 
 from django_workflows.q2.nudge import delays_messages, watches_journal
 from tests.postgres import PostgresServer, connection_settings
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 #: Settings for tests that wait for a lease to end.
 SHORT_LEASE = {"LEASE": 2, "TURN_TIMEOUT": 1}
@@ -41,7 +41,7 @@ class Log:
     def texts(self) -> list[str]:
         return [note.text for note in self.notes]
 
-    def wait_for(self, text: str, timeout: float = 20.0) -> Note:
+    def wait_for(self, text: str, timeout: float = PATIENCE) -> Note:
         """The first note of that text, as soon as there is one."""
 
         def found() -> list[Note]:

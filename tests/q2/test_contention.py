@@ -11,7 +11,7 @@ from tests.app.cluster_workflows import everything
 from tests.app.models import Counter, Effect
 from tests.cluster import HARDENED, ROOT, _environment
 from tests.q2.conftest import Log
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 
 @pytest.mark.sqlite
@@ -27,13 +27,13 @@ def test_nobody_is_told_that_the_database_is_locked(cluster, log: Log) -> None:
         everything.start(log.path, f"e{started}")
         started += 1
         time.sleep(0.05)
-    outputs = [site.communicate(timeout=30) for site in sites]
+    outputs = [site.communicate(timeout=PATIENCE) for site in sites]
     assert [site.returncode for site in sites] == [0, 0], outputs
-    wait_for(lambda: not Workflow.objects.filter(state="in_progress").exists(), 60, message="they do not end")
+    wait_for(lambda: not Workflow.objects.filter(state="in_progress").exists(), message="they do not end")
     count = sum(int(out.split()[0]) for out, _ in outputs)
     assert Counter.objects.get(name="web").value == count > 50, "an update of the site's was lost"
     assert Effect.objects.count() == 2 * started
     assert not Workflow.objects.exclude(state="completed").exists()
     for running in clusters:
         assert "locked" not in running.log
-        assert running.stop(timeout=15) == 0
+        assert running.stop() == 0

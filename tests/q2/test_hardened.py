@@ -13,8 +13,9 @@ from django_workflows.models import Step, Worker
 from tests.app.cluster_workflows import chain, workflow
 from tests.app.cluster_workflows import one as one_step
 from tests.cluster import HARDENED, Cluster, is_alive
+from tests.promises import promise
 from tests.q2.conftest import Log
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 LONG_LEASE = {"LEASE": 300}
 HEALS_IN = 10.0
@@ -36,13 +37,14 @@ def kill(pid: int) -> None:
     wait_for(lambda: not is_alive(pid), message=f"{pid} survived kill -9")
 
 
-def works(log: Log, name: str, timeout: float = HEALS_IN) -> None:
+def works(log: Log, name: str, *, within: float = HEALS_IN) -> None:
     """A workflow and an ordinary task get through, and the task is acknowledged."""
-    workflow_id = chain.start(log.path, 2)
-    async_task("tests.app.cluster_steps.ordinary", log.path, name)
-    assert workflow.result(workflow_id, timeout=timeout) == 2
-    log.wait_for(f"task-{name}", timeout)
-    wait_for(lambda: not OrmQ.objects.exists(), timeout, message="the task was not acknowledged")
+    with promise(within):
+        workflow_id = chain.start(log.path, 2)
+        async_task("tests.app.cluster_steps.ordinary", log.path, name)
+        assert workflow.result(workflow_id, timeout=PATIENCE) == 2
+        log.wait_for(f"task-{name}")
+        wait_for(lambda: not OrmQ.objects.exists(), message="the task was not acknowledged")
 
 
 def size(cluster: Cluster) -> int:
@@ -55,12 +57,12 @@ def test_idle_processes_are_killed_one_after_the_other(hardened, log: Log) -> No
     assert whole == 6  # main, sentinel, monitor, pusher, two workers
     for round_ in range(3):
         for role in ROLES:
-            known = wait_for(lambda role=role: running.pids(role), HEALS_IN)
+            known = wait_for(lambda role=role: running.pids(role))
             kill(known[round_ % len(known)] if role == "worker" else known[-1])
             works(log, f"{role}-{round_}")
             assert running.returncode is None
-    wait_for(lambda: size(running) == whole, HEALS_IN, message="orphans are left, or somebody is missing")
-    assert running.stop(timeout=15) == 0
+    wait_for(lambda: size(running) == whole, message="orphans are left, or somebody is missing")
+    assert running.stop() == 0
     assert not Worker.objects.exists()
 
 
@@ -75,16 +77,14 @@ def test_a_busy_cluster_heals_and_goes_on(hardened, log: Log, role: str) -> None
     kill(begun["other-1"] if role == "worker" else running.pids(role)[-1])
     works(log, "after")
     if role == "sentinel":
-        assert workflow.result(busy, timeout=HEALS_IN).startswith("django_workflows.exceptions.AttemptLost")
+        assert workflow.result(busy, timeout=PATIENCE).startswith("django_workflows.exceptions.AttemptLost")
     else:
-        assert workflow.result(busy, timeout=HEALS_IN) == "busy"
+        assert workflow.result(busy, timeout=PATIENCE) == "busy"
         assert log.texts.count("begin-busy") == 1
-    assert workflow.result(other, timeout=HEALS_IN) == (2 if role in ("worker", "sentinel") else 1)
+    assert workflow.result(other, timeout=PATIENCE) == (2 if role in ("worker", "sentinel") else 1)
     kept = {running.pid} | ({running.pids("sentinel")[-1]} if role != "sentinel" else set())
-    wait_for(
-        lambda: {each.pid for each in before if is_alive(each.pid)} == kept, HEALS_IN, message="the old crew is left"
-    )
-    wait_for(lambda: size(running) == 7, HEALS_IN, message="somebody is missing, or left over")
+    wait_for(lambda: {each.pid for each in before if is_alive(each.pid)} == kept, message="the old crew is left")
+    wait_for(lambda: size(running) == 7, message="somebody is missing, or left over")
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
@@ -95,11 +95,13 @@ def test_death_of_the_main_process_ends_all_of_them(hardened, log: Log, busy: bo
         log.wait_for("begin-x-1")
     processes = running.processes()
     kill(running.pid)
-    wait_for(lambda: not any(is_alive(each.pid) for each in processes), HEALS_IN, message="orphans are left")
+    with promise(HEALS_IN):
+        wait_for(lambda: not any(is_alive(each.pid) for each in processes), message="orphans are left")
     assert running.returncode == -signal.SIGKILL  # whoever supervises it starts another
     if busy:
         hardened()
-        assert workflow.result(workflow_id, timeout=HEALS_IN) == 2
+        with promise(HEALS_IN):
+            assert workflow.result(workflow_id, timeout=PATIENCE) == 2
 
 
 def test_a_short_step_outlives_the_main_process(hardened, log: Log) -> None:
@@ -107,7 +109,7 @@ def test_a_short_step_outlives_the_main_process(hardened, log: Log) -> None:
     workflow_id = one_step.start("action", "act", [log.path, "x", 1.0])
     log.wait_for("begin-x")
     kill(running.pid)
-    wait_for(lambda: not running.processes(), HEALS_IN)
+    wait_for(lambda: not running.processes())
     assert workflow.status(workflow_id).result == "x"
     assert not Worker.objects.exists()
 
@@ -115,13 +117,14 @@ def test_a_short_step_outlives_the_main_process(hardened, log: Log) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_a_signal_to_the_whole_group_ends_it_within_the_running_step(hardened, log: Log, number: int) -> None:
     running = hardened()
-    ids = [chain.start(log.path, 50, 0.5) for _ in range(2)]
+    ids = [chain.start(log.path, 50, 1.0) for _ in range(2)]
     wait_for(lambda: log.texts.count("begin-1") == 2)
     os.killpg(running.pid, number)
     signaled_at = time.time()
-    wait_for(lambda: not running.processes(), 10, message="it does not end")
-    assert wait_for(lambda: (running.returncode,) if running.returncode is not None else None, 10) == (0,)
-    assert not [note for note in log.notes if note.text.startswith("begin") and note.at > signaled_at + 0.3]
+    wait_for(lambda: not running.processes(), message="it does not end")
+    assert wait_for(lambda: (running.returncode,) if running.returncode is not None else None) == (0,)
+    late = [note for note in log.notes if note.text.startswith("begin") and note.at > signaled_at]
+    assert len(late) <= 2, "one for each worker, while the signal was on its way"
     assert len([text for text in log.texts if text.startswith("begin")]) == len(log.texts) / 2, "a step was cut off"
     assert not Step.objects.filter(state="running").exists()
     assert not Worker.objects.exists()
@@ -133,7 +136,7 @@ def test_one_worker_is_asked_to_go(hardened, log: Log) -> None:
     workflow_id = one_step.start("action", "act", [log.path, "x", 1.0])
     worker = log.wait_for("begin-x").pid
     os.kill(worker, signal.SIGTERM)
-    assert workflow.result(workflow_id, timeout=10) == "x"
+    assert workflow.result(workflow_id, timeout=PATIENCE) == "x"
     wait_for(lambda: not is_alive(worker), message="it does not go")
     wait_for(lambda: len(running.workers()) == 2, message="nobody came in its place")
     assert "new crew" not in running.log
@@ -158,16 +161,16 @@ def test_a_frozen_pusher_or_monitor_is_replaced(hardened, log: Log) -> None:
     for role in ("pusher", "monitor"):
         pid = running.pids(role)[-1]
         os.kill(pid, signal.SIGSTOP)
-        works(log, role, timeout=20)
+        works(log, role, within=20)
         wait_for(lambda pid=pid: not is_alive(pid), message=f"the frozen {role} is left")
 
 
 def test_a_sentinel_that_dies_at_once_each_time_is_given_up(hardened) -> None:
     running = hardened()
     for _ in range(5):
-        sentinel = wait_for(lambda: running.pids("sentinel"), HEALS_IN)[-1]
+        sentinel = wait_for(lambda: running.pids("sentinel"))[-1]
         kill(sentinel)
-    wait_for(lambda: running.returncode is not None, HEALS_IN, message="the main process does not give up")
+    wait_for(lambda: running.returncode is not None, message="the main process does not give up")
     assert running.returncode == 1
     assert not running.processes()
 
@@ -175,7 +178,7 @@ def test_a_sentinel_that_dies_at_once_each_time_is_given_up(hardened) -> None:
 def test_what_a_step_starts_takes_signals_as_usual(hardened, log: Log) -> None:
     hardened()
     workflow_id = one_step.start("action", "start_and_terminate", [])
-    assert workflow.result(workflow_id, timeout=10) == -signal.SIGTERM
+    assert workflow.result(workflow_id, timeout=PATIENCE) == -signal.SIGTERM
 
 
 def test_foreign_tasks_that_cannot_be_pickled_hold_nobody_up(hardened, log: Log) -> None:
@@ -195,7 +198,8 @@ def test_foreign_tasks_that_cannot_be_pickled_hold_nobody_up(hardened, log: Log)
     wait_for(lambda: "cannot be read" in running.log, message="the broken task was not noticed")
     for index in range(5):
         workflow_id = chain.start(log.path, 2)
-        assert workflow.result(workflow_id, timeout=3) == 2, index
+        with promise(3):
+            assert workflow.result(workflow_id, timeout=PATIENCE) == 2, index
     assert OrmQ.objects.filter(pk=broken.pk).exists(), "newer code could still run it"
     assert "cannot be pickled" in wait_for(lambda: Task.objects.filter(pk=result_id).first()).result
     assert "new crew" not in running.log
@@ -207,7 +211,7 @@ def test_a_worker_that_dies_with_a_lock_of_its_timer_stops_nobody(hardened, log:
     running = hardened()
     async_task("tests.app.cluster_steps.dies_with_the_timer")
     log_before = running.log.count("new crew")
-    wait_for(lambda: running.log.count("new crew") > log_before, 10)
+    wait_for(lambda: running.log.count("new crew") > log_before)
     OrmQ.objects.all().delete()
     works(log, "after")
 

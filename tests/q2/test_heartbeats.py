@@ -8,7 +8,7 @@ from django_workflows.models import Step, Worker
 from tests.app.cluster_workflows import one as one_step
 from tests.app.cluster_workflows import workflow
 from tests.q2.conftest import SHORT_LEASE, Log
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 
 def listed() -> set[int]:
@@ -22,7 +22,7 @@ def test_idle_workers_are_listed_until_they_leave(cluster) -> None:
     worker = Worker.objects.all()[0]
     assert (worker.role, worker.queue, worker.doing) == ("worker", "", "")
     before = worker.seen_at
-    wait_for(lambda: Worker.objects.get(pk=worker.pk).seen_at > before, 5, message="no further beat")
+    wait_for(lambda: Worker.objects.get(pk=worker.pk).seen_at > before, message="no further beat")
     assert running.stop() == 0
     assert listed() == set()
 
@@ -37,7 +37,7 @@ def test_worker_says_what_it_does_and_keeps_a_step_longer_than_its_lease(cluster
     assert "cluster_steps.act" in doing
     first = Step.objects.get(workflow_id=workflow_id).due_at
     wait_for(lambda: (Step.objects.get(workflow_id=workflow_id).due_at or first) > first, message="lease not renewed")
-    assert workflow.result(workflow_id, timeout=20) == "x"
+    assert workflow.result(workflow_id, timeout=PATIENCE) == "x"
     assert log.texts == ["begin-x", "end-x"]
     wait_for(lambda: Worker.objects.get(pid=pid).doing == "", message="it still says that it works")
 
@@ -46,14 +46,14 @@ def test_without_the_heartbeat_that_step_would_be_taken_over(cluster, log: Log) 
     """The test above has teeth."""
     cluster(command=("without", "heartbeat"), workflows=SHORT_LEASE)
     one_step.start("action", "act", [log.path, "x", 3.0 * SHORT_LEASE["LEASE"]], retry=True)
-    wait_for(lambda: log.texts.count("begin-x") == 2, 15, message="no second worker has begun it")
+    wait_for(lambda: log.texts.count("begin-x") == 2, message="no second worker has begun it")
     assert "end-x" not in log.texts, "while the first still runs it"
 
 
 def test_long_mutation_is_not_taken_over(cluster, log: Log) -> None:
     cluster(workflows=SHORT_LEASE)
     workflow_id = one_step.start("mutation", "change", [log.path, "x", 2.0 * SHORT_LEASE["LEASE"]])
-    assert workflow.result(workflow_id, timeout=20) == "x"
+    assert workflow.result(workflow_id, timeout=PATIENCE) == "x"
     assert log.texts == ["begin-x", "end-x"]
 
 

@@ -11,10 +11,11 @@ from django_q.tasks import async_task, result
 from django_workflows.q2 import JournalBroker
 from tests.app.cluster_workflows import on_default, on_slow, timer, to_slow_and_back, workflow
 from tests.app.cluster_workflows import one as one_step
+from tests.promises import promise, slowness
 from tests.q2.conftest import Log
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
-# Timings here are what a busy machine still keeps; how fast it really is belongs into the benchmarks.
+# Timings here are far from what it needs; how fast it really is belongs into the benchmarks.
 SOON = 0.5
 NAMED = {"ALT_CLUSTERS": {"slow": {"workers": 1}}, "workers": 1}
 
@@ -25,33 +26,36 @@ def state(workflow_id: UUID) -> str:
 
 def test_start_is_picked_up_soon_by_an_idle_cluster(cluster, log: Log) -> None:
     cluster()
-    delays = []
-    for index in range(9):
-        committed_at = time.time()
-        workflow_id = one_step.start("action", "act", [log.path, str(index)])
-        delays.append(log.wait_for(f"begin-{index}").at - committed_at)
-        workflow.result(workflow_id, timeout=10)
-    assert median(delays) < SOON, delays
+    with slowness() as slower:
+        delays = []
+        for index in range(9):
+            committed_at = time.time()
+            workflow_id = one_step.start("action", "act", [log.path, str(index)])
+            delays.append(log.wait_for(f"begin-{index}").at - committed_at)
+            workflow.result(workflow_id, timeout=PATIENCE)
+    assert median(delays) < SOON * slower(), delays
 
 
 def test_timers_are_never_early_and_hardly_late(cluster, log: Log) -> None:
     cluster()
-    lateness = []
-    for seconds in (0.05, 0.1, 0.3, 0.7, 1.6):
-        started_at = time.time()
-        workflow_id = timer.start(log.path, str(seconds), seconds)
-        lateness.append(log.wait_for(f"begin-{seconds}").at - started_at - seconds)
-        workflow.result(workflow_id, timeout=10)
+    with slowness() as slower:
+        lateness = []
+        for seconds in (0.05, 0.1, 0.3, 0.7, 1.6):
+            started_at = time.time()
+            workflow_id = timer.start(log.path, str(seconds), seconds)
+            lateness.append(log.wait_for(f"begin-{seconds}").at - started_at - seconds)
+            workflow.result(workflow_id, timeout=PATIENCE)
     assert min(lateness) >= 0, lateness
-    assert median(lateness) < SOON, lateness
+    assert median(lateness) < SOON * slower(), lateness
 
 
 def test_later_start_is_not_begun_early(cluster, log: Log) -> None:
     cluster()
     started_at = time.time()
-    workflow_id = one_step.with_options(run_after=1.3).start("action", "act", [log.path, "later"])
-    workflow.result(workflow_id, timeout=10)
-    assert 1.3 <= log.notes[0].at - started_at < 1.3 + 2 * SOON
+    with promise(1.3 + 2 * SOON):
+        workflow_id = one_step.with_options(run_after=1.3).start("action", "act", [log.path, "later"])
+        workflow.result(workflow_id, timeout=PATIENCE)
+    assert log.notes[0].at - started_at >= 1.3
 
 
 def test_ordinary_tasks_run_beside_workflows(cluster, log: Log) -> None:
@@ -59,7 +63,7 @@ def test_ordinary_tasks_run_beside_workflows(cluster, log: Log) -> None:
     workflow_ids = [one_step.start("action", "act", [log.path, f"step-{index}"]) for index in range(5)]
     task_ids = [async_task("tests.app.cluster_steps.ordinary", log.path, str(index)) for index in range(5)]
     assert [result(task_id, wait=10_000) for task_id in task_ids] == [str(index) for index in range(5)]
-    assert [workflow.result(each, timeout=10) for each in workflow_ids] == [f"step-{index}" for index in range(5)]
+    assert [workflow.result(each, timeout=PATIENCE) for each in workflow_ids] == [f"step-{index}" for index in range(5)]
     wait_for(lambda: not OrmQ.objects.exists(), message="done tasks stay in the queue")
     assert set(Task.objects.values_list("func", flat=True)) == {"tests.app.cluster_steps.ordinary"}
 
@@ -76,11 +80,11 @@ def test_clusters_take_work_of_their_own_queue_only(cluster, log: Log) -> None:
     other = cluster(q=NAMED, env={"Q_CLUSTER_NAME": "slow"})
     slow_id, default_id = on_slow.start(log.path, "slow"), on_default.start(log.path, "default")
     both_id = to_slow_and_back.start(log.path)
-    assert workflow.result(slow_id, timeout=10) == "slow"
+    assert workflow.result(slow_id, timeout=PATIENCE) == "slow"
     assert log.texts == ["begin-slow", "end-slow"]
     main = cluster(q=NAMED)
-    assert workflow.result(default_id, timeout=10) == "default"
-    workflow.result(both_id, timeout=10)
+    assert workflow.result(default_id, timeout=PATIENCE) == "default"
+    workflow.result(both_id, timeout=PATIENCE)
     ran_by = {note.text.removeprefix("end-"): note.pid for note in log.notes if note.text.startswith("end-")}
     in_main, in_other = main.workers()[0], other.workers()[0]
     assert ran_by == {"slow": in_other, "default": in_main, "here": in_main, "there": in_other, "back": in_main}

@@ -12,7 +12,7 @@ from tests.app.cluster_workflows import one as one_step
 from tests.app.models import Effect
 from tests.cluster import HARDENED, Cluster
 from tests.q2.conftest import SHORT_LEASE, Log
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 #: A lease that no test waits for: what comes back sooner was noticed otherwise.
 LONG_LEASE = {"LEASE": 300}
@@ -28,7 +28,7 @@ def test_action_with_retry_runs_again_at_once(cluster, log: Log) -> None:
     killed = cluster(workflows=LONG_LEASE)
     workflow_id = one_step.start("action", "act_slowly_at_first", [log.path, "x", 60], retry=True)
     pid = kill_in(killed, log, "begin-x-1")
-    assert workflow.result(workflow_id, timeout=15) == 2
+    assert workflow.result(workflow_id, timeout=PATIENCE) == 2
     assert log.texts == ["begin-x-1", "begin-x-2", "end-x-2"]
     (step,) = workflow.steps(workflow_id)
     assert step.attempt == 2
@@ -40,7 +40,7 @@ def test_action_without_retry_is_not_run_again(cluster, log: Log) -> None:
     killed = cluster(workflows=LONG_LEASE)
     workflow_id = one_step.start("action", "act", [log.path, "x", 60])
     kill_in(killed, log, "begin-x")
-    assert workflow.result(workflow_id, timeout=15).startswith(LOST)
+    assert workflow.result(workflow_id, timeout=PATIENCE).startswith(LOST)
     assert log.texts == ["begin-x"]
 
 
@@ -48,7 +48,7 @@ def test_mutation_runs_again_and_has_one_effect(cluster, log: Log) -> None:
     killed = cluster(workflows=LONG_LEASE)
     workflow_id = one_step.start("mutation", "change_slowly_at_first", [log.path, "x", 60])
     kill_in(killed, log, "begin-x")
-    assert workflow.result(workflow_id, timeout=15) == 2
+    assert workflow.result(workflow_id, timeout=PATIENCE) == 2
     assert log.texts == ["begin-x", "begin-x", "end-x"]
     assert Effect.objects.get().key == "x"
 
@@ -60,7 +60,7 @@ def test_lease_alone_brings_work_back(cluster, log: Log) -> None:
     Worker.objects.filter(pid=pid).update(id="elsewhere:1:1:another-boot:1")
     killed.kill_worker(pid)
     # The killed worker is not recognized as one of this machine.
-    assert workflow.result(workflow_id, timeout=15) == 2
+    assert workflow.result(workflow_id, timeout=PATIENCE) == 2
 
 
 def test_another_cluster_goes_on_after_a_power_cut(cluster, log: Log) -> None:
@@ -73,10 +73,10 @@ def test_another_cluster_goes_on_after_a_power_cut(cluster, log: Log) -> None:
     log.wait_for("begin-m")
     first.kill()
     cluster(workflows=LONG_LEASE)
-    assert workflow.result(mutation_id, timeout=20) == 2
-    assert workflow.result(action_id, timeout=20) == 2
+    assert workflow.result(mutation_id, timeout=PATIENCE) == 2
+    assert workflow.result(action_id, timeout=PATIENCE) == 2
     for index, each in enumerate(more_ids):
-        assert workflow.result(each, timeout=20) == [f"e{index}-first", 5, f"e{index}-child", f"e{index}-last"]
+        assert workflow.result(each, timeout=PATIENCE) == [f"e{index}-first", 5, f"e{index}-child", f"e{index}-last"]
     assert Effect.objects.count() == 11
     assert all(log.texts.count(f"end-e{index}-last") == 1 for index in range(5))
 
@@ -94,7 +94,7 @@ def test_killing_workers_again_and_again_loses_and_doubles_nothing(cluster, log:
             killed.kill_worker(pid)
         busy.add(pid)
         wait_for(lambda: len(set(killed.workers()) - busy) >= 1)
-    ended = [wait_for(lambda each=each: workflow.status(each).type != "in_progress", 30) for each in ids]
+    ended = [wait_for(lambda each=each: workflow.status(each).type != "in_progress") for each in ids]
     assert all(ended)
     completed = [index for index, each in enumerate(ids) if workflow.status(each).type == "completed"]
     # An action without retry may have been lost with its worker, nothing else may fail.
@@ -111,14 +111,14 @@ def test_worker_that_was_frozen_past_its_lease_changes_nothing(cluster, log: Log
     pid = log.wait_for("begin-x-1").pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert workflow.result(workflow_id, timeout=20) == 2
+        assert workflow.result(workflow_id, timeout=PATIENCE) == 2
         (before,) = workflow.steps(workflow_id).values()
     finally:
         os.kill(pid, signal.SIGCONT)
     log.wait_for("end-x-1")
     # It works on, after its own late result was refused.
     next_ids = [chain.start(log.path, 3) for _ in range(5)]
-    assert [workflow.result(each, timeout=15) for each in next_ids] == [3] * 5
+    assert [workflow.result(each, timeout=PATIENCE) for each in next_ids] == [3] * 5
     (after,) = workflow.steps(workflow_id).values()
     assert before == after
     assert workflow.status(workflow_id).result == 2
@@ -128,11 +128,11 @@ def test_worker_that_was_frozen_in_a_batch_changes_nothing(cluster, log: Log) ->
     """Neither by the step that it was in, nor by those of its neighbours, which it does not begin any more."""
     cluster(workflows=SHORT_LEASE)
     learning = brisk.start_many([(log.path, "learned") for _ in range(40)])
-    assert [workflow.result(each, timeout=15) for each in learning] == [[1] * 8] * 40
+    assert [workflow.result(each, timeout=PATIENCE) for each in learning] == [[1] * 8] * 40
     ids = brisk.start_many([(log.path, f"w{index}", 4 if index == 12 else -1) for index in range(32)])
     pid = log.wait_for("begin-w12-4-1").pid
     try:
-        results = [workflow.result(each, timeout=30) for each in ids]
+        results = [workflow.result(each, timeout=PATIENCE) for each in ids]
         before = list(Step.objects.filter(workflow__in=ids).order_by("id").values())
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -141,7 +141,7 @@ def test_worker_that_was_frozen_in_a_batch_changes_nothing(cluster, log: Log) ->
     assert results[12][4] == 2
     log.wait_for("end-w12-4-1")
     next_ids = brisk.start_many([(log.path, "afterwards") for _ in range(20)])
-    assert [workflow.result(each, timeout=15) for each in next_ids] == [[1] * 8] * 20
+    assert [workflow.result(each, timeout=PATIENCE) for each in next_ids] == [[1] * 8] * 20
     assert list(Step.objects.filter(workflow__in=ids).order_by("id").values()) == before
     late = [each for each in log.notes if each.at > log.wait_for("end-w12-4-1").at]
     assert [each for each in late if each.pid == pid and each.text.startswith("begin-w")] == []

@@ -15,7 +15,7 @@ from tests.app.cluster_workflows import chain, workflow
 from tests.app.cluster_workflows import one as one_step
 from tests.app.workflows import nothing
 from tests.q2.conftest import Log
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 PLAIN = (str, int, float, bool, type(None))
 
@@ -34,7 +34,7 @@ def test_hundreds_of_workflows_leave_no_rows_in_django_q(cluster, log: Log, requ
     cluster(q=q)
     ids = [nothing.start() for _ in range(count)] + [chain.start(log.path, 2) for _ in range(10)]
     for each in ids:
-        workflow.result(each, timeout=30)
+        workflow.result(each, timeout=PATIENCE)
     wait_for(lambda: not OrmQ.objects.exists(), message="messages are left")
     assert not Task.objects.exclude(group=SWEEP_NAME).exists()
     assert not Success.objects.exclude(group=SWEEP_NAME).exists()

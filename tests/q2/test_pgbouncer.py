@@ -69,12 +69,12 @@ def test_every_kind_of_step_works_through_it(
         )
         asks, waits = flows.asks_approval.start(), flows.asks_approval.start()
         for each in (asks, waits):
-            wait_for(lambda each=each: workflow.status(each).running == ["approval"], 30)
+            wait_for(lambda each=each: workflow.status(each).running == ["approval"])
         workflow.send_event(asks, flows.approval, True)
         workflow.cancel(waits)
         wanted |= {asks: Completed("yes"), waits: Canceled()}
 
-        wait_for(lambda: not Workflow.objects.filter(state="in_progress").exists(), 60)
+        wait_for(lambda: not Workflow.objects.filter(state="in_progress").exists())
         assert {workflow_id: workflow.status(workflow_id) for workflow_id in wanted} == wanted
         assert_all_replay()
     for each in (first, second):

@@ -9,7 +9,7 @@ from tests.app.cluster_workflows import chain, kills_its_worker, wakes_up, workf
 from tests.app.cluster_workflows import one as one_step
 from tests.cluster import HARDENED
 from tests.q2.conftest import Log
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 LOST = "django_workflows.exceptions.AttemptLost"
 DELIVERIES = 3
@@ -28,16 +28,16 @@ def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
     deadly = [each for number, each in enumerate(sleepers) if number % 12 == 5]
     healthy = [chain.start(log.path, 3) for _ in range(10)]
     for each in healthy:
-        assert workflow.result(each, timeout=30) == 3
+        assert workflow.result(each, timeout=PATIENCE) == 3
     for each in (mutation, query, retried, action):
-        assert workflow.result(each, timeout=30).startswith(LOST)
-    problem = wait_for(lambda: workflow.status(turn).problem, 30, message="the poisoned turn is not set aside")
+        assert workflow.result(each, timeout=PATIENCE).startswith(LOST)
+    problem = wait_for(lambda: workflow.status(turn).problem, message="the poisoned turn is not set aside")
     assert f"handed out {DELIVERIES} times" in problem
     for each in sleepers:
         if each not in deadly:
-            assert workflow.result(each, timeout=30) is False
+            assert workflow.result(each, timeout=PATIENCE) is False
     for each in deadly:
-        wait_for(lambda each=each: workflow.status(each).problem, 30, message="the poisoned timer is not set aside")
+        wait_for(lambda each=each: workflow.status(each).problem, message="the poisoned timer is not set aside")
     assert log.texts.count("die-turn") == DELIVERIES
     # Either may have been counted once in the company of the other, and not have run then.
     assert 2 * (DELIVERIES - 1) <= log.texts.count("die-timer") <= 2 * DELIVERIES
@@ -47,5 +47,5 @@ def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
     assert Workflow.objects.get(pk=turn).due_at is None, "it would be handed out again"
     health = check_health()
     assert (health.ok, health.parked, set(health.parked_ids)) == (True, 3, {turn, *deadly})
-    assert workflow.result(chain.start(log.path, 3), timeout=10) == 3
-    assert running.stop(timeout=15) == 0
+    assert workflow.result(chain.start(log.path, 3), timeout=PATIENCE) == 3
+    assert running.stop() == 0

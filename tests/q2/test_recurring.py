@@ -97,5 +97,5 @@ def test_a_cluster_starts_what_is_scheduled(cluster) -> None:  # type: ignore[no
     schedule_workflow("soon", nothing, every=MINUTE, first_at=timezone.now() - MINUTE)
     # django-q2's sentinel looks at its schedules after 30 seconds' worth of cycles: here with its first one.
     cluster(q={"guard_cycle": 30})
-    wait_for(lambda: workflow.list(state="completed").exists(), 45, message="the schedule started nothing")
+    wait_for(lambda: workflow.list(state="completed").exists(), message="the schedule started nothing")
     assert not Task.objects.exists()

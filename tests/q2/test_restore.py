@@ -21,7 +21,7 @@ from tests.cluster import HARDENED, Cluster
 from tests.engine.driver import become_another_process
 from tests.postgres import PostgresServer
 from tests.q2.conftest import SHORT_LEASE
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE, wait_for
 
 Clusters = Callable[..., Cluster]
 COUNT, SECONDS = 90, 4.0
@@ -68,8 +68,8 @@ def it_goes_on(start: Clusters, todo: list[Planned], notes: Path, record: Callab
     running, traffic = work(start, todo, 0)
     traffic.join(60)
     assert traffic.error is None
-    wait_for(lambda: not Workflow.objects.filter(state="in_progress").exists(), 60, message="they do not end")
-    assert running.stop(timeout=15) == 0
+    wait_for(lambda: not Workflow.objects.filter(state="in_progress").exists(), message="they do not end")
+    assert running.stop() == 0
     verdict = judge(todo, traffic.ids, Notes(notes))
     assert verdict.broken == []
     record(
@@ -112,7 +112,7 @@ def test_sqlites_online_backup(
 
 def copy(source: str | Path, target: str | Path) -> None:
     """As the shell's `.backup` does, also while others write."""
-    reader, writer = sqlite3.connect(source, timeout=30), sqlite3.connect(target, timeout=30)
+    reader, writer = sqlite3.connect(source, timeout=PATIENCE), sqlite3.connect(target, timeout=PATIENCE)
     try:
         reader.backup(writer)
     finally:

@@ -11,6 +11,7 @@ from django_workflows.models import Step, Worker
 from tests.app.cluster_workflows import chain, workflow
 from tests.app.cluster_workflows import one as one_step
 from tests.cluster import is_alive
+from tests.promises import promise
 from tests.q2.conftest import Log
 from tests.waiting import wait_for
 
@@ -20,13 +21,12 @@ def test_no_further_step_begins_once_the_cluster_is_stopping(cluster, log: Log, 
     q = request.getfixturevalue("plain_orm") if broker == "other" else {}
     # The budget of a drain would let a chain go on for a minute.
     stopped = cluster(q=q, workflows={"DRAIN_SECONDS": 60})
-    ids = [chain.start(log.path, 200, 0.3) for _ in range(2)]
-    wait_for(lambda: log.texts.count("begin-2") == 2)
+    ids = [chain.start(log.path, 200, 1.0) for _ in range(2)]
+    wait_for(lambda: log.texts.count("begin-1") == 2)
     signaled_at = time.time()
-    assert stopped.stop(timeout=15) == 0
-    # One step may begin while the signal travels from the main process.
-    late = [note for note in log.notes if note.text.startswith("begin") and note.at > signaled_at + 0.3]
-    assert not late
+    assert stopped.stop() == 0
+    late = [note for note in log.notes if note.text.startswith("begin") and note.at > signaled_at]
+    assert len(late) <= 2, "one for each worker, while the signal was on its way from the main process"
     assert len([text for text in log.texts if text.startswith("begin")]) == len(log.texts) / 2, "a step was cut off"
     assert all(workflow.status(each).type == "in_progress" for each in ids)
     assert not Step.objects.filter(state="running").exists(), "the next step was left claimed"
@@ -45,7 +45,7 @@ def test_stop_waits_for_the_running_step_and_leaves_no_process(cluster, log: Log
     log.wait_for("begin-x")
     processes = stopped.processes()
     assert len(processes) >= 6  # main, sentinel, monitor, pusher, two workers
-    assert stopped.stop(timeout=15) == 0
+    assert stopped.stop() == 0
     assert log.texts == ["begin-x", "end-x"]
     assert not any(is_alive(process.pid) for process in processes)
     assert workflow.status(workflow_id).result == "x"
@@ -53,9 +53,8 @@ def test_stop_waits_for_the_running_step_and_leaves_no_process(cluster, log: Log
 
 def test_idle_cluster_stops_soon(cluster) -> None:
     stopped = cluster()
-    began = time.monotonic()
-    assert stopped.stop() == 0
-    assert time.monotonic() - began < 5
+    with promise(5):
+        assert stopped.stop() == 0
 
 
 def test_orphaned_worker_begins_nothing_new(cluster, log: Log) -> None:
@@ -64,7 +63,7 @@ def test_orphaned_worker_begins_nothing_new(cluster, log: Log) -> None:
     workflow_id = chain.start(log.path, 200, 0.3)
     worker = log.wait_for("begin-1").pid
     os.kill(psutil.Process(worker).ppid(), signal.SIGKILL)
-    wait_for(lambda: not Step.objects.filter(workflow_id=workflow_id, state="running").exists(), 10)
+    wait_for(lambda: not Step.objects.filter(workflow_id=workflow_id, state="running").exists())
     assert is_alive(worker)
     before = len(log.notes)
     cluster(q={"workers": 1})

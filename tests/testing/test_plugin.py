@@ -110,7 +110,7 @@ def test_in_a_django_project(project: pytest.Pytester) -> None:
 def test_under_djangos_own_test_runner(project: pytest.Pytester) -> None:
     project.makepyfile(test_shop=TEST)
     command = [sys.executable, "-W", "error", "-m", "django", "test", "--settings=settings", "--pythonpath=."]
-    result = subprocess.run(command, cwd=project.path, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=project.path, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     assert "Ran 1 test" in result.stderr
 

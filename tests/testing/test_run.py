@@ -1,7 +1,5 @@
 """``run``: what is due, in order, in this transaction, until nothing is."""
 
-import time
-
 import pytest
 from django.db import connection, transaction
 
@@ -10,6 +8,7 @@ from django_workflows.engine import finish
 from django_workflows.engine.live import live_handlers
 from django_workflows.testing import NoRest, StepNotWritten, WorkflowParked
 from tests.app.models import Effect
+from tests.promises import promise
 from tests.testing import shop
 from tests.testing.shop import (
     add,
@@ -67,10 +66,9 @@ def test_no_handler_is_kept_so_every_turn_replays(workflows):
 
 def test_two_hundred_steps_are_not_slow(workflows):
     workflow_id = long_chain.start(200)
-    began = time.monotonic()
-    assert workflows.run() == 401
+    with promise(10):
+        assert workflows.run() == 401
     assert workflow.status(workflow_id) == Completed(19900)
-    assert time.monotonic() - began < 10
 
 
 def test_many_steps_side_by_side(workflows):
