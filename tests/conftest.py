@@ -20,7 +20,10 @@ MISSING = "DJANGO_WORKFLOWS_TEST_PG_MISSING"  # why there is no PostgreSQL; hand
 CLUSTERS = pytest.StashKey[list[Cluster]]()
 LOG_LINES = 200
 
-hypothesis.settings.register_profile("tests", deadline=None, print_blob=True)
+# How long examples take to make or to run is a matter of the machine.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("tests")
 
 
