@@ -80,7 +80,7 @@ def another_process() -> Iterator[None]:
 
 
 def work() -> None:
-    drain(Worker(batches=True), seconds=20)
+    drain(Worker(batches=True), seconds=PATIENCE)
 
 
 def test_from_the_first_step_on_it_is_known_what_was_not_begun() -> None:
@@ -124,7 +124,7 @@ def test_what_others_took_over_and_still_run_is_not_given_back() -> None:
     assert len(acted) == 1
 
 
-def test_what_runs_anew_after_a_restart_is_not_given_back() -> None:
+def test_what_runs_anew_after_a_restart_is_not_given_back(hurry: Callable[[], None]) -> None:
     """Steps and attempts of before and after bear the same numbers; only the generation tells them apart."""
     ids = careless.start_many([() for _ in range(COUNT)])
     taken, held = [], []
@@ -138,6 +138,7 @@ def test_what_runs_anew_after_a_restart_is_not_given_back() -> None:
                 take_claimed_turn(record, None)
             taken.extend(claim() for _ in ids)
         held.append(len(marked()))
+        hurry()
         until = time.monotonic() + PATIENCE
         while marked() and time.monotonic() < until:  # the thread that looks after the batch gives back
             time.sleep(0.02)

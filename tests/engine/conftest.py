@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from django_workflows.engine import batch, mutate_together
 from django_workflows.engine.live import live_handlers
 from tests.app import steps
 from tests.engine.driver import reset_clock
@@ -26,6 +27,21 @@ def engine(transactional_db: None) -> Iterator[None]:
     finally:
         live_handlers.clear()
         reset_clock()
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """No step or turn is taken for slow, however busy this machine is: from where a test calls this on it may be."""
+    limits = [(batch, "_STALL"), (batch, "QUICK"), (mutate_together, "_LONGEST")]
+    usual = [getattr(module, name) for module, name in limits]
+    for module, name in limits:
+        monkeypatch.setattr(module, name, PATIENCE)
+
+    def begin() -> None:
+        for (module, name), value in zip(limits, usual, strict=True):
+            monkeypatch.setattr(module, name, value)
+
+    return begin
 
 
 class Elsewhere:

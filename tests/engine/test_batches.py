@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from django_workflows import Completed, WorkflowContext, WorkflowManager, current_step
-from django_workflows.engine import batch, observe
+from django_workflows.engine import observe
 from django_workflows.engine.drain import drain
 from django_workflows.engine.marks import marks
 from django_workflows.engine.pace import QUICK, Pace, pace
@@ -71,14 +71,8 @@ def batches() -> Iterator[None]:
     pace.be(None)
 
 
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No step is taken for slow, however busy this machine is: for tests that count."""
-    monkeypatch.setattr(batch, "_STALL", 60.0)
-
-
 def run() -> int:
-    return drain(Worker(batches=True), seconds=20)
+    return drain(Worker(batches=True), seconds=PATIENCE)
 
 
 def commits(queries: CaptureQueriesContext) -> int:
@@ -97,7 +91,7 @@ def results(ids: list[object]) -> list[object]:
 # -- what it is for
 
 
-def test_a_round_is_one_commit(unhurried: None) -> None:
+def test_a_round_is_one_commit() -> None:
     ids = flows.sums.start_many([([1, 2, 3, 4],) for _ in range(16)])
     with CaptureQueriesContext(
         connection,
@@ -117,9 +111,9 @@ def test_of_each_workflow_every_step_is_committed_before_the_next_begins() -> No
     assert len({workflow_id for workflow_id, _ in seen[:8]}) == 8, "they were not led side by side"
 
 
-def test_steps_of_one_workflow_that_end_together_are_one_commit(unhurried: None) -> None:
+def test_steps_of_one_workflow_that_end_together_are_one_commit() -> None:
     workflow_id = flows.parallel.start(40)
-    drain(Worker(), seconds=20, stop=lambda: Step.objects.count() == 40)
+    drain(Worker(), seconds=PATIENCE, stop=lambda: Step.objects.count() == 40)
     with CaptureQueriesContext(connection) as queries:
         run()
     assert isinstance(observe.status(workflow_id), Completed)
@@ -153,7 +147,7 @@ def test_workflows_that_end_at_once_and_those_that_need_more_than_their_row_are_
         flows.parallel.start(3),
         flows.tries_a_mutation.start("f"),
     ]
-    drain(Worker(), seconds=20)
+    drain(Worker(), seconds=PATIENCE)
     first, second = results(ids), results(again)
     assert [type(each) for each in first] == [type(each) for each in second]
     assert "in_progress" not in first
@@ -207,11 +201,12 @@ def test_a_step_that_fails_is_tried_again_and_the_others_go_on() -> None:
 # -- when a step takes its time after all
 
 
-def test_nothing_waits_for_a_step_that_turns_slow() -> None:
+def test_nothing_waits_for_a_step_that_turns_slow(hurry: Callable[[], None]) -> None:
     ids = interferes.start_many([(first,) for first in (0, 10, 20, 30)])
     found: dict[str, object] = {}
 
     def stall() -> None:
+        hurry()
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             others = Step.objects.exclude(workflow_id=ids[1]).filter(state="queued")
@@ -228,16 +223,16 @@ def test_nothing_waits_for_a_step_that_turns_slow() -> None:
     assert set(Step.objects.values_list("attempt", flat=True)) == {1}
 
 
-def test_at_the_end_of_its_time_a_worker_gives_back_what_it_has_not_begun(unhurried: None) -> None:
+def test_at_the_end_of_its_time_a_worker_gives_back_what_it_has_not_begun() -> None:
     ids = looks.start_many([(3,) for _ in range(6)])
-    drain(Worker(batches=True), seconds=20, stop=lambda: len(seen) >= 6)
+    drain(Worker(batches=True), seconds=PATIENCE, stop=lambda: len(seen) >= 6)
     assert Step.objects.filter(state="completed").count() == 6
     assert set(Step.objects.exclude(state="completed").values_list("state", "attempt")) == {("queued", 0)}
     run()
     assert results(ids) == [3] * 6
 
 
-def test_what_it_cannot_give_back_is_not_lost_either(unhurried: None) -> None:
+def test_what_it_cannot_give_back_is_not_lost_either() -> None:
     """The database is away at that moment; the worker abandons what it holds, and its heartbeat gives that back."""
     ids = looks.start_many([(3,) for _ in range(6)])
     worker = Worker(batches=True)
@@ -248,7 +243,7 @@ def test_what_it_cannot_give_back_is_not_lost_either(unhurried: None) -> None:
         return execute(sql, *args)
 
     with connection.execute_wrapper(away):
-        drain(worker, seconds=20, stop=lambda: len(seen) >= 6)
+        drain(worker, seconds=PATIENCE, stop=lambda: len(seen) >= 6)
     assert Step.objects.filter(state="running").count() == 6
     worker.abandon()
     worker.give_back_abandoned()
@@ -289,7 +284,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_what_a_killed_worker_had_not_begun_is_not_lost() -> None:
     workflow_id = flows.parallel.start(4)
-    drain(Worker(), seconds=20, stop=lambda: Step.objects.count() == 4)  # which runs the first one itself
+    drain(Worker(), seconds=PATIENCE, stop=lambda: Step.objects.count() == 4)  # which runs the first one itself
     held = Step.objects.filter(workflow_id=workflow_id, number__gt=0)
     killed = subprocess.run(
         [sys.executable, "-c", _KILLED, str(workflow_id), "1", "2", "3"],
@@ -310,10 +305,10 @@ def test_what_a_killed_worker_had_not_begun_is_not_lost() -> None:
     assert "AttemptLost" in Step.objects.get(number=1).error
 
 
-def test_what_a_worker_gives_back_or_begins_is_no_longer_marked(unhurried: None) -> None:
+def test_what_a_worker_gives_back_or_begins_is_no_longer_marked() -> None:
     ids = looks.start_many([(3,) for _ in range(6)])
     worker = Worker(batches=True)
-    drain(worker, seconds=20, stop=lambda: len(seen) >= 6)
+    drain(worker, seconds=PATIENCE, stop=lambda: len(seen) >= 6)
     assert not marks._places
     run()
     assert results(ids) == [3] * 6

@@ -14,7 +14,7 @@ from django.db.models import Max
 from django.test.utils import CaptureQueriesContext
 
 from django_workflows import WorkflowContext, WorkflowManager
-from django_workflows.engine import batch, batch_turns, dispatch, observe
+from django_workflows.engine import batch_turns, dispatch, observe
 from django_workflows.engine.batch_turns import read_due
 from django_workflows.engine.drain import drain
 from django_workflows.engine.lead import is_led_together
@@ -55,14 +55,8 @@ def together() -> Iterator[None]:
     pace.be(None)
 
 
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No turn is taken for slow, however busy this machine is: for tests that count."""
-    monkeypatch.setattr(batch, "_STALL", 60.0)
-
-
 def run(worker: Worker | None = None) -> int:
-    return drain(worker or Worker(batches=True), seconds=20)
+    return drain(worker or Worker(batches=True), seconds=PATIENCE)
 
 
 def asleep(*ids: UUID) -> None:
@@ -139,7 +133,7 @@ def outcome() -> list[Any]:
 
 
 @pytest.mark.parametrize("here", [True, False], ids=["in memory", "replayed"])
-def test_waits_that_are_over_together_are_a_few_statements(unhurried: None, here: bool) -> None:
+def test_waits_that_are_over_together_are_a_few_statements(here: bool) -> None:
     ids = due.naps.start_many([(1, 60)] * 32)
     asleep(*ids)
     if not here:
@@ -163,7 +157,7 @@ def test_waits_that_are_over_together_are_a_few_statements(unhurried: None, here
         assert texts.count("COMMIT") <= 8
 
 
-def test_a_workflow_that_sleeps_at_once_shares_its_first_commit_too(unhurried: None) -> None:
+def test_a_workflow_that_sleeps_at_once_shares_its_first_commit_too() -> None:
     due.naps.start_many([(1, 60)] * 16)
     with CaptureQueriesContext(connection) as queries:
         run()
@@ -234,9 +228,9 @@ def test_journals_are_read_together_as_each_is_read_alone() -> None:
     assert load_many(firsts) == {each.workflow_id: journals.load(each.workflow_id) for each in firsts}
 
 
-def test_a_turn_that_is_due_alone_says_nothing_of_steps_that_could_be_run_together(unhurried: None) -> None:
+def test_a_turn_that_is_due_alone_says_nothing_of_steps_that_could_be_run_together() -> None:
     workflow_id = flows.parallel.start(40)
-    drain(Worker(), seconds=20, stop=lambda: Step.objects.count() == 40)
+    drain(Worker(), seconds=PATIENCE, stop=lambda: Step.objects.count() == 40)
     Workflow.objects.filter(pk=workflow_id).update(due_at="2020-01-01T00:00:00Z")
     with CaptureQueriesContext(connection) as queries:
         run()
@@ -339,7 +333,7 @@ def test_a_turn_that_was_taken_by_another_worker_meanwhile_is_taken_once(here: b
 
 
 @pytest.mark.parametrize("here", [True, False], ids=["in memory", "replayed"])
-def test_nothing_waits_for_a_turn_that_computes_for_long(here: bool) -> None:
+def test_nothing_waits_for_a_turn_that_computes_for_long(here: bool, hurry: Callable[[], None]) -> None:
     ids = computes.start_many([(number,) for number in (0, 1, 0, 0)])
     asleep(*ids)
     if not here:
@@ -360,7 +354,11 @@ def test_nothing_waits_for_a_turn_that_computes_for_long(here: bool) -> None:
             over.set()
             connections.close_all()
 
-    computing.append(lambda: over.wait(PATIENCE))
+    def compute() -> None:
+        hurry()
+        over.wait(PATIENCE)
+
+    computing.append(compute)
     watcher = threading.Thread(target=watch)
     watcher.start()
     run()
@@ -490,7 +488,7 @@ def test_steps_that_are_left_to_others_are_told_of_once() -> None:
     try:
         worker = Worker(batches=True)
         pace.be(None)  # so that no function is known to be quick, and all steps are left to others
-        drain(worker, seconds=20, stop=lambda: Step.objects.filter(kind="action").exists())
+        drain(worker, seconds=PATIENCE, stop=lambda: Step.objects.filter(kind="action").exists())
     finally:
         dispatch.use(before)
     assert Step.objects.filter(kind="action", state="queued").count() == 12

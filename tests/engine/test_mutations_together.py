@@ -121,7 +121,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
 
 
 def run() -> int:
-    return drain(Worker(batches=True), seconds=20)
+    return drain(Worker(batches=True), seconds=PATIENCE)
 
 
 def keys() -> list[str]:
@@ -266,7 +266,8 @@ def test_one_that_broke_its_transaction_breaks_no_other(shared) -> None:
     assert observe.status(ids[1]).error_type == "django.db.transaction.TransactionManagementError"
 
 
-def test_one_that_takes_its_time_keeps_the_others_for_a_moment_only(elsewhere, shared) -> None:
+def test_one_that_takes_its_time_keeps_the_others_for_a_moment_only(elsewhere, shared, hurry) -> None:
+    hurry()
     ids = start("abcd", 1)
     done: list[int] = []
 
@@ -498,7 +499,7 @@ def test_a_function_is_watched_before_it_is_ever_put_with_others(function: str, 
             besides[f"{name}-0"] = lambda: transaction.on_commit(lambda: None)
         if function == "locks":
             besides[f"{name}-0"] = odd
-    drain(Worker(), seconds=20)
+    drain(Worker(), seconds=PATIENCE)
     (path,) = set(Step.objects.values_list("function", flat=True))
     assert pace.is_quick(path) is quick
 
