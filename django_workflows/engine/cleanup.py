@@ -12,8 +12,8 @@ from ..store import retention
 from ..store.database import atomic, retrying
 
 _BATCH = 100
-#: How long a sweep may delete: a worker that deletes does nothing else.
-SWEEP_SECONDS = 5.0
+#: How long a sweep may delete at a time: a worker that deletes does nothing else.
+SWEEP_SECONDS = 2.0
 
 
 def cleanup(workflow_id: UUID) -> bool:
@@ -21,10 +21,17 @@ def cleanup(workflow_id: UUID) -> bool:
     return retrying(lambda: retention.delete_tree(workflow_id))
 
 
-def sweep(stop: Callable[[], bool] = lambda: False) -> int:
-    """Delete workflows whose retention is over, for a few seconds or until ``stop()``; how many it was."""
-    until = time.monotonic() + SWEEP_SECONDS
-    return cleanup_expired(over=lambda: stop() or time.monotonic() >= until)
+def sweep(stop: Callable[[], bool] = lambda: False) -> bool:
+    """Delete workflows whose retention is over, for a moment or until ``stop()``; whether some may be left."""
+    until, cut = time.monotonic() + SWEEP_SECONDS, False
+
+    def over() -> bool:
+        nonlocal cut
+        cut = stop() or time.monotonic() >= until
+        return cut
+
+    cleanup_expired(over=over)
+    return cut
 
 
 def cleanup_expired(limit: int | None = None, over: Callable[[], bool] = lambda: False) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django_q.humanhash import uuid as task_id
 from django_q.signing import SignedPackage
+from django_q.tasks import async_task
 
 from ..conf import settings
 from ..engine import cleanup
@@ -23,6 +24,9 @@ from .stopping import stopping
 logger = logging.getLogger("django_workflows")
 
 SWEEP = "django_workflows.q2.tasks.sweep"
+DELETION = "django_workflows.q2.tasks.delete_expired"
+#: How often a sweep deletes for a moment: a third of a minute, if that much is past its retention.
+_DELETIONS = 10
 
 
 def package(queue: str) -> str:
@@ -65,9 +69,22 @@ def sweep() -> None:
     """Every minute: wake workers in case a message was lost, delete what is past its retention."""
     try:
         recover()
-        cleanup.sweep(stopping)
     except Exception:
         logger.exception("The sweep failed; the next one tries again")
+    else:
+        delete_expired(_DELETIONS)
+
+
+def delete_expired(times: int) -> None:
+    """Delete what is past its retention, for a moment.
+
+    If that is not all, ask for a task that goes on, behind whatever waits for a worker meanwhile; so many ``times``.
+    """
+    try:
+        if cleanup.sweep(stopping) and times > 1 and not stopping():
+            async_task(DELETION, times - 1, save=False)
+    except Exception:
+        logger.exception("Deleting what is past its retention failed; the next sweep goes on")
 
 
 def _wait_for_due(queue: str, seconds: float) -> bool:

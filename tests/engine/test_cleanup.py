@@ -6,7 +6,10 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.module_loading import import_string
 from django.utils.timezone import now
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 
 from django_workflows import WorkflowNotFound
 from django_workflows.engine import cleanup
@@ -121,21 +124,69 @@ def test_a_batch_costs_as_many_statements_as_one_workflow():
 
 
 def test_the_sweep_deletes_all_that_it_has_time_for():
-    flows.nothing.with_options(retain_for=1).start_many([()] * 1300)
-    Workflow.objects.update(state="completed", due_at=None, expires_at=now() - timedelta(1))
+    expired(1300)
     tasks.sweep()
     assert not Workflow.objects.exists()
 
 
-def test_the_sweep_leaves_the_rest_to_the_next_one_when_its_time_is_over(monkeypatch):
-    flows.nothing.with_options(retain_for=1).start_many([()] * 300)
+def expired(count: int) -> None:
+    flows.nothing.with_options(retain_for=1).start_many([()] * count)
     Workflow.objects.update(state="completed", due_at=None, expires_at=now() - timedelta(1))
+
+
+def test_the_sweep_says_whether_its_time_was_enough(monkeypatch):
+    expired(300)
     monkeypatch.setattr(cleanup, "SWEEP_SECONDS", 0.0)
-    assert cleanup.sweep() == 100
+    assert cleanup.sweep() is True
     assert Workflow.objects.count() == 200
+    monkeypatch.undo()
+    assert cleanup.sweep() is False
+    assert not Workflow.objects.exists()
 
 
 def test_the_sweep_stops_with_its_cluster():
-    flows.nothing.with_options(retain_for=1).start_many([()] * 300)
-    Workflow.objects.update(state="completed", due_at=None, expires_at=now() - timedelta(1))
-    assert cleanup.sweep(stop=lambda: True) == 100
+    expired(300)
+    assert cleanup.sweep(stop=lambda: True) is True
+    assert Workflow.objects.count() == 200
+
+
+def queued() -> list[tuple[str, tuple[int, ...]]]:
+    """The tasks that wait for one of django-q2's workers, which are taken."""
+    packages = [SignedPackage.loads(each.payload) for each in OrmQ.objects.order_by("id")]
+    OrmQ.objects.all().delete()
+    return [(each["func"], each["args"]) for each in packages]
+
+
+def test_what_a_sweep_has_no_time_for_is_deleted_by_tasks_behind_others_that_wait(monkeypatch):
+    monkeypatch.setattr(cleanup, "SWEEP_SECONDS", 0.0)
+    expired(300)
+    tasks.sweep()
+    asked = queued()
+    for left in (100, 0):
+        [(function, arguments)] = asked
+        assert Workflow.objects.count() == left + 100
+        import_string(function)(*arguments)
+        assert Workflow.objects.count() == left
+        asked = queued()
+    assert [arguments for _, arguments in asked] == [(7,)], "it cannot know that nothing is left"
+    import_string(function)(7)
+    assert queued() == []
+
+
+def test_a_sweep_ends_before_the_next_one_however_much_is_left(monkeypatch):
+    monkeypatch.setattr(cleanup, "SWEEP_SECONDS", 0.0)
+    expired(1200)
+    tasks.sweep()
+    for _ in range(9):
+        [(function, arguments)] = queued()
+        import_string(function)(*arguments)
+    assert queued() == []
+    assert Workflow.objects.count() == 200
+
+
+def test_a_sweep_of_a_cluster_that_stops_asks_for_nothing(monkeypatch):
+    expired(300)
+    monkeypatch.setattr(tasks, "stopping", lambda: True)
+    tasks.sweep()
+    assert Workflow.objects.count() == 200
+    assert queued() == []
