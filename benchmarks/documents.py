@@ -52,6 +52,7 @@ _FIGURES = {
     "w5_batch_per_s": "starts in one call, per s",
     "w5_start_over_insert_ms": "`start()` over an INSERT by the ORM, p50 ms",
 }
+_MEMORY = {"mb_after_each_1000": "MB of a worker", "own_mb_after_each_1000": "of these its own"}
 
 
 def main() -> None:
@@ -166,12 +167,12 @@ def _memory() -> str:
     if not found:
         return ""
     samples = found["mb_after_each_1000"]
-    chosen = sorted({0, 1, len(samples) // 3, 2 * len(samples) // 3, len(samples) - 1})
+    chosen = sorted({0, 1, *(round(quarter * (len(samples) - 1) / 4) for quarter in range(1, 5))})
     rows = [
-        ["workflows", *(f"{1000 * number:,}" for number in chosen)],
-        ["MB of a worker", *(_number(sum(samples[number]) / len(samples[number])) for number in chosen)],
+        [said, *(_number(sum(found[key][number]) / len(found[key][number])) for number in chosen)]
+        for key, said in _MEMORY.items()
     ]
-    return _rows(rows[0], rows[1:])
+    return _rows(["workflows", *(f"{1000 * number:,}" for number in chosen)], rows)
 
 
 _PARTS: dict[str, Callable[[], str]] = {

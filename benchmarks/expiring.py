@@ -1,7 +1,7 @@
 """How fast workflows are deleted whose retention is over: ``python -m benchmarks.expiring``; prints JSON.
 
-Finished workflows of 10 steps, deleted by what the sweep calls, with and without others who work. The database's
-address is in the environment, as ``DATABASE_URL``.
+Finished workflows of 10 steps, deleted by what the sweep calls. The database's address is in the environment, as
+``DATABASE_URL``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _deleted(prototype: object) -> Figures:
     taken = time.perf_counter() - began
     assert count == WORKFLOWS + 1, count
     settle()
-    return {"retention_workflows_per_s": count / taken}
+    return {"retention_per_s": count / taken}
 
 
 if __name__ == "__main__":

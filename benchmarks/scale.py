@@ -1,11 +1,11 @@
 """What a million sleeping and a million finished workflows cost: ``python -m benchmarks.scale [PART...]``.
 
 ``compare``: W1 and W2 with them and without, turn by turn. ``soak``: 30,000 steps on end. ``idle``: what a cluster
-costs that has nothing to do. ``timers``: 10,000 of them that fall due within one second. ``sizes``: bytes for each row
-and index entry.
+costs that has nothing to do. ``timers``: 10,000 of them that fall due within one second. ``retention``: how fast
+workflows are deleted. ``sizes``: bytes for each row and index entry.
 
 To fill takes minutes. ``python -m benchmarks.scale serve`` does that, prints an address, and keeps the server until it
-is interrupted; ``--server ADDRESS`` then makes each part runnable by itself.
+is interrupted; ``--server ADDRESS`` then makes each part runnable by itself, and ``--out`` puts them together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .sizes import sizes
 from .targets import Target, figure, ratio, report
 from .workloads import Figures
 
-PARTS = ("sizes", "compare", "soak", "idle", "timers")
+PARTS = ("sizes", "compare", "soak", "idle", "timers", "retention")
 SMALL, LARGE = "small", "large"
 TARGETS = [
     Target("W1, without beside with", ratio("w1_actions_per_s", LARGE, SMALL), 1.1),
@@ -39,6 +39,7 @@ TARGETS = [
     Target("Idle cluster, % of a core", figure("idle_cpu_percent", LARGE), 1),
     Target("Idle cluster, statements/s", figure("idle_statements_per_s", LARGE), 20),
     Target("10,000 timers of one second, all delivered after s", figure("timers_s", LARGE), 5),
+    Target("Expired workflows of 10 steps deleted, per s", figure("retention_per_s", LARGE), 2400, at_least=True),
 ]
 
 
@@ -118,12 +119,25 @@ def _timers(address: str, found: dict[str, Any], rounds: int) -> None:
         found.setdefault(name, []).append(_measure(on_server(address, name), "timers"))
 
 
+def _retention(address: str, found: dict[str, Any], rounds: int) -> None:
+    for name in (SMALL, LARGE):
+        deleted = json.loads(_python("benchmarks.expiring", on_server(address, name)).splitlines()[-1])
+        found.setdefault(name, []).append(deleted)
+
+
 def _sizes(address: str, found: dict[str, Any], rounds: int) -> None:
     query(on_server(address, LARGE), "ANALYZE")
     found.setdefault("sizes", []).append(sizes(on_server(address, LARGE)))
 
 
-_PARTS = {"compare": _compare, "idle": _idle, "soak": _soak, "timers": _timers, "sizes": _sizes}
+_PARTS = {
+    "compare": _compare,
+    "idle": _idle,
+    "soak": _soak,
+    "timers": _timers,
+    "retention": _retention,
+    "sizes": _sizes,
+}
 
 
 if __name__ == "__main__":
