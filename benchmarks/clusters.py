@@ -14,18 +14,20 @@ import sys
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import psycopg
 
+from tests.postgres import PostgresServer
+
 from .engines.floor import commits_per_second
 from .notifying import notifying
-from .results import medians_of, save, table
+from .results import Rounds, load, medians_of, save, table
 from .servers import durable_server, new_database
 from .workloads import Figures, scaled
 
 SIZES = (1, 2, 4)
-WORKFLOWS = scaled(400)
+WORKFLOWS = scaled(2000)
 _SAMPLE = """
 SELECT COALESCE(wait_event_type, 'CPU'), COALESCE(wait_event, 'running') FROM pg_stat_activity
 WHERE datname = %s AND state = 'active' AND pid <> pg_backend_pid()
@@ -38,24 +40,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clusters", description=__doc__)
     parser.add_argument("parts", nargs="*", default=["shape", "notify"], help="shape, notify, or a number of clusters")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--out", type=Path, help="a file for the results as JSON")
+    parser.add_argument("--out", type=Path, help="a file for the results as JSON, written after each round")
+    parser.add_argument("--add", action="store_true", help="add to what is in that file, so that a run can be split")
     asked = parser.parse_args()
     if asked.parts[0].isdigit():
         print(json.dumps(one(int(asked.parts[0]))))  # noqa: T201
         return
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: Rounds = load(asked.out) if asked.add else {}
     with durable_server(max_connections="300") as server:
         for number in range(asked.rounds):
-            if "shape" in asked.parts:
-                for size in SIZES:
-                    dsn = new_database(server, f"clusters_{size}_{number}")
-                    found.setdefault(f"clusters_{size}", []).append(_shape(size, dsn))
-            if "notify" in asked.parts:
-                for clients, figures in notifying(new_database(server, f"notify_{number}")).items():
-                    found.setdefault(f"clients_{clients}", []).append(figures)
+            _round(server, number, asked.parts, found)
+            if asked.out:
+                save(asked.out, found)
     print(table(medians_of(found)))  # noqa: T201
-    if asked.out:
-        save(asked.out, found)
+
+
+def _round(server: PostgresServer, number: int, parts: list[str], found: Rounds) -> None:
+    if "shape" in parts:
+        for size in SIZES:
+            figures = _shape(size, new_database(server, f"clusters_{size}_{number}"))
+            found.setdefault(f"clusters_{size}", []).append(figures)
+    if "notify" in parts:
+        for clients, figures in notifying(new_database(server, f"notify_{number}")).items():
+            found.setdefault(f"clients_{clients}", []).append(figures)
 
 
 def _shape(size: int, dsn: str) -> Figures:
@@ -71,7 +78,7 @@ def _shape(size: int, dsn: str) -> Figures:
 
 
 def one(size: int) -> Figures:
-    """So many clusters on the database of ``DATABASE_URL``: W1 with twice as many workflows."""
+    """So many clusters on the database of ``DATABASE_URL``: W1 with ten times as many workflows."""
     from .engines.ours import Ours
 
     dsn = os.environ["DATABASE_URL"]
