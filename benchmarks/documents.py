@@ -52,6 +52,8 @@ _FIGURES = {
     "w5_batch_per_s": "starts in one call, per s",
     "w5_start_over_insert_ms": "`start()` over an INSERT by the ORM, p50 ms",
 }
+#: Waits of fewer sessions than this on average are left out.
+_SELDOM = 0.05
 _MEMORY = {"mb_after_each_1000": "MB of a worker", "own_mb_after_each_1000": "of these its own"}
 
 
@@ -134,8 +136,15 @@ def _clusters() -> str:
     medians: Medians = read("clusters").get("medians", {})
     sizes = [name for name in medians if name.startswith("clusters_")]
     keys = list(dict.fromkeys(key for name in sizes for key in medians[name]))
-    rows = ([_wait(key), *(_number(medians[name].get(key)) for name in sizes)] for key in keys)
-    return _rows(["", *(name.replace("_", " ") for name in sizes)], rows) if sizes else ""
+    told = [key for key in keys if max(medians[name].get(key, 0.0) for name in sizes) >= _SELDOM]
+    rows = ([_wait(key), *(_number(medians[name].get(key)) for name in sizes)] for key in told)
+    return _rows(["", *map(_counted, sizes)], rows) if sizes else ""
+
+
+def _counted(name: str) -> str:
+    """``clusters_2`` in words."""
+    things, _, count = name.partition("_")
+    return f"{count} {things if count != '1' else things.removesuffix('s')}"
 
 
 def _wait(key: str) -> str:
@@ -157,9 +166,7 @@ def _notify() -> str:
         [said, *(_number(medians[name].get(f"commits_{way}_notify_per_s")) for name in clients)]
         for way, said in ways.items()
     )
-    return (
-        _rows(["commits/s", *(name.replace("clients_", "") + " clients" for name in clients)], rows) if clients else ""
-    )
+    return _rows(["commits/s", *map(_counted, clients)], rows) if clients else ""
 
 
 def _memory() -> str:
