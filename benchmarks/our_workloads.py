@@ -5,18 +5,22 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
+from .engines.inserts import inserts_per_second
 from .engines.ours import Ours
 from .workloads import STEPS, WORKLOADS, Figures, fan_out, scaled, sequential, starts
 
 _INSERTS = scaled(300)
+_ORM_SECONDS = 1.5
 
 
 def w1(engine: Ours) -> Figures:
-    """Actions, mutations that insert a row each, and the same in one transaction with the journal."""
+    """Actions, mutations that insert a row each, the same inline, inline ones that do nothing, and the ORM alone."""
     return {
         **sequential(engine),
         **sequential(engine, "mutations", "w1_mutations_per_s"),
         **sequential(engine, "inline_mutations", "w1_inline_per_s"),
+        **sequential(engine, "inline_nothing", "w1_inline_nothing_per_s"),
+        "w1_orm_inserts_per_s": inserts_per_second(_ORM_SECONDS),
     }
 
 

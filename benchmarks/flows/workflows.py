@@ -42,6 +42,16 @@ async def inline_mutations(step: WorkflowContext, count: int) -> int:
 
 
 @workflow.define
+async def inline_nothing(step: WorkflowContext, count: int) -> int:
+    """The same with mutations that do nothing, so that what is left is the engine's."""
+    inline = step.with_options(inline=True)
+    total = 0
+    for number in range(count):
+        total += await inline.run_mutation(nothing, number)
+    return total
+
+
+@workflow.define
 async def naps(step: WorkflowContext, count: int, every: int, seconds: float) -> int:
     """Actions with a sleep between every so many of them."""
     total = 0
