@@ -73,11 +73,11 @@ class Stream:
     def names(self) -> list[str]:
         return [name for name, _, _ in self.events]
 
-    def wait_for(self, condition: Callable[[], Any], timeout: float = 20) -> Any:
+    def wait_for(self, condition: Callable[[], Any], timeout: float = PATIENCE) -> Any:
         return wait_for(condition, timeout, message=f"events so far: {self.names()}, answered {self.code}")
 
     def join(self) -> None:
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
 

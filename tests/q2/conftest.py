@@ -15,7 +15,7 @@ from tests.postgres import PostgresServer, connection_settings
 from tests.waiting import PATIENCE, wait_for
 
 #: Settings for tests that wait for a lease to end.
-SHORT_LEASE = {"LEASE": 2, "TURN_TIMEOUT": 1}
+SHORT_LEASE = {"LEASE": 3, "TURN_TIMEOUT": 2}
 
 
 class Note(NamedTuple):

@@ -11,7 +11,7 @@ from tests.q2.conftest import Log
 from tests.waiting import PATIENCE, wait_for
 
 #: ``drain`` far below the timeout, so that a step has most of it.
-SHORT = {"q": {"workers": 1, "timeout": 3, "retry": 60}, "workflows": {"LEASE": 300, "DRAIN_SECONDS": 0.5}}
+SHORT = {"q": {"workers": 1, "timeout": 4, "retry": 60}, "workflows": {"LEASE": 300, "DRAIN_SECONDS": 0.5}}
 TIMEOUT = "django_q.exceptions.TimeoutException"
 
 
@@ -34,7 +34,7 @@ def test_retry_is_another_attempt_and_the_first_is_recorded(cluster, log: Log) -
     step = Step.objects.get(workflow_id=workflow_id)
     (failure,) = json.loads(step.failures)
     assert failure["type"] == TIMEOUT
-    assert "3 seconds" in failure["message"]
+    assert "4 seconds" in failure["message"]
 
 
 def test_mutation_is_rolled_back_and_fails(cluster, log: Log) -> None:
@@ -56,6 +56,6 @@ def test_long_chain_of_short_steps_is_not_hit(cluster, log: Log) -> None:
 
 def test_step_after_a_long_one_has_the_whole_timeout(cluster, log: Log) -> None:
     cluster(**SHORT)
-    workflow_id = chain.start(log.path, 3, 2.0)
+    workflow_id = chain.start(log.path, 3, 2.2)
     assert workflow.result(workflow_id, timeout=PATIENCE) == 3
     assert log.texts == [f"{edge}-{index}" for index in range(3) for edge in ("begin", "end")]
