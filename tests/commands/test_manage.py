@@ -151,14 +151,14 @@ def test_an_interrupted_watch_ends_with_130_and_the_workflow_goes_on() -> None:
 def test_a_workflow_is_started_and_waited_for_on_a_real_cluster(cluster: Callable[..., Cluster]) -> None:
     cluster()
     arguments = ("tests.app.workflows.retried", "--args", '{"name": "real", "attempts": 3}')
-    code, out, err = manage("start", *arguments, "--wait", "--timeout", "30s")
+    code, out, err = manage("start", *arguments, "--wait", "--timeout", "60s")
     assert code == 0, err
     assert out.splitlines()[-1] == "Result: 3"
     workflow_id = UUID(out.splitlines()[0].rpartition(" ")[2])
     code, out, _ = manage("show", workflow_id, "--json")
     (step,) = json.loads(out)["steps"]
     assert [attempt["state"] for attempt in step["attempts"]] == ["failed", "failed", "completed"]
-    code, _, err = manage("start", "tests.app.workflows.fails", "--wait", "--timeout", "30s")
+    code, _, err = manage("start", "tests.app.workflows.fails", "--wait", "--timeout", "60s")
     assert (code, "The workflow failed with RuntimeError: broken" in err) == (1, True)
 
 

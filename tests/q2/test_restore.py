@@ -54,7 +54,7 @@ def under_load(start: Clusters, todo: list[Planned], dump: Callable[[], None]) -
     assert Workflow.objects.filter(state="in_progress").exists()
     dump()
     wait_for(lambda: Step.objects.count() > before + 30, message="nothing went on after the dump")
-    traffic.join(30)
+    traffic.join(PATIENCE)
     running.kill()
 
 
@@ -66,7 +66,7 @@ def it_goes_on(start: Clusters, todo: list[Planned], notes: Path, record: Callab
     assert held.total() > held["in_progress"]
     effects = Mark.objects.count()
     running, traffic = work(start, todo, 0)
-    traffic.join(60)
+    traffic.join(PATIENCE)
     assert traffic.error is None
     wait_for(lambda: not Workflow.objects.filter(state="in_progress").exists(), message="they do not end")
     assert running.stop() == 0
