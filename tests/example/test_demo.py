@@ -111,7 +111,7 @@ def test_serve_prints_a_login_and_stops_on_request(tmp_path: Path, mark: str, nu
     site = re.search(r"Site +(http://127\.0\.0\.1:\d+/)", shown)
     assert site, shown + process.stdout.read()
     assert re.search(r"login: admin +password: \S{12}", shown)
-    with urlopen(site[1], timeout=10) as response:
+    with urlopen(site[1], timeout=60) as response:
         assert "How warm is it" in response.read().decode()
     process.send_signal(number)
     output, _ = process.communicate(timeout=TIMEOUT)
