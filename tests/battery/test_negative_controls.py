@@ -107,7 +107,7 @@ def an_event_finds_its_wait() -> None:
     def slow(*args: Any) -> int | None:
         found = waiting_step(*args)
         looked.set()
-        asked.wait(timeout=1)
+        asked.wait(timeout=5)  # in vain where the row is locked
         return found
 
     def send() -> None:
