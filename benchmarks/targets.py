@@ -52,6 +52,7 @@ TARGETS = [
     Target("W1 actions, times DBOS", ratio("w1_actions_per_s", "dbos"), 4, at_least=True),
     Target("W1 actions, of the floor", figure("w1_actions_of_floor"), 0.5, at_least=True),
     Target("W1 mutations, of the floor", figure("w1_mutations_of_floor"), 0.5, at_least=True),
+    Target("W1 inline mutations with an insert, of the floor", figure("w1_inline_of_floor"), 4, at_least=True),
     Target("W1 inline mutations that do nothing, of the floor", figure("w1_inline_nothing_of_floor"), 4, at_least=True),
     Target("W1 inline mutations with an insert, of the ORM alone", of_the_orm("w1_inline_per_s"), 0.5, at_least=True),
     Target("W2 p50, ms", figure("w2_p50_ms"), 6),
