@@ -8,10 +8,13 @@ The environment chooses what differs between them:
 ``DJANGO_WORKFLOWS_TEST_Q``          JSON object, laid over ``Q_CLUSTER``
 ``DJANGO_WORKFLOWS_TEST_SETTINGS``   JSON object, is ``DJANGO_WORKFLOWS``
 ``DJANGO_WORKFLOWS_TEST_LOG_LEVEL``  for django-q2's and our loggers
+``DJANGO_WORKFLOWS_TEST_STACKS``     when set, processes say on SIGUSR2 where they are in their code
 """
 
+import faulthandler
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -118,6 +121,9 @@ Q_CLUSTER: dict[str, Any] = {
     **json.loads(os.environ.get("DJANGO_WORKFLOWS_TEST_Q", "{}")),
 }
 DJANGO_WORKFLOWS: dict[str, Any] = json.loads(os.environ.get("DJANGO_WORKFLOWS_TEST_SETTINGS", "{}"))
+
+if os.environ.get("DJANGO_WORKFLOWS_TEST_STACKS"):
+    faulthandler.register(signal.SIGUSR2)
 
 _log_level = os.environ.get("DJANGO_WORKFLOWS_TEST_LOG_LEVEL", "WARNING")
 LOGGING = {

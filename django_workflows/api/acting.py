@@ -25,8 +25,8 @@ from ..engine.start import StartOptions, start_or_find
 from ..exceptions import InvalidArguments, InvalidPayload, PayloadTooLarge, StepNotFound
 from ..models import Event
 from ..store import events as event_store
-from ..store.database import atomic, retrying
 from ..store.glances import lock_version
+from ..store.once import once
 from .conditions import check_version, wanted_versions
 from .definitions import find
 from .descriptions import SEND
@@ -210,8 +210,7 @@ class ActingView(ReadingView):
             return change()
 
         def checked() -> T:
-            with atomic():
-                check_version(lock_version(workflow_id), versions)
-                return change()
+            check_version(lock_version(workflow_id), versions)
+            return change()
 
-        return retrying(checked)
+        return once(checked)

@@ -17,6 +17,7 @@ from rest_framework.views import set_rollback
 
 from .. import exceptions as ours
 from ..core.retry import dotted_path
+from ..store.once import InDoubt
 from ..store.passing import passes
 from .pointers import locate, pointer
 
@@ -123,6 +124,8 @@ def _as_api_exception(error: Exception) -> rest.APIException | None:
         return rest.PermissionDenied()
     if isinstance(error, ours.WorkflowError):
         return _of_package(error)
+    if isinstance(error, InDoubt):
+        return Unavailable(str(error))
     if isinstance(error, (DatabaseError, InterfaceError)) and passes(error):
         logger.warning("The database did not answer a request: %s", type(error).__name__, exc_info=error)
         return Unavailable("The database does not answer at the moment.")

@@ -13,7 +13,8 @@ from django.contrib.auth import get_user_model
 from django.db import DatabaseError, IntegrityError, router, transaction
 
 from ..models import Workflow
-from ..store.database import alias, atomic, connection, retrying
+from ..store.database import alias, connection
+from ..store.once import once
 
 if TYPE_CHECKING:
     from django.contrib.admin.models import LogEntry
@@ -51,19 +52,18 @@ def noted(user: Any, change: Callable[[], T], say: Callable[[T], Note | None]) -
         return _noted_afterwards(user, change, say)
 
     def both() -> T:
-        with atomic():
-            done = change()
-            _keep(user, say(done))
-            return done
+        done = change()
+        _keep(user, say(done))
+        return done
 
     try:
-        return retrying(both)
+        return once(both)
     except IntegrityError:
         if connection().in_atomic_block:
             raise
         # The row of the content type may have been made anew since it was remembered.
         _kinds().clear_cache()
-        return retrying(both)
+        return once(both)
 
 
 def _noted_afterwards(user: Any, change: Callable[[], T], say: Callable[[T], Note | None]) -> T:

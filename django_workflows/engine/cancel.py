@@ -10,7 +10,8 @@ from ..core.entries import WorkflowEnd
 from ..core.journal import WorkflowState
 from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload, WorkflowNotRunning
 from ..store import cancellation, workflows
-from ..store.database import atomic, retrying
+from ..store.database import atomic
+from ..store.once import once
 from .advance import locked_turn, take_turn
 from .ends import TurnVoid, end_locked
 from .observe import read
@@ -31,7 +32,7 @@ def cancel(workflow_id: UUID, *, force: bool = False) -> None:
     cleans up changes nothing. Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``, and changes nothing then; the
     latter also when a step's end was first, and the handler has ended with it, before it could be told.
     """
-    if not retrying(lambda: _cancel_one(workflow_id, force)):
+    if not once(lambda: _cancel_one(workflow_id, force), lambda: cancellation.is_requested(workflow_id) or None):
         record = read(workflow_id)
         raise WorkflowNotRunning(f"workflow {workflow_id} is {record.state}, so it cannot be canceled")
     if force:
@@ -43,19 +44,18 @@ def cancel(workflow_id: UUID, *, force: bool = False) -> None:
 
 
 def _cancel_one(workflow_id: UUID, force: bool) -> bool:
-    with atomic():
-        locked = workflows.lock(workflow_id)
-        if locked is None:
-            return False
-        workflow, now = locked
-        if force:
-            end_locked(workflow, now, WorkflowEnd(WorkflowState.CANCELED))
-            _force_below(workflow_id)
-        elif workflow.cancel_requested_at is None:
-            cancellation.request(workflow_id)
-            workflow.cancel_requested_at = now
-            _turn(workflow_id, lambda: locked_turn(workflow, now, queue=None))
-        return True
+    locked = workflows.lock(workflow_id)
+    if locked is None:
+        return False
+    workflow, now = locked
+    if force:
+        end_locked(workflow, now, WorkflowEnd(WorkflowState.CANCELED))
+        _force_below(workflow_id)
+    elif workflow.cancel_requested_at is None:
+        cancellation.request(workflow_id)
+        workflow.cancel_requested_at = now
+        _turn(workflow_id, lambda: locked_turn(workflow, now, queue=None))
+    return True
 
 
 def _turn(workflow_id: UUID, take: Callable[[], object]) -> None:

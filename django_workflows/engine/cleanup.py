@@ -8,8 +8,9 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from ..store import retention
+from ..store import retention, workflows
 from ..store.database import atomic, retrying
+from ..store.once import once
 
 _BATCH = 100
 #: How long a sweep may delete at a time: a worker that deletes does nothing else.
@@ -18,7 +19,7 @@ SWEEP_SECONDS = 2.0
 
 def cleanup(workflow_id: UUID) -> bool:
     """Delete a finished workflow with its steps, events and children; False when unknown or still running."""
-    return retrying(lambda: retention.delete_tree(workflow_id))
+    return once(lambda: retention.delete_tree(workflow_id), lambda: workflows.version(workflow_id) is None or None)
 
 
 def sweep(stop: Callable[[], bool] = lambda: False) -> bool:

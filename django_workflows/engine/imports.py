@@ -8,8 +8,9 @@ from ..core.histories import History
 from ..core.journal import WorkflowState
 from ..exceptions import InvalidArguments
 from ..models import uuid7
-from ..store.database import retrying
+from ..store import workflows
 from ..store.imports import insert_imported
+from ..store.once import once
 
 _ENDED = "imported from a history; it is not run"
 _UNDER_WAY = "imported from a history, in which it was in progress; it is not run"
@@ -24,6 +25,8 @@ def import_history(history: History, *, new_id: bool = False) -> UUID:
     """
     workflow_id = uuid7() if new_id else history.workflow_id
     problem = _UNDER_WAY if history.state == WorkflowState.IN_PROGRESS else _ENDED
-    if not retrying(lambda: insert_imported(workflow_id, history, problem)):
+    if not once(
+        lambda: insert_imported(workflow_id, history, problem), lambda: workflows.version(workflow_id) and True
+    ):
         raise InvalidArguments(f"there is a workflow {workflow_id} already; import it under a new id")
     return workflow_id

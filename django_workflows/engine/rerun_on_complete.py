@@ -8,7 +8,7 @@ from ..core.entries import WorkflowEnd
 from ..core.journal import Failure
 from ..exceptions import NothingToRunAgain
 from ..store import callbacks, workflows
-from ..store.database import atomic, retrying
+from ..store.once import once
 from .complete import run_on_complete
 from .observe import read
 
@@ -21,14 +21,13 @@ def rerun_on_complete(workflow_id: UUID) -> bool:
     """
 
     def change() -> bool:
-        with atomic():
-            workflow = callbacks.lock_failed(workflow_id)
-            if workflow is None:
-                raise NothingToRunAgain(f"on_complete of workflow {read(workflow_id).id} has not failed")
-            error = None if workflow.error is None else Failure.load(workflow.error)
-            went_well = run_on_complete(workflow, WorkflowEnd(workflow.state, workflow.result, error))
-            if went_well:
-                workflows.set_on_complete_error(workflow_id, None)
-            return went_well
+        workflow = callbacks.lock_failed(workflow_id)
+        if workflow is None:
+            raise NothingToRunAgain(f"on_complete of workflow {read(workflow_id).id} has not failed")
+        error = None if workflow.error is None else Failure.load(workflow.error)
+        went_well = run_on_complete(workflow, WorkflowEnd(workflow.state, workflow.result, error))
+        if went_well:
+            workflows.set_on_complete_error(workflow_id, None)
+        return went_well
 
-    return retrying(change)
+    return once(change)

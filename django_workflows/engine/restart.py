@@ -20,7 +20,8 @@ from ..exceptions import (
     WorkflowStillRunning,
 )
 from ..store import restarts, retention, workflows
-from ..store.database import atomic, retrying
+from ..store.database import atomic
+from ..store.once import once
 from .advance import locked_turn
 from .dispatch import wake
 from .live import live_handlers
@@ -38,31 +39,33 @@ def restart(workflow_id: UUID, from_step: FromStep = None) -> None:
     runs again at the new end. Raises ``WorkflowNotFound``, ``WorkflowStillRunning``, ``StepNotFound``,
     ``WorkflowAlreadyRunning`` (another of its key runs) or ``WorkflowImported``, and changes nothing then.
     """
+    generation = 0
 
-    def change() -> None:
-        with atomic():
-            reopened = restarts.reopen(workflow_id)
-            if reopened is None:
-                if read(workflow_id).queue == IMPORTED:
-                    raise WorkflowImported(f"workflow {workflow_id} was imported from a history, and is not run")
-                raise WorkflowStillRunning(f"workflow {workflow_id} is still running, so it cannot be restarted")
-            now, queue = reopened
-            pools = retention.lock_descendants(workflow_id)
-            number = _number(workflow_id, from_step)
-            if number is not None:
-                restarts.drop_from(workflow_id, number)
-            restarts.forget_cancellation(workflow_id)
-            waiting = restarts.reopen_steps(workflow_id, now)
-            restarts.renumber_deliveries(workflow_id)
-            live_handlers.drop(workflow_id)
-            if waiting:
-                _take_turn(workflow_id)
-            for pool in sorted(pools):
-                free_place(pool)
-            wake(queue)
+    def change() -> bool:
+        nonlocal generation
+        reopened = restarts.reopen(workflow_id)
+        if reopened is None:
+            if read(workflow_id).queue == IMPORTED:
+                raise WorkflowImported(f"workflow {workflow_id} was imported from a history, and is not run")
+            raise WorkflowStillRunning(f"workflow {workflow_id} is still running, so it cannot be restarted")
+        now, queue, generation = reopened
+        pools = retention.lock_descendants(workflow_id)
+        number = _number(workflow_id, from_step)
+        if number is not None:
+            restarts.drop_from(workflow_id, number)
+        restarts.forget_cancellation(workflow_id)
+        waiting = restarts.reopen_steps(workflow_id, now)
+        restarts.renumber_deliveries(workflow_id)
+        live_handlers.drop(workflow_id)
+        if waiting:
+            _take_turn(workflow_id)
+        for pool in sorted(pools):
+            free_place(pool)
+        wake(queue)
+        return True
 
     try:
-        retrying(change)
+        once(change, lambda: read(workflow_id).generation >= generation or None)
     except IntegrityError as error:
         raise WorkflowAlreadyRunning(f"another workflow with the key of {workflow_id} is running") from error
 

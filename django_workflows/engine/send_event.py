@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from ..exceptions import (
 from ..models import uuid7
 from ..store import events as event_store
 from ..store import journals, workflows
-from ..store.database import atomic, retrying
+from ..store.once import once
 from .dispatch import wake
 from .observe import read
 
@@ -40,15 +41,14 @@ def create_event(workflow_id: UUID, name: str) -> UUID:
         raise InvalidArguments(str(error)) from None
     event_id = uuid7()
 
-    def change() -> None:
-        with atomic():
-            locked = workflows.lock(workflow_id)
-            if locked is None:
-                raise _not_running(workflow_id)
-            event_store.create(event_id, workflow_id, name, locked[1])
+    def change() -> UUID:
+        locked = workflows.lock(workflow_id)
+        if locked is None:
+            raise _not_running(workflow_id)
+        event_store.create(event_id, workflow_id, name, locked[1])
+        return event_id
 
-    retrying(change)
-    return event_id
+    return once(change, lambda: event_id if event_store.state_of(event_id) is not None else None)
 
 
 def send_event(
@@ -71,26 +71,27 @@ def send_event(
     text = None if error is not None else _encode(event, name, value, from_outside)
     failure = None if error is None else Failure(_ERROR_TYPE, sanitize_text(str(error), MESSAGE_LIMIT))
     new_id = event_id or uuid7()
+    tried: list[tuple[datetime, int]] = []
 
-    def change() -> None:
-        with atomic():
-            locked = workflows.lock(workflow_id)
-            if locked is None:
-                raise _not_running(workflow_id)
-            if event_id is not None and event_store.state_of(event_id) != "created":
-                raise EventAlreadySent(f"event {event_id} ({name}) has been sent before")
-            workflow, now = locked
-            event_store.send(new_id, workflow_id, name, text, failure, now, workflow.version)
-            number = event_store.waiting_step(workflow_id, name, new_id if event_id is not None else None)
-            if number is not None:
-                event_store.consume(new_id, number)
-                state = StepState.COMPLETED if failure is None else StepState.FAILED
-                journals.end_wait(workflow_id, StepEnd(number, state, text, failure), now)
-                workflows.make_due(workflow_id)
-                wake(workflow.queue)
+    def change() -> UUID:
+        locked = workflows.lock(workflow_id)
+        if locked is None:
+            raise _not_running(workflow_id)
+        if event_id is not None and event_store.state_of(event_id) != "created":
+            raise EventAlreadySent(f"event {event_id} ({name}) has been sent before")
+        workflow, now = locked
+        tried.append((now, workflow.version))
+        event_store.send(new_id, workflow_id, name, text, failure, now, workflow.version)
+        number = event_store.waiting_step(workflow_id, name, new_id if event_id is not None else None)
+        if number is not None:
+            event_store.consume(new_id, number)
+            state = StepState.COMPLETED if failure is None else StepState.FAILED
+            journals.end_wait(workflow_id, StepEnd(number, state, text, failure), now)
+            workflows.make_due(workflow_id)
+            wake(workflow.queue)
+        return new_id
 
-    retrying(change)
-    return new_id
+    return once(change, lambda: new_id if event_store.was_sent(new_id, *tried[-1]) else None)
 
 
 def _address(workflow_id: UUID | None, event: Any, event_id: UUID | None) -> tuple[UUID, str]:

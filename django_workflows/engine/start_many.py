@@ -12,8 +12,9 @@ from ..core.definitions import Definition
 from ..core.entries import NewWorkflow
 from ..exceptions import InvalidArguments, InvalidStep
 from ..models import uuid7
-from ..store.database import atomic, retrying
+from ..store import workflows
 from ..store.new_workflows import find_by_idempotency_keys, insert_many
+from ..store.once import once
 from . import announce, tracing
 from .callbacks import seal
 from .dispatch import wake
@@ -37,27 +38,35 @@ def start_many(
     with tracing.starting(definition.name) as started:
         first = new_workflow(definition, arguments[0], options, started.context)
         news = [_another(first, args, key) for args, key in zip(arguments, keys, strict=True)]
-        return retrying(lambda: _store(news, options))
+        ids: dict[UUID, UUID] = {}
+        once(lambda: _store(news, options, ids), lambda: _are_stored(news, ids) or None)
+        return [ids[new.id] for new in news]
 
 
-def _store(news: list[NewWorkflow], options: StartOptions) -> list[UUID]:
-    with atomic():
-        stored = insert_many(news)
-        ids = {new.id: new.id for new in news}
-        missing = [new for new in news if new.id not in stored]
-        while missing:  # their keys are taken, or were until a moment ago
-            keys = [new.idempotency_key for new in missing if new.idempotency_key is not None]
-            taken = find_by_idempotency_keys(missing[0].name, keys)
-            ids |= {new.id: taken[new.idempotency_key] for new in missing if new.idempotency_key in taken}
-            missing = [new for new in missing if new.idempotency_key not in taken]
-            again = insert_many(missing)
-            stored |= again
-            missing = [new for new in missing if new.id not in again]
-        for new in news:
-            if new.id in stored:
-                announce.workflow_started(new.id, new.name)
-        wake(news[0].queue, delay_of(options), len(stored))
-    return [ids[new.id] for new in news]
+def _store(news: list[NewWorkflow], options: StartOptions, ids: dict[UUID, UUID]) -> bool:
+    """Store them; ``ids`` says then which workflow each of them is."""
+    stored = insert_many(news)
+    ids.update((new.id, new.id) for new in news)
+    missing = [new for new in news if new.id not in stored]
+    while missing:  # their keys are taken, or were until a moment ago
+        keys = [new.idempotency_key for new in missing if new.idempotency_key is not None]
+        taken = find_by_idempotency_keys(missing[0].name, keys)
+        ids |= {new.id: taken[new.idempotency_key] for new in missing if new.idempotency_key in taken}
+        missing = [new for new in missing if new.idempotency_key not in taken]
+        again = insert_many(missing)
+        stored |= again
+        missing = [new for new in missing if new.id not in again]
+    for new in news:
+        if new.id in stored:
+            announce.workflow_started(new.id, new.name)
+    wake(news[0].queue, delay_of(options), len(stored))
+    return True
+
+
+def _are_stored(news: list[NewWorkflow], ids: dict[UUID, UUID]) -> bool:
+    """Whether those are there that ``_store`` would have made."""
+    made = [new for new in news if ids[new.id] == new.id]
+    return bool(made) and workflows.version(made[0].id) is not None
 
 
 def _another(first: NewWorkflow, args: str, key: str | None) -> NewWorkflow:

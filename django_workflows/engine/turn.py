@@ -209,6 +209,9 @@ class Turn:
     def _give_up(self, ask: Ask) -> None:
         new = new_step(ask, self.workflow, self.definition)
         new.state, new.delay, new.run_at = StepState.CANCELED, None, None
+        if is_too_deep(ask, self.workflow):
+            # A restart opens again what was canceled.
+            new.state, new.error = StepState.FAILED, too_deep(ask, self.workflow)
         self._add(new)
 
     def finish(self) -> TurnRecord:

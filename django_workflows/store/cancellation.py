@@ -22,6 +22,15 @@ def note_told(workflow_id: UUID, number: int) -> None:
     execute(f"UPDATE {WORKFLOW} SET canceled_at_step = %s WHERE id = %s", [number, put_uuid(workflow_id)])
 
 
+def is_requested(workflow_id: UUID) -> bool:
+    """Whether a workflow is to be canceled, or was."""
+    row = fetch_one(
+        f"SELECT 1 FROM {WORKFLOW} WHERE id = %s AND (cancel_requested_at IS NOT NULL OR state = 'canceled')",
+        [put_uuid(workflow_id)],
+    )
+    return row is not None
+
+
 def came_too_late(workflow_id: UUID) -> str | None:
     """How a workflow has ended by itself, before its handler could be told of the cancellation; else ``None``."""
     row = fetch_one(

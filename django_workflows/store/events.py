@@ -37,6 +37,15 @@ def state_of(event_id: UUID) -> str | None:
     return None if row is None else str(row[0])
 
 
+def was_sent(event_id: UUID, now: datetime, sequence: int) -> bool:
+    """Whether the event was sent at that time, as the change of that number: by ``send`` with just these."""
+    row = fetch_one(
+        f"SELECT 1 FROM {EVENT} WHERE id = %s AND sent_at = %s AND sequence = %s",
+        [put_uuid(event_id), put_instant(now), sequence],
+    )
+    return row is not None
+
+
 def waiting_step(workflow_id: UUID, name: str, event_id: UUID | None) -> int | None:
     """The first step that waits for the event of this id, else for one of this name, and was not given one."""
     wanted = [function_of(name, None)] if event_id is None else [function_of(None, event_id), function_of(name, None)]

@@ -21,8 +21,8 @@ from .rows import EVENT, STEP, WORKFLOW
 _REOPENED = "state = 'canceled' AND delivery IS NULL"
 
 
-def reopen(workflow_id: UUID) -> tuple[datetime, str] | None:
-    """Make a finished workflow run again, as a new generation, due now; the database's time and the queue.
+def reopen(workflow_id: UUID) -> tuple[datetime, str, int] | None:
+    """Make a finished workflow run again, as a new generation, due now; the database's time, the queue, its number.
 
     ``None`` if it is unknown, not finished, or was imported. The caller goes on to drop and reopen steps.
     """
@@ -30,10 +30,10 @@ def reopen(workflow_id: UUID) -> tuple[datetime, str] | None:
         f"UPDATE {WORKFLOW} SET state = 'in_progress', generation = generation + 1, version = version + 1, "
         f"result = NULL, error = NULL, problem = '', due_at = {now_sql()}, finished_at = NULL, expires_at = NULL, "
         f"deliveries = 0, claimed_by = '', on_complete_error = NULL, reopened = {'TRUE' if is_postgresql() else '1'} "
-        f"WHERE id = %s AND state <> 'in_progress' AND queue <> %s RETURNING {now_sql()}, queue",
+        f"WHERE id = %s AND state <> 'in_progress' AND queue <> %s RETURNING {now_sql()}, queue, generation",
         [put_uuid(workflow_id), IMPORTED],
     )
-    return None if row is None else (clock.read(row[0]), row[1])
+    return None if row is None else (clock.read(row[0]), row[1], row[2])
 
 
 def last_step(workflow_id: UUID, name: str) -> int | None:

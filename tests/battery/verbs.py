@@ -12,11 +12,16 @@ from uuid import UUID
 from django.db import transaction
 
 from django_workflows import WorkflowError
+from django_workflows.core.histories import History
 from django_workflows.engine.cleanup import cleanup_expired
 from django_workflows.engine.drain import drain
+from django_workflows.engine.histories import read_history
+from django_workflows.engine.imports import import_history
 from django_workflows.engine.pools import free_all_places
+from django_workflows.engine.recover import recover
+from django_workflows.engine.rerun_on_complete import rerun_on_complete
 from django_workflows.engine.worker import Worker, give_back
-from django_workflows.models import Event
+from django_workflows.models import Event, Workflow
 from django_workflows.q2.recurring import start_scheduled
 from django_workflows.store import workers
 from tests.app.models import Effect
@@ -149,6 +154,36 @@ def send_if_it_was_not(this: UUID) -> None:
         send(this)
 
 
+def create(this: UUID) -> None:
+    workflow.create_event(this, "ahead")
+
+
+def create_if_it_was_not(this: UUID) -> None:
+    if not Event.objects.filter(name="ahead").exists():
+        create(this)
+
+
+def start_many(_: Any) -> None:
+    told.start_many([(["mutation"],), (["event"],), (["action"],)], idempotency_keys=["a", "b", None])
+
+
+def failed_at_its_end() -> UUID:
+    """Its callback failed, and would not now."""
+    workflow_id = ended(["mutation"])
+    Effect.objects.filter(value__startswith="end").delete()
+    Workflow.objects.update(on_complete_error='{"type":"E","message":"m"}')
+    return workflow_id
+
+
+def exported() -> History:
+    """What another database would export, whose workflow is not here."""
+    workflow_id = ended(["mutation", "action"])
+    history = read_history(workflow_id)
+    workflow.cleanup(workflow_id)
+    Effect.objects.all().delete()
+    return history
+
+
 CLIENTS = [
     *(
         client(f"start: {name}", lambda: None, lambda _, words=words: begin(words), exact=name not in RACES)
@@ -175,6 +210,11 @@ CLIENTS = [
     Verb("clean up what has expired", expired, lambda _: cleanup_expired(), lambda _: cleanup_expired()),
     client("retry now", failing_over, workflow.retry_now),
     client("create a token", lambda: made(["made"]), lambda this: workflow.create_event_token(this, expires_in=60)),
+    Verb("create an event", lambda: begun(["event"]), create, create_if_it_was_not),
+    client("start many", lambda: None, start_many),
+    client("run on_complete again", failed_at_its_end, rerun_on_complete),
+    client("import a history", exported, import_history),
+    Verb("recover", silent, lambda _: recover(thorough=True), lambda _: recover(thorough=True)),
     Verb("give back", silent, give_back, give_back),
     Verb("free all places", crowd, lambda _: free_all_places(), lambda _: free_all_places()),
 ]

@@ -6,6 +6,7 @@ Prints what came out, and the seed with which to run it again. Exit code 1 if an
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import random
 import sys
@@ -17,6 +18,8 @@ from pathlib import Path
 
 def main() -> int:
     options = _arguments()
+    # Should even the thread that watches not come to its turn.
+    faulthandler.dump_traceback_later(options.seconds + options.patience + 120, repeat=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         server = None
@@ -35,11 +38,16 @@ def main() -> int:
 
 def _run(options: argparse.Namespace, folder: Path, server: object) -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ["DJANGO_WORKFLOWS_TEST_STACKS"] = "1"
     import django
 
     django.setup()
     from django.core.management import call_command
+    from django.db import connection
 
+    if server is not None:
+        # What waits longer than this is a finding, and must not keep the driver as well.
+        connection.settings_dict["OPTIONS"] |= {"connect_timeout": 10, "options": "-c statement_timeout=100000"}
     from tests.chaos.run import Options, run
 
     call_command("migrate", verbosity=0, run_syncdb=True, skip_checks=True)
@@ -72,6 +80,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--spread", type=float, default=0.0, help="how many seconds the starts take, at least")
     parser.add_argument("--seconds", type=float, default=240.0, help="how long to kill, at the most")
     parser.add_argument("--patience", type=float, default=90.0, help="how long the last ones may take to end")
+    parser.add_argument("--still", type=float, default=60.0, help="seconds without progress after which to say all")
     parser.add_argument("--stock", action="store_true", help="django-q2's own sentinel, which must be caught")
     parser.add_argument("--without", default="", help="a safeguard of the engine's to take away, which must be caught")
     parser.add_argument("--keep", type=Path, help="a folder for the logs of a run that failed")

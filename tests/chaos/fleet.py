@@ -28,7 +28,7 @@ SETTINGS = {"LEASE": 4, "TURN_TIMEOUT": 2, "DRAIN_SECONDS": 1}
 
 
 class Fleet:
-    """``killed`` counts the victims by what they were."""
+    """``killed`` counts the victims by what they were; ``doing`` is what is done to it at present, ``since`` when."""
 
     def __init__(
         self,
@@ -44,8 +44,19 @@ class Fleet:
         self._command = ("qcluster",) if stock else ("without", without) if without else HARDENED
         self._count = 0
         self.killed: Counter[str] = Counter()
+        self.last = "nobody"
+        self.goes_on("starting clusters")
         self.groups: list[int] = []
         self.clusters = [self._start() for _ in range(size)]
+
+    def __str__(self) -> str:
+        # Not by their exit codes, which only one thread may read.
+        sizes = ", ".join(str(len(each.workers())) if is_alive(each.pid) else "dead" for each in list(self.clusters))
+        victims = f"{self.killed.total()} victims, the last was {self.last}"
+        return f"{victims}; workers of the clusters: {sizes}; {self.doing} for {time.monotonic() - self.since:.1f} s"
+
+    def goes_on(self, doing: str) -> None:
+        self.doing, self.since = doing, time.monotonic()
 
     def _start(self) -> Cluster:
         self._count += 1
@@ -66,12 +77,14 @@ class Fleet:
         if server is not None and not self._stock:
             victims |= POSTGRES
         victim = self._rng.choices(list(victims), list(victims.values()))[0]
+        self.goes_on(f"killing {victim}")
         if victim in POSTGRES:
             assert server is not None
             _restart(server, victim.removeprefix("postgres "))
         elif not self._kill(victim):
             return ""
         self.killed[victim] += 1
+        self.last = victim
         return victim
 
     def _kill(self, role: str) -> bool:
@@ -108,11 +121,14 @@ class Fleet:
         """Start another where a main process has ended, as `Restart=always` does."""
         for index, cluster in enumerate(self.clusters):
             if cluster.returncode is not None:
+                self.goes_on("replacing a cluster")
                 self.clusters[index] = self._start()
+                self.goes_on("waiting for the end of a dead cluster")
                 cluster.close_when_empty()
 
     def stop(self) -> list[int]:
         """SIGTERM to the main processes, once they have got over the last victim; the exit codes."""
+        self.goes_on("stopping clusters")
         for cluster in self.clusters:
             wait_for(lambda cluster=cluster: cluster.pids("sentinel"), message="no other sentinel was started")
         return [cluster.stop(timeout=30) for cluster in self.clusters]

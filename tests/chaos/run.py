@@ -17,6 +17,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.plan import plan
 from tests.chaos.traffic import Traffic, persist
 from tests.chaos.verdict import Notes, Verdict, judge
+from tests.chaos.watch import Watch
 from tests.postgres import PostgresServer
 
 
@@ -25,7 +26,8 @@ class Options:
     """All in seconds.
 
     ``every``: between two victims, on average; ``spread``: what the starts take, at least; ``patience``: how long the
-    last ones may take to end; ``seconds``: how long to kill, at the most.
+    last ones may take to end; ``seconds``: how long to kill, at the most; ``still``: after how long in which nothing
+    happens all that can be known is told.
     ``stock``, ``without``: clusters that lack something.
     """
 
@@ -35,6 +37,7 @@ class Options:
     spread: float = 0.0
     patience: float = 90.0
     seconds: float = 240.0
+    still: float = 60.0
     stock: bool = False
     without: str = ""
 
@@ -50,13 +53,18 @@ def run(options: Options, folder: Path, server: PostgresServer | None) -> Verdic
         began = time.monotonic()
         traffic = Traffic(planned, options.spread)
         traffic.start()
-        _strike(options, fleet, rng, server, traffic)
-        struck = time.monotonic() - began
-        traffic.join(options.patience)
-        done = _settle(options, fleet)
-        took = time.monotonic() - began
-        codes = fleet.stop() if done and not options.stock else []
-        return _verdict(options, fleet, traffic, Notes(log), took, struck, codes)
+        watch = Watch(fleet, traffic, options.still)
+        watch.start()
+        try:
+            _strike(options, fleet, rng, server, traffic)
+            struck = time.monotonic() - began
+            done = _settle(options, fleet, traffic)
+            took = time.monotonic() - began
+            codes = fleet.stop() if done and not options.stock else []
+            fleet.goes_on("judging")
+            return _verdict(options, fleet, traffic, Notes(log), took, struck, codes)
+        finally:
+            watch.close()
     finally:
         fleet.close()
 
@@ -81,22 +89,24 @@ def _strike(
 ) -> None:
     """Kill, for as long as there is work, or the time is over."""
     until = time.monotonic() + options.seconds
-    while time.monotonic() < until and (traffic.is_alive() or _open()):
+    while time.monotonic() < until and traffic.error is None and (traffic.is_alive() or _open()):
+        fleet.goes_on("between two victims")
         time.sleep(rng.uniform(0.5, 1.5) * options.every)
         fleet.strike(server)
         fleet.supervise()
 
 
-def _settle(options: Options, fleet: Fleet) -> bool:
+def _settle(options: Options, fleet: Fleet, traffic: Traffic) -> bool:
     """Let what is left come to its end, with nobody killed any more; False if it does not."""
-    until = time.monotonic() + options.patience
-    while _open():
-        if time.monotonic() > until:
+    began = time.monotonic()
+    while traffic.is_alive() or _open():
+        if time.monotonic() - began > options.patience or traffic.error is not None:
             return False
+        fleet.goes_on("waiting for the last ones")
         fleet.supervise()
         time.sleep(0.1)
     fleet.supervise()
-    return True
+    return traffic.error is None
 
 
 def _open() -> int:

@@ -34,11 +34,14 @@ def test_a_cluster_that_wedges_is_caught() -> None:
     """With django-q2's own sentinel, whose workers have been killed while they were idle."""
     done = chaos(
         "--stock", "--workflows", "40", "--seed", "7", "--every", "0.2", "--spread", "1", "--seconds", "2",
-        "--patience", "2",
+        "--patience", "2", "--still", "1",
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr[-3000:]
     assert "BROKEN workflows that reached their one right end" in done.stdout
     assert "--seed 7" in done.stdout
+    assert "STANDS STILL: no workflow has begun or ended for 1 s" in done.stderr
+    assert re.search(r"(parallel|sequential)-\d+ \S+ due \S+ s ago, claimed by ''", done.stderr), "what is waiting"
+    assert "multiprocessing/queues.py" in done.stderr, "where its processes wait for ever"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,10 @@ def persist(call: Callable[[], T], seconds: float = 60.0) -> T:
 
 
 class Traffic(threading.Thread):
-    """``ids`` are the workflows whose start was acknowledged; ``error`` is what went wrong, if anything did."""
+    """``ids`` are the workflows whose start was acknowledged; ``error`` is what went wrong, if anything did.
+
+    ``doing`` is what it does at present.
+    """
 
     def __init__(self, plan: Sequence[Planned], spread: float) -> None:
         """``spread``: how many seconds the starts take, at least."""
@@ -47,6 +50,7 @@ class Traffic(threading.Thread):
         self.plan = plan
         self.ids: dict[str, UUID] = {}
         self.error: BaseException | None = None
+        self.doing = "yet to begin"
         self._later: list[tuple[float, int, Planned]] = []
 
     def run(self) -> None:
@@ -66,9 +70,11 @@ class Traffic(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - told to the main thread
             self.error = error
         finally:
+            self.doing = f"stopped by {self.error!r}" if self.error else "all done"
             connection.close()
 
     def _start(self, index: int, planned: Planned) -> None:
+        self.doing = f"starting {planned.key}"
         options = {"on_complete": completed, "context": planned.key, "idempotency_key": planned.key}
         start = planned.definition.with_options(**options).start
         self.ids[planned.key] = persist(lambda: start(**planned.args))
@@ -80,10 +86,12 @@ class Traffic(threading.Thread):
             _, index, planned = heapq.heappop(self._later)
             workflow_id = self.ids[planned.key]
             act = _send if planned.shape == "waits" else _cancel
+            self.doing = f"calling {act.__name__} for {planned.key}"
             if not persist(lambda: act(workflow_id)):  # noqa: B023
                 heapq.heappush(self._later, (time.monotonic() + 0.2, index, planned))
 
     def _wait_for_room(self) -> None:
+        self.doing = "waiting for room"
         while persist(lambda: Workflow.objects.filter(state="in_progress", parent=None).count()) > AT_ONCE:
             self._follow_up()
             time.sleep(0.05)

@@ -162,6 +162,31 @@ def test_a_restart_forgets_just_the_steps_that_came_after_the_cancellation() -> 
     assert Effect.objects.count() == 1
 
 
+@workflow.define(name="tests gives up a child that is too deep")
+async def gives_up_a_deep_child(step: WorkflowContext, left: int) -> str:
+    if left:
+        return await step.run_workflow(gives_up_a_deep_child, left - 1)
+    step.run_workflow(one_step).cancel()
+    await step.sleep(60)
+    return "bottom"
+
+
+@pytest.mark.parametrize("replaying", [False, True])
+def test_a_child_that_would_be_too_deep_is_not_begun_by_a_restart_either(replaying: bool) -> None:
+    with override_settings(DJANGO_WORKFLOWS={"MAX_CHILD_DEPTH": 1}):
+        top = gives_up_a_deep_child.start(1)
+        run(replaying=replaying)
+        workflow.cancel(Workflow.objects.get(depth=1).id)
+        run(replaying=replaying)
+        bottom = Workflow.objects.get(depth=1).id
+        workflow.restart(bottom)
+        assert not Workflow.objects.filter(depth__gt=1).exists()
+        assert finish(bottom, replaying=replaying) == Completed("bottom")
+        assert workflow.status(top).type == "failed"
+    assert not Workflow.objects.filter(depth__gt=1).exists()
+    assert not Effect.objects.exists()
+
+
 # -- parked
 
 

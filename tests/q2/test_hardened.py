@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 
 import psutil
 import pytest
@@ -37,37 +38,46 @@ def kill(pid: int) -> None:
     wait_for(lambda: not is_alive(pid), message=f"{pid} survived kill -9")
 
 
-def works(log: Log, name: str, *, within: float = HEALS_IN) -> None:
-    """A workflow and an ordinary task get through, and the task is acknowledged."""
+def works(log: Log, name: str, *, within: float = HEALS_IN) -> float:
+    """A workflow and an ordinary task get through, and the task is acknowledged; how many seconds that took."""
+    began = time.monotonic()
     with promise(within):
         workflow_id = chain.start(log.path, 2)
         async_task("tests.app.cluster_steps.ordinary", log.path, name)
         assert workflow.result(workflow_id, timeout=PATIENCE) == 2
         log.wait_for(f"task-{name}")
         wait_for(lambda: not OrmQ.objects.exists(), message="the task was not acknowledged")
+        return time.monotonic() - began
 
 
 def size(cluster: Cluster) -> int:
     return len(cluster.processes())
 
 
-def test_idle_processes_are_killed_one_after_the_other(hardened, log: Log) -> None:
+def test_idle_processes_are_killed_one_after_the_other(
+    hardened, log: Log, record_property: Callable[[str, object], None]
+) -> None:
     running = hardened()
+    took = dict.fromkeys(ROLES, 0.0)
     whole = size(running)
     assert whole == 6  # main, sentinel, monitor, pusher, two workers
     for round_ in range(3):
         for role in ROLES:
             known = wait_for(lambda role=role: running.pids(role))
             kill(known[round_ % len(known)] if role == "worker" else known[-1])
-            works(log, f"{role}-{round_}")
+            took[role] = max(took[role], works(log, f"{role}-{round_}"))
             assert running.returncode is None
+    figures = ", ".join(f"{role} {seconds:.1f} s" for role, seconds in took.items())
+    record_property("figures", f"hardened cluster, killed while idle; it worked again within: {figures}")
     wait_for(lambda: size(running) == whole, message="orphans are left, or somebody is missing")
     assert running.stop() == 0
     assert not Worker.objects.exists()
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_busy_cluster_heals_and_goes_on(hardened, log: Log, role: str) -> None:
+def test_a_busy_cluster_heals_and_goes_on(
+    hardened, log: Log, role: str, record_property: Callable[[str, object], None]
+) -> None:
     """Only what the killed process itself had in hand is lost, but for the sentinel, with which all go."""
     running = hardened(q={"workers": 3})
     before = running.processes()
@@ -75,7 +85,8 @@ def test_a_busy_cluster_heals_and_goes_on(hardened, log: Log, role: str) -> None
     other = one_step.start("action", "act_slowly_at_first", [log.path, "other", 4.0], retry=True)
     begun = {name: log.wait_for(f"begin-{name}").pid for name in ("busy", "other-1")}
     kill(begun["other-1"] if role == "worker" else running.pids(role)[-1])
-    works(log, "after")
+    took = works(log, "after")
+    record_property("figures", f"hardened cluster, {role} killed while busy: it worked again after {took:.1f} s")
     if role == "sentinel":
         assert workflow.result(busy, timeout=PATIENCE).startswith("django_workflows.exceptions.AttemptLost")
     else:

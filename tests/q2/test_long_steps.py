@@ -13,6 +13,7 @@ from datetime import datetime
 from django_workflows import Completed
 from django_workflows.models import Step
 from tests.app.cluster_workflows import one, workflow
+from tests.cluster import HARDENED
 from tests.q2.conftest import SHORT_LEASE, Log
 from tests.waiting import PATIENCE
 
@@ -24,7 +25,7 @@ Q = {"timeout": int(SECONDS) + 300, "retry": int(SECONDS) + 360}
 
 
 def test_a_step_of_many_leases_runs_once(cluster, log: Log, record_property: Callable[[str, object], None]) -> None:
-    clusters = [cluster(workflows=SETTINGS, q=Q) for _ in range(2)]
+    clusters = [cluster(command=HARDENED, workflows=SETTINGS, q=Q) for _ in range(2)]
     workflow_id = one.start("action", "act", [log.path, "x", SECONDS])
     log.wait_for("begin-x")
     leases: set[datetime | None] = set()
@@ -34,6 +35,7 @@ def test_a_step_of_many_leases_runs_once(cluster, log: Log, record_property: Cal
         time.sleep(LEASE / 10)
     assert status == Completed("x")
     assert log.texts == ["begin-x", "end-x"]
+    assert Step.objects.get(workflow_id=workflow_id).attempt == 1
     begun, ended = log.notes
     assert begun.pid == ended.pid
     assert ended.at - begun.at >= SECONDS

@@ -17,7 +17,7 @@ from ...engine.send_event import send_event
 from ...models import Workflow
 from ...store import events as event_store
 from ...store import workflows
-from ...store.database import atomic, retrying
+from ...store.once import once
 from ..permissions import SEND
 from ..schema import SchemaForm
 from ..schema.nodes import NOTHING
@@ -110,21 +110,18 @@ class SendEvent(Action):
         return form
 
     def perform(self, workflow_id: UUID, cleaned: dict[str, Any]) -> Outcome:
-        return retrying(lambda: _send(workflow_id, cleaned))
+        return once(lambda: _send(workflow_id, cleaned))
 
 
 def _send(workflow_id: UUID, cleaned: dict[str, Any]) -> Outcome:
     name, seen = cleaned["event"], cleaned.get("seen")
-    with atomic():
-        # Who presses the button twice wants to send it once.
-        workflows.lock(workflow_id)
-        if seen is not None and event_store.count_sent(workflow_id, name) != seen:
-            message = _(
-                'Not sent: another event "%(name)s" was sent meanwhile. Send it again if you mean a second one.'
-            )
-            return Outcome(message % {"name": name}, went_well=False)
-        error = cleaned.get("error") or None
-        send_event(workflow_id, name, cleaned["value"], error=error, from_outside=True)
+    # Who presses the button twice wants to send it once.
+    workflows.lock(workflow_id)
+    if seen is not None and event_store.count_sent(workflow_id, name) != seen:
+        message = _('Not sent: another event "%(name)s" was sent meanwhile. Send it again if you mean a second one.')
+        return Outcome(message % {"name": name}, went_well=False)
+    error = cleaned.get("error") or None
+    send_event(workflow_id, name, cleaned["value"], error=error, from_outside=True)
     if error:
         return Outcome(_('Sent the event "%(name)s" as an error.') % {"name": name})
     return Outcome(_('Sent the event "%(name)s".') % {"name": name})

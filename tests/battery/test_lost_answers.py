@@ -1,0 +1,179 @@
+"""The connection is lost after a commit, before its answer: what was committed is not done a second time.
+
+The verb's own tries are meant here, not somebody who calls it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import OperationalError, connection
+
+from django_workflows.engine.audit import Note, noted
+from django_workflows.models import Event, Workflow
+from tests.app.models import Effect
+from tests.battery.observation import start_over
+from tests.battery.test_crashes import end_of_all
+from tests.battery.verbs import VERBS, Verb, begun, ended
+from tests.engine.driver import finish, run
+from tests.races.flows import told, workflow
+
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(240)]
+
+
+class Line:
+    """Counts what this connection commits, and breaks after the answer to ``at`` would have come."""
+
+    def __init__(self, at: int | None) -> None:
+        self.count = 0
+        self.broken = False
+        self._at = at
+
+    def statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        # What only reads can be asked again.
+        if not connection.in_atomic_block and not sql.lstrip().startswith("SELECT"):
+            self.committed()
+        return result
+
+    def committed(self) -> None:
+        number, self.count = self.count, self.count + 1
+        if number == self._at:
+            self.broken = True
+            connection.connection.close()
+            raise OperationalError("consuming input failed: server closed the connection unexpectedly")
+
+
+@contextmanager
+def line(at: int | None = None) -> Iterator[Line]:
+    """While in the block the connection breaks after its commit number ``at``."""
+    found, commit = Line(at), connection.commit
+
+    def commit_and_lose() -> None:
+        commit()
+        found.committed()
+
+    connection.commit = commit_and_lose
+    try:
+        with connection.execute_wrapper(found.statement):
+            yield found
+    finally:
+        del connection.commit
+
+
+def lived(verb: Verb, at: int | None = None) -> Line:
+    start_over()
+    context = verb.prepare()
+    with line(at) as found:
+        verb.act(context)
+    return found
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=str)
+def test_the_answer_to_each_commit_is_lost_to(verb: Verb) -> None:
+    count = lived(verb).count
+    assert count, "a verb that writes nothing"
+    expected, broken = end_of_all(verb), 0
+    for at in range(count):
+        if lived(verb, at).broken:
+            broken += 1
+            assert end_of_all(verb) == expected, f"after commit {at} of {count}"
+    assert broken >= 0.7 * count
+
+
+# -- what has gone on by the time it is looked at
+
+
+@contextmanager
+def meanwhile(act: Callable[[], object]) -> Iterator[None]:
+    """The first commit in the block loses its answer, and before anybody looks ``act`` is done by others."""
+    ensure, commit, state = connection.ensure_connection, connection.commit, {"lost": False, "acted": False}
+
+    def commit_and_lose() -> None:
+        commit()
+        if not state["lost"]:
+            state["lost"] = True
+            connection.connection.close()
+            raise OperationalError("consuming input failed: server closed the connection unexpectedly")
+
+    def connect() -> None:
+        if state["lost"] and not state["acted"] and not connection.in_atomic_block:
+            state["acted"] = True
+            connection.close()
+            act()
+        ensure()
+
+    connection.commit, connection.ensure_connection = commit_and_lose, connect
+    try:
+        yield
+    finally:
+        del connection.commit, connection.ensure_connection
+    assert state["acted"]
+
+
+def test_an_event_is_not_given_to_a_second_wait() -> None:
+    workflow_id = begun(["event", "event"])
+    with meanwhile(run):
+        workflow.send_event(workflow_id, "go", 7)
+    assert list(Event.objects.values_list("name", "state")) == [("go", "consumed")]
+    assert workflow.status(workflow_id).type == "in_progress"
+    workflow.send_event(workflow_id, "go", 8)
+    assert finish(workflow_id).type == "completed"
+
+
+def test_an_event_whose_workflow_has_ended_by_then_was_sent() -> None:
+    workflow_id = begun(["event"])
+    with meanwhile(run):
+        event_id = workflow.send_event(workflow_id, "go", 7)
+    assert workflow.status(workflow_id).type == "completed"
+    assert Event.objects.get().id == event_id
+
+
+def test_an_event_that_was_made_ahead_was_sent_by_this_sending() -> None:
+    begun(["made"])
+    event = Event.objects.get(state="created")
+    with meanwhile(run):
+        workflow.send_event(event_id=event.id, value=7)
+    assert Workflow.objects.get().state == "completed"
+
+
+def test_a_workflow_is_restarted_once() -> None:
+    workflow_id = ended(["mutation"])
+    ends = Effect.objects.filter(value__startswith="end").count()
+    with meanwhile(run):
+        workflow.restart(workflow_id)
+    found = Workflow.objects.get()
+    assert (found.state, found.generation) == ("completed", 2)
+    assert Effect.objects.filter(value__startswith="end").count() == ends + 1
+
+
+def test_a_workflow_that_was_canceled_and_has_cleaned_up_by_then_was_canceled() -> None:
+    workflow_id = begun(["event"], careful=True)
+    with meanwhile(run):
+        workflow.cancel(workflow_id)
+    assert workflow.status(workflow_id).type == "canceled"
+
+
+def test_many_are_started_once() -> None:
+    with meanwhile(run):
+        ids = told.start_many([{"words": ["mutation"]}, {"words": ["mutation"]}])
+    assert [workflow.status(each).type for each in ids] == ["completed"] * 2
+    assert Workflow.objects.count() == 2
+
+
+# -- what nobody can find out
+
+
+def test_who_cannot_look_is_told_so(admin_user: Any) -> None:
+    workflow_id = begun(["event", "event"])
+
+    def send() -> UUID:
+        return workflow.send_event(workflow_id, "go", 7)
+
+    with meanwhile(run), pytest.raises(OperationalError, match="whether it was done is not known"):
+        noted(admin_user, send, lambda _: Note([(workflow_id, "it")], "sent"))
+    assert Event.objects.count() == 1
