@@ -82,10 +82,12 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool) -> Outc
 def _is_of_the_database(step: ClaimedStep, error: BaseException, before: object) -> bool:
     """Whether the journal's database was in the way of a step that leaves no trace when its transaction is undone.
 
-    A query may have asked another database, or a service: so it counts only where the journal's connection was lost.
+    A query may have asked another database, or a service: so it counts only where the journal's connection was lost, or
+    could not be had.
     """
     if step.kind == StepKind.QUERY:
-        return passes(error) and connection().connection is not before
+        raw = connection().connection
+        return passes(error) and (raw is None or raw is not before)
     return step.kind == StepKind.MUTATION and passes(error)
 
 

@@ -1,17 +1,19 @@
 """Queries: they read one state of the database, and write nothing."""
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from django_workflows import Completed
+from django_workflows.engine.advance import take_turn
 from django_workflows.engine.drain import drain
+from django_workflows.engine.run_step import run_step
 from django_workflows.engine.worker import Worker
 from django_workflows.testing import WorkflowTester
 from tests.app import steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
 from tests.battery.batches import side_by_side
-from tests.engine.driver import finish
+from tests.engine.driver import claim, finish
 
 workflow = flows.workflow
 
@@ -99,6 +101,26 @@ def test_a_query_whose_connection_is_lost_is_run_again(elsewhere, run, inline):
     run()
     assert [workflow.status(each) for each in ids] == [Completed([0, 0])] * 3
     assert steps.hooks == []
+
+
+def test_a_query_that_finds_no_connection_is_run_again(monkeypatch):
+    """The database is away as it begins, and has been since before."""
+    workflow_id = start("count_effects")
+    take_turn(workflow_id, None, None)
+    step, connect, refused = claim(), connection.get_new_connection, []
+
+    def refuse_twice(params):
+        if len(refused) < 2:
+            refused.append(params)
+            raise OperationalError("connection is bad: Connection refused")
+        return connect(params)
+
+    connection.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "get_new_connection", refuse_twice)
+        run_step(step, None)
+    assert len(refused) == 2
+    assert finish(workflow_id) == Completed(0)
 
 
 @pytest.mark.postgres
