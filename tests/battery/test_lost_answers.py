@@ -24,7 +24,7 @@ from tests.battery.verbs import VERBS, Verb, begun, ended
 from tests.engine.driver import finish, run
 from tests.races.flows import told, workflow
 
-pytestmark = [pytest.mark.postgres, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.postgres
 
 
 #: Those that cannot find out, or are in the caller's transaction: whoever called them is told.

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+import pytest
+
 from django_workflows import Completed
 from django_workflows.models import Step
 from tests.app.cluster_workflows import one, workflow
@@ -24,6 +26,7 @@ LEASE = SETTINGS.get("LEASE", 30)
 Q = {"timeout": int(SECONDS) + 300, "retry": int(SECONDS) + 360}
 
 
+@pytest.mark.timeout(SECONDS + 600)
 def test_a_step_of_many_leases_runs_once(cluster, log: Log, record_property: Callable[[str, object], None]) -> None:
     clusters = [cluster(command=HARDENED, workflows=SETTINGS, q=Q) for _ in range(2)]
     workflow_id = one.start("action", "act", [log.path, "x", SECONDS])
