@@ -155,7 +155,8 @@ def _finish_with_turn(
 ) -> ClaimedStep | None:
     outcome = produce()
     if _try_again(step, outcome):
-        live_handlers.keep(step.workflow_id, live)
+        # Not before: should the answer to the commit be lost, the next try finds that somebody has gone on.
+        live_handlers.keep_after_commit(step.workflow_id, live)
         return None
     with closing_on_error(live):
         return write_led_in_transaction(step, lead_on(step, outcome, live), queue)

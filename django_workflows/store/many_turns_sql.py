@@ -98,6 +98,7 @@ def many_turns_sql(shape: Shape, now: str, expires: str, tells: str) -> str:
         # By their ids alone, however few rows the planner takes the table, or those in progress, to have.
         f"FROM unnest({arrays}) AS given ({names}) WHERE workflow.id = ANY(%(g_id)s::uuid[]) AND workflow.id = g_id "
         f"AND (workflow.state = 'in_progress') IS TRUE AND generation = g_generation AND delivered = g_expected "
+        f"{'AND workflow.started_at IS NULL ' if shape.first else ''}"
         f"{'AND workflow.version = g_version ' if shape.exact else ''}"
         "AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL) "
         f"RETURNING workflow.id, workflow.version, {now} AS now, given.*)"

@@ -50,6 +50,8 @@ def write_row(turn: TurnRecord) -> tuple[datetime, int] | None:
         params += [turn.ending.state, turn.ending.result, dump_failure(turn.ending.error)]
     told = turn.forced or turn.canceled_at_delivery is not None
     handled = "" if told else " AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL)"
+    if turn.first:
+        handled += " AND started_at IS NULL"
     if turn.exact:
         handled += f" AND version = {int(turn.expected_version)}"
     row = fetch_one(

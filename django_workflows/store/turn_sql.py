@@ -99,6 +99,8 @@ def _turn(shape: Shape) -> str:
             f"ELSE LEAST(due_at, COALESCE({due}, due_at)) END"
         )
     handled = "" if shape.told else " AND (cancel_requested_at IS NULL OR canceled_at_delivery IS NOT NULL)"
+    if shape.first:
+        handled += " AND started_at IS NULL"
     if shape.exact:
         handled += " AND version = %(expected_version)s"
     return (

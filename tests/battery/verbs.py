@@ -12,11 +12,8 @@ from uuid import UUID
 from django.db import transaction
 
 from django_workflows import WorkflowError
-from django_workflows.core.histories import History
 from django_workflows.engine.cleanup import cleanup_expired
 from django_workflows.engine.drain import drain
-from django_workflows.engine.histories import read_history
-from django_workflows.engine.imports import import_history
 from django_workflows.engine.pools import free_all_places
 from django_workflows.engine.recover import recover
 from django_workflows.engine.rerun_on_complete import rerun_on_complete
@@ -170,7 +167,7 @@ def create_if_it_was_not(this: UUID) -> None:
 
 
 def start_many(_: Any) -> None:
-    told.start_many([(["mutation"],), (["event"],), (["action"],)], idempotency_keys=["a", "b", None])
+    told.start_many([(["mutation"],), (["event"],), (["action"],)], idempotency_keys=["a", "b", "c"])
 
 
 def failed_at_its_end() -> UUID:
@@ -179,15 +176,6 @@ def failed_at_its_end() -> UUID:
     Effect.objects.filter(value__startswith="end").delete()
     Workflow.objects.update(on_complete_error='{"type":"E","message":"m"}')
     return workflow_id
-
-
-def exported() -> History:
-    """What another database would export, whose workflow is not here."""
-    workflow_id = ended(["mutation", "action"])
-    history = read_history(workflow_id)
-    workflow.cleanup(workflow_id)
-    Effect.objects.all().delete()
-    return history
 
 
 CLIENTS = [
@@ -219,7 +207,6 @@ CLIENTS = [
     Verb("create an event", lambda: begun(["event"]), create, create_if_it_was_not),
     client("start many", lambda: None, start_many),
     client("run on_complete again", failed_at_its_end, rerun_on_complete),
-    client("import a history", exported, import_history),
     Verb("recover", silent, lambda _: recover(thorough=True), lambda _: recover(thorough=True)),
     Verb("give back", silent, give_back, give_back),
     Verb("free all places", crowd, lambda _: free_all_places(), lambda _: free_all_places()),
