@@ -18,6 +18,7 @@ from django_workflows.engine.audit import Note, noted
 from django_workflows.models import Event, Workflow
 from django_workflows.store import database
 from tests.app.models import Effect
+from tests.battery.batches import lead_and_be_relieved
 from tests.battery.observation import start_over
 from tests.battery.test_crashes import end_of_all
 from tests.battery.verbs import VERBS, Verb, begun, ended
@@ -27,6 +28,8 @@ from tests.races.flows import told, workflow
 pytestmark = pytest.mark.postgres
 
 
+#: What relieves a slow step is done by that step itself in the battery, which would fail by it.
+OTHERS = [verb for verb in VERBS if verb.act is not lead_and_be_relieved]
 #: Those that cannot find out, or are in the caller's transaction: whoever called them is told.
 TELL = {"start at once", "run on_complete again", "recover", "free all places"}
 
@@ -85,7 +88,7 @@ def lived(verb: Verb, at: int | None = None) -> Line:
     return found
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=str)
+@pytest.mark.parametrize("verb", OTHERS, ids=str)
 def test_the_answer_to_each_commit_is_lost_to(verb: Verb) -> None:
     whole = lived(verb)
     assert whole.seen, "a verb that writes nothing"
