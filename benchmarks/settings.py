@@ -47,7 +47,7 @@ Q_CLUSTER = {
     "timeout": 300,
     "retry": 360,
     "catch_up": False,
-    "log_level": "INFO",
+    "log_level": "ERROR",
     **json.loads(os.environ.get("BENCHMARK_Q", "{}")),
 }
 DJANGO_WORKFLOWS: dict[str, Any] = {}

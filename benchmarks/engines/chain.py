@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from .engine import Engine, timed, until
@@ -25,9 +24,9 @@ class ChainEngine(Engine):
                 "save_limit": 0,  # above zero every kept row is locked to save one, below zero chains stop
                 "recycle": 1_000_000,  # a worker that is recycled idles until the guard looks
                 "scheduler": False,
-                "log_level": "ERROR",
                 **settings,
-            }
+            },
+            command=["qcluster"],
         )
         self._project.open()
         self.sequential(4, 1)
@@ -53,13 +52,9 @@ class ChainEngine(Engine):
         return timed(work)
 
     def latency(self) -> float:
-        from django_q.models import Task
         from django_q.tasks import async_task
 
-        began = time.perf_counter()
-        task = async_task(FUNCTION, 1)
-        until(Task.objects.filter(id=task).exists, pause=0.0005)
-        return time.perf_counter() - began
+        return timed(lambda: self._project.onlooker.wait("django_q_task", "id = {}", async_task(FUNCTION, 1)))
 
     def long(self, steps: int) -> list[float]:
         from django_q.models import Task

@@ -19,7 +19,7 @@ from . import hands
 from .channel import Channel, Heard
 from .process import keep_connection
 from .stopping import stopping
-from .tasks import package
+from .tasks import Package, package
 
 logger = logging.getLogger("django_workflows")
 
@@ -27,6 +27,8 @@ logger = logging.getLogger("django_workflows")
 _IDLE = 1.0
 #: Seconds between two looks at django-q2's own queue, which nothing announces when a task's lock runs out.
 _ORDINARY = 0.5
+#: Seconds that the worker of a drain which was handed out at once is left alone, before a look at what else is due.
+_REST = 0.005
 #: Seconds after which django-q2's pusher may ask again, while it is about to be ended.
 _STOPPING = 0.02
 
@@ -45,8 +47,9 @@ class JournalBroker(ORM):
         self._channel: Channel | None = None
         self._hands = hands.Hands()
         #: A signed drain, made before it is wanted.
-        self._package: str | None = None
+        self._package: Package | None = None
         self._ordinary_at = 0.0
+        self._rest_until = 0.0
 
     @property
     def queue(self) -> str:
@@ -89,17 +92,22 @@ class JournalBroker(ORM):
         # While a drain waits for a worker, it is no use to ask what is due.
         if not self._hands.wait(_ORDINARY):
             return None
-        seconds = workflows.next_due(self.queue)
-        if seconds is not None and seconds <= 0:
-            return self._drain()
-        heard = self._listen(self._channel, _IDLE if seconds is None else min(seconds, _IDLE))
+        heard = self._listen(self._channel, self._rest_until - time.monotonic())
+        if not heard:
+            seconds = workflows.next_due(self.queue)
+            if seconds is not None and seconds <= 0:
+                return self._drain()
+            heard = self._listen(self._channel, _IDLE if seconds is None else min(seconds, _IDLE))
         if Heard.NEWS in heard:
-            self._ordinary_at = 0.0
+            self._ordinary_at = self._rest_until = 0.0
         if Heard.WORK in heard and self._hands.trust() and not stopping():
+            self._rest_until = time.monotonic() + _REST
             return self._drain()
         return None
 
     def _listen(self, channel: Channel, seconds: float) -> Heard:
+        if seconds <= 0:
+            return Heard.NOTHING
         # What would keep a workflow waiting is done before.
         replan()
         self._package = self._package or package(self.queue)

@@ -63,9 +63,10 @@ def keep_connection() -> None:
 
 def _note_ordinary_tasks(worker: Worker) -> None:
     """A worker that runs an ordinary task of django-q2's is busy, too."""
+    from .tasks import drain
 
-    def begins(task: dict[str, Any], **kwargs: Any) -> None:
-        worker.aside = "" if task.get("func") == DRAIN else f"django-q2 task {task.get('name', '')}"
+    def begins(task: dict[str, Any], func: object, **kwargs: Any) -> None:
+        worker.aside = "" if func is drain else f"django-q2 task {task.get('name', '')}"
 
     def ended(**kwargs: Any) -> None:
         worker.aside = ""

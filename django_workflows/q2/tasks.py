@@ -29,8 +29,14 @@ DELETION = "django_workflows.q2.tasks.delete_expired"
 _DELETIONS = 10
 
 
-def package(queue: str) -> str:
-    """A signed drain task, as django-q2's brokers carry it. Its result is not kept."""
+class Package(str):
+    """A signed task, as django-q2's brokers carry it, with the ``task`` itself for who gets it in the same process."""
+
+    task: dict[str, Any]
+
+
+def package(queue: str) -> Package:
+    """A signed drain task. Its result is not kept."""
     name, identity = task_id()
     task: dict[str, Any] = {
         "id": identity,
@@ -41,7 +47,9 @@ def package(queue: str) -> str:
         "save": False,
         "started": None,
     }
-    return str(SignedPackage.dumps(task))
+    signed = Package(SignedPackage.dumps(task))
+    signed.task = task | {"func": drain}  # django-q2 would look for it by its path
+    return signed
 
 
 def drain(queue: str = "") -> None:

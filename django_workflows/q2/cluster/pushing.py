@@ -13,6 +13,7 @@ from typing import Any
 from django_q.conf import Conf
 from django_q.signing import BadSignature, SignedPackage
 
+from ..tasks import Package
 from .flags import Flag
 
 logger = logging.getLogger("django_workflows")
@@ -83,7 +84,7 @@ def _unpacked(broker: Any, ack_id: Any, payload: Any) -> dict[str, Any] | None:
     does: it was changed, or signed with another SECRET_KEY.
     """
     try:
-        task: dict[str, Any] = SignedPackage.loads(payload)
+        task: dict[str, Any] = payload.task if isinstance(payload, Package) else SignedPackage.loads(payload)
         task["cluster"], task["ack_id"] = Conf.CLUSTER_NAME, ack_id
     except BadSignature:
         logger.error("A django-q2 task bears a wrong signature, and is deleted: was SECRET_KEY changed?")

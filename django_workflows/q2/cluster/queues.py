@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import select
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import get_context
@@ -22,6 +23,8 @@ logger = logging.getLogger("django_workflows")
 STOP = "STOP"
 #: Seconds between two looks at whether to stop.
 _TICK = 0.25
+#: Bytes that a pipe which is ready for writing takes at once, with what frames them.
+_SMALL = select.PIPE_BUF - 16
 
 
 class CrewQueue(Queue):
@@ -52,6 +55,12 @@ class CrewQueue(Queue):
                 # It has been taken out, and its broker will deliver it again.
                 logger.exception("A django-q2 task cannot be read by this process, and is left to its broker")
                 self.size.increment(-1)
+
+
+def _takes_more(writer: Any) -> bool:
+    poll = select.poll()
+    poll.register(writer, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 class Hold:
@@ -94,6 +103,30 @@ class TaskQueue(CrewQueue):
         if item != STOP:
             self.hold.take()
         return item
+
+    def put(self, item: Any, *args: Any, **kwargs: Any) -> None:
+        """Sends what is small itself: to wake multiprocessing's thread for it takes as long as all the rest."""
+        if not self._put_at_once(ForkingPickler.dumps(item)):
+            super().put(item, *args, **kwargs)
+
+    def _put_at_once(self, message: memoryview) -> bool:
+        """Whether that went, without any wait."""
+        if len(message) > _SMALL or not self._sem.acquire(False):
+            return False
+        if not self._wlock.acquire(False):
+            self._sem.release()
+            return False
+        try:
+            sent = _takes_more(self._writer)
+            if sent:
+                self._writer.send_bytes(message)
+        finally:
+            self._wlock.release()
+        if sent:
+            self.size.increment(1)
+        else:
+            self._sem.release()
+        return sent
 
     def leftovers(self) -> list[bytes]:
         """What is left, as it was pickled, once nobody takes from the queue any more; its locks may be the dead's.
