@@ -27,7 +27,10 @@ BEST: dict[str, dict[str, Settings]] = {
     "dbos": {"": {"threads": 2}},
     "dbos_queue": {"": {"poll": 0.01, "concurrency": 8}},
     "procrastinate": {"": {"concurrency": 10}},
-    "chain": {"": {"poll": 0.01, "bulk": 10}},
+    "chain": {
+        "": {"poll": 0.01, "bulk": 10, "queue_limit": 50},
+        "w2": {"poll": 0.001, "bulk": 1, "queue_limit": 50},
+    },
 }
 
 
