@@ -43,6 +43,8 @@ class Parameters:
         self.defaults = {
             name: parameter.default for name, parameter in self.all.items() if parameter.default is not Parameter.empty
         }
+        #: Whether each can be given by its name, and none takes what is left.
+        self.plain = len(self.by_keyword) == len(self.all)
         self.required = self.all.keys() - self.defaults.keys() - {self.rest, self.extra}
 
     def _only(self, kind: inspect._ParameterKind) -> str | None:
@@ -51,6 +53,8 @@ class Parameters:
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call; ``BadCall`` lists everything that is wrong with it."""
         bound = dict(zip(self.positional, args, strict=False))
+        if len(args) == len(self.all) == len(bound) and not kwargs:
+            return bound
         problems = []
         if len(args) > len(self.positional):
             if self.rest is None:
@@ -83,10 +87,14 @@ class Parameters:
         """``BadCall`` unless the callable, as it is now, can be called with what was bound to it once."""
         if not isinstance(bound, dict):
             raise BadCall([_no_names(bound)])
+        if bound.keys() == self.all.keys():
+            return
         self._complete(bound, self._unknown(name for name in bound if name not in self.all))
 
     def call(self, bound: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """``args`` and ``kwargs`` that bind to ``bound``. A default is given only where ``*args`` needs it."""
+        if self.plain:
+            return (), dict(bound)
         rest = tuple(bound.get(self.rest, ())) if self.rest else ()
         by_place = self.positional if rest else self._positional_only(bound)
         args = [bound[name] if name in bound else self.defaults[name] for name in by_place]

@@ -37,12 +37,13 @@ class WorkflowContext:
     future: await it, or pass it to ``gather`` and its like.
     """
 
-    __slots__ = ("_options", "_replay", "_sources")
+    __slots__ = ("_fit", "_options", "_replay", "_sources")
 
     def __init__(self, replay: Replay, options: StepOptions | None = None, sources: Any = None) -> None:
         self._replay = replay
         self._options = options or StepOptions()
         self._sources = sources or Sources(replay)
+        self._fit = set[StepKind]()
 
     def with_options(self, **options: Any) -> WorkflowContext:
         """A context whose steps have these options; this one stays as it is.
@@ -212,7 +213,9 @@ class WorkflowContext:
         return f"arguments of step {self._replay.next_number} ({name})"
 
     def _call(self, kind: StepKind, fn: Any, args: Any, kwargs: Any) -> asyncio.Future[Any]:
-        check_options(self._options, kind)
+        if kind not in self._fit:
+            check_options(self._options, kind)
+            self._fit.add(kind)
         path = step_function_path(fn)
         registry.functions.setdefault((self._replay.definition.name, path), fn)
         signature = Signature.of(fn)

@@ -23,6 +23,8 @@ class WorkflowState(StrEnum):
 class StepKind(StrEnum):
     """What a step does."""
 
+    __hash__ = str.__hash__  # Enum's own is written in Python
+
     QUERY = "query"
     MUTATION = "mutation"
     ACTION = "action"

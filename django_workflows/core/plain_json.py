@@ -39,6 +39,12 @@ def to_text(value: Any) -> str:
 def from_text(text: str) -> Any:
     """The value of a JSON text. ``Unfit`` if it is none, or cannot be read on what is left of the stack."""
     try:
+        value, end = _scan(text, 0)
+        if end == len(text):
+            return value
+    except (StopIteration, ValueError, RecursionError):
+        pass  # it is not as we write it; what is wrong with it, if anything, is said below
+    try:
         return _decode(text)
     except (ValueError, RecursionError) as error:
         raise Unfit.of(error) from None
@@ -142,7 +148,10 @@ def _float_text(value: float) -> str:
 
 
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decoder: Any = json.JSONDecoder(parse_constant=_refuse_constant)
+_decode = _decoder.decode
+#: The same without looking for white space around the value, of which canonical text has none.
+_scan = _decoder.scan_once
 _sorted = json.JSONEncoder(sort_keys=True).encode
 
 _SCALAR_TEXT: dict[type, Callable[[Any], str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -32,6 +33,8 @@ class Signature:
         self._inspected = signature_of(fn)
         self._parameters = Parameters(list(self._inspected.parameters.values())[skip:])
         self._keys = {name: f"{scalar_text(name)}:" for name in self._parameters.all}
+        #: Whether calling it gives something to be awaited.
+        self.is_coroutine = inspect.iscoroutinefunction(fn)
 
     @classmethod
     def of(cls, fn: Callable[..., Any], *, skip: int = 0) -> Signature:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import MutableMapping
+from functools import cached_property
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,12 +16,25 @@ class Sources:
     """Randomness and logging of one live handler, shared by all contexts derived from its first."""
 
     def __init__(self, replay: Replay) -> None:
-        seed = f"{replay.workflow_id.hex}:{replay.continuations}" if replay.continuations else replay.workflow_id.hex
+        self._replay = replay
+
+    @cached_property
+    def random(self) -> Random:
+        return self._seeded("random")
+
+    @cached_property
+    def ids(self) -> Random:
+        return self._seeded("ids")
+
+    @cached_property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        return _ReplayLogger(self._replay, logging.getLogger(self._replay.definition.handler.__module__))
+
+    def _seeded(self, purpose: str) -> Random:
+        workflow, continuations = self._replay.workflow_id.hex, self._replay.continuations
+        seed = f"{workflow}:{continuations}" if continuations else workflow
         # Not for secrets: it must give the same numbers to every replay.
-        self.random = random.Random(f"{seed}:random")  # noqa: S311
-        self.ids = random.Random(f"{seed}:ids")  # noqa: S311
-        handler = replay.definition.handler
-        self.logger = _ReplayLogger(replay, logging.getLogger(handler.__module__))
+        return Random(f"{seed}:{purpose}")  # noqa: S311
 
 
 class _ReplayLogger(logging.LoggerAdapter[logging.Logger]):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from ..conf import settings
-from ..core.commands import Ask
+from ..core.commands import Ask, StepOptions
 from ..core.definitions import Definition
 from ..core.durations import to_seconds
 from ..core.entries import NewStep, NewWorkflow
@@ -37,8 +38,7 @@ def new_step(ask: Ask, workflow: WorkflowRecord, definition: Definition[Any, Any
     if ask.kind in FUNCTION_KINDS:
         new.state = StepState.QUEUED
         new.function = dotted_path(ask.function)
-        stored = _stored_options(ask, definition)
-        new.options = json.dumps(stored) if stored else "{}"
+        new.options = _options_text(ask.options, definition, ask.kind == StepKind.ACTION)
         new.pool = definition.pool
     elif ask.kind == StepKind.EVENT:
         new.function = event_store.function_of(ask.function, ask.event_id)
@@ -51,11 +51,26 @@ def new_step(ask: Ask, workflow: WorkflowRecord, definition: Definition[Any, Any
     return new
 
 
-def _stored_options(ask: Ask, definition: Definition[Any, Any]) -> dict[str, Any]:
+class _Latest:
+    """The text that was made last, and of what: a handler's steps mostly have the same options as the one before."""
+
+    made: tuple[StepOptions | None, Definition[Any, Any] | None, bool, str] = (None, None, False, "")
+
+
+def _options_text(options: StepOptions, definition: Definition[Any, Any], action: bool) -> str:
+    latest = _Latest.made
+    if latest[0] is options and latest[1] is definition and latest[2] == action:
+        return latest[3]
+    stored = _stored_options(options, definition, action)
+    text = json.dumps(stored) if stored else "{}"
+    _Latest.made = (options, definition, action, text)
+    return text
+
+
+def _stored_options(options: StepOptions, definition: Definition[Any, Any], action: bool) -> dict[str, Any]:
     """What whoever runs the step must know of its options."""
-    options = ask.options
     stored: dict[str, Any] = {}
-    policy = definition.retry_policy(options, action=ask.kind == StepKind.ACTION)
+    policy = definition.retry_policy(options, action=action)
     if policy is not None:
         stored["retry"] = policy.to_json()
     if options.timeout is not None:
@@ -64,6 +79,9 @@ def _stored_options(ask: Ask, definition: Definition[Any, Any]) -> dict[str, Any
         if getattr(options, flag):
             stored[flag] = True
     return stored
+
+
+_read = lru_cache(maxsize=256)(json.loads)
 
 
 def new_child(ask: Ask, parent: WorkflowRecord) -> NewWorkflow:
@@ -112,7 +130,7 @@ def claimed_step(new: NewStep, workflow: WorkflowRecord, at: datetime) -> Claime
         name=new.name,
         function=new.function,
         args=new.args,
-        options=json.loads(new.options) if new.options != "{}" else {},
+        options=_read(new.options),
         attempt=1,
         failures=[],
         queued_at=at,

@@ -8,13 +8,13 @@ import math
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
 from asgiref.sync import AsyncToSync
 
-from ..core.journal import AttemptId
+from ..core.journal import AttemptId, ClaimedStep
 from ..core.payloads import sanitize_text
 from ..exceptions import WorkflowError
 from ..store import attempts
@@ -26,7 +26,7 @@ T = TypeVar("T")
 _PAUSE = 0.25
 
 
-@dataclass
+@dataclass(repr=False)
 class CurrentStep:
     """The attempt that is running.
 
@@ -34,26 +34,42 @@ class CurrentStep:
     it to whoever must not do a thing twice, a payment provider for example.
     """
 
-    attempt_id: AttemptId = field(repr=False)
-    name: str
-    idempotency_key: str
-    workflow_name: str = ""
+    _step: ClaimedStep
     in_transaction: bool = False
-    _asked_at: float = field(default=-math.inf, repr=False)
-    _wanted: bool = field(default=True, repr=False)
-    _reported_at: float = field(default=-math.inf, repr=False)
+    _asked_at: float = -math.inf
+    _wanted: bool = True
+    _reported_at: float = -math.inf
+
+    def __repr__(self) -> str:
+        return f"CurrentStep({self.name!r}, {self.idempotency_key!r}, attempt={self.attempt})"
+
+    @property
+    def attempt_id(self) -> AttemptId:
+        return self._step.attempt_id
+
+    @property
+    def name(self) -> str:
+        return self._step.name
+
+    @property
+    def workflow_name(self) -> str:
+        return self._step.workflow_name
+
+    @property
+    def idempotency_key(self) -> str:
+        return self._step.idempotency_key
 
     @property
     def workflow_id(self) -> UUID:
-        return self.attempt_id.workflow_id
+        return self._step.workflow_id
 
     @property
     def number(self) -> int:
-        return self.attempt_id.number
+        return self._step.number
 
     @property
     def attempt(self) -> int:
-        return self.attempt_id.attempt
+        return self._step.attempt
 
     def canceled(self) -> bool:
         """Whether nobody wants this attempt any more; for long loops, cheap to ask often."""

@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from types import FrameType
 from typing import Any
 
 # What is behind Python's own wrappers, which look each handler up among the names of the special ones, by exceptions.
-_get_handler: Callable[..., Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
-_set_handler: Callable[..., Any] = getattr(signal.signal, "__wrapped__", signal.signal)
+_behind: Any = import_module("_signal") if find_spec("_signal") else signal
+_get_handler: Callable[..., Any] = _behind.getsignal
+_set_handler: Callable[..., Any] = _behind.signal
 
 
 class DeadlineReached(BaseException):

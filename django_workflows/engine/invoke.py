@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -60,9 +59,8 @@ def attempt(step: ClaimedStep, fn: Callable[..., Any], *, contained: bool = Fals
 
 def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool) -> Outcome:
     in_transaction = step.kind != StepKind.ACTION
-    current = CurrentStep(step.attempt_id, step.name, step.idempotency_key, step.workflow_name, in_transaction)
-    token = _current.set(current)
-    raw = connection().connection
+    token = _current.set(CurrentStep(step, in_transaction))
+    raw = connection().connection if step.kind == StepKind.QUERY else None
     try:
         return _attempt(step, fn, contained)
     except interrupts() as error:
@@ -97,7 +95,10 @@ def _attempt(step: ClaimedStep, fn: Callable[..., Any], contained: bool) -> Outc
     timeout = step.options.get("timeout")
     if timeout is None and step.kind == StepKind.ACTION:
         return _outcome(step, fn, signature, args, kwargs, None)
-    late = _GRACE if timeout is not None and inspect.iscoroutinefunction(fn) else 0.0
+    if timeout is None and step.kind == StepKind.MUTATION and not contained:
+        with unbroken():
+            return _outcome(step, fn, signature, args, kwargs, None)
+    late = _GRACE if timeout is not None and signature.is_coroutine else 0.0
     with deadline(timeout and timeout + late), _surroundings(step.kind, contained):
         return _outcome(step, fn, signature, args, kwargs, timeout)
 
@@ -114,7 +115,7 @@ def _outcome(
 
 def call(fn: Callable[..., Any], args: Any, kwargs: Any, timeout: float | None = None) -> Any:
     """``fn(*args, **kwargs)``; a coroutine function is run to its end on an event loop of its own."""
-    if not inspect.iscoroutinefunction(fn):
+    if not Signature.of(fn).is_coroutine:
         return fn(*args, **kwargs)
 
     async def run() -> Any:

@@ -5,7 +5,9 @@ The trace context of the code that starts a workflow is kept in its row, and is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from importlib.util import find_spec
 from typing import Protocol
 from uuid import UUID
@@ -47,9 +49,15 @@ _INSTALLED = find_spec("opentelemetry") is not None
 
 def _listening() -> bool:
     """Whether the project has said where spans go."""
+    proxy, provider = _providers()
+    return not isinstance(provider(), proxy)
+
+
+@cache
+def _providers() -> tuple[type[object], Callable[[], object]]:
     from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
-    return not isinstance(get_tracer_provider(), ProxyTracerProvider)
+    return ProxyTracerProvider, get_tracer_provider
 
 
 def starting(name: str) -> AbstractContextManager[Start]:

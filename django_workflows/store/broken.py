@@ -17,4 +17,6 @@ def is_broken() -> bool:
     conn = connection()
     if conn.needs_rollback or conn.vendor != "postgresql" or conn.connection is None:
         return conn.needs_rollback
-    return bool(conn.connection.info.transaction_status == _IN_ERROR)
+    # Psycopg's own word for it is a new object, made of this number each time.
+    status = getattr(conn.connection, "pgconn", conn.connection.info).transaction_status
+    return bool(status == _IN_ERROR)
