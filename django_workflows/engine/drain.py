@@ -50,7 +50,7 @@ def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bo
 
 
 def _drain(worker: Worker, over: Callable[[], bool]) -> int:
-    done, replan_at = 0, time.monotonic() + _PLANS
+    done, replan_at, worker.found = 0, time.monotonic() + _PLANS, 0
     while not over():
         if time.monotonic() >= replan_at:
             replan(0.0)
@@ -127,6 +127,9 @@ def _more(worker: Worker, kind: str, size: int, claim: Callable[[Worker, int], l
     """Further pieces to be done beside the one that was claimed, ``size`` with it, as the pace of late allows."""
     if not worker.batches or size == 1:
         return []
+    worker.found += 1
+    if worker.found == 2:
+        worker.alone.clear()  # the first of this drain was not alone, so others may be there as well
     if worker.alone[kind]:
         worker.alone[kind] -= 1
         return []

@@ -46,6 +46,8 @@ class Worker:
         self.batches = batches
         #: How often it looks for no second piece of a kind beside the one that it took, since there was none last time.
         self.alone: Counter[str] = Counter()
+        #: In its present drain, how often there was a piece beside which it might have looked for more.
+        self.found = 0
         self.role = role
         self.pid = os.getpid()
         self.host = socket.gethostname()[:200]

@@ -163,6 +163,18 @@ def test_workflows_that_end_at_once_and_those_that_need_more_than_their_row_are_
         assert shape[0] == shape[1]
 
 
+def test_a_worker_that_found_nothing_beside_its_last_piece_looks_again_when_there_are_many() -> None:
+    worker = Worker(batches=True)
+    flows.sums.start([1])
+    drain(worker, seconds=20)
+    assert worker.alone["starts"] > 2
+    ids = flows.sums.start_many([([1, 2],) for _ in range(9)])
+    with CaptureQueriesContext(connection) as queries:
+        drain(worker, seconds=20)
+    assert results(ids) == [3] * 9
+    assert commits(queries) <= 22, "one was led alone, and eight side by side"
+
+
 # -- when somebody else goes ahead
 
 
