@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Lock
 
@@ -28,12 +28,14 @@ from .finish import lead_on
 from .invoke import AttemptInterrupted
 from .live import live_handlers
 from .marks import marks
-from .mutate_together import Apart, MutationsTogether, may_be_together
+from .mutate_together import MutationsTogether, may_be_together
 from .pace import QUICK
 from .relief import relief
-from .run_step import end_interrupted, run_step, timed
+from .run_step import end_interrupted, run_step
 from .since import Since
+from .timed import timed
 from .worker import Worker
+from .write_shared import Apart
 
 logger = logging.getLogger("django_workflows")
 
@@ -130,7 +132,7 @@ class Batch:
 
     def _mutate(self, steps: list[ClaimedStep]) -> None:
         """Run mutations in one transaction; if that cannot be, each in its own."""
-        together = MutationsTogether(self._worker.queue, self._expect)
+        together = MutationsTogether(self._worker.queue, partial(self._writer.expect, self._worker.id))
         try:
             self._writer.ready += together.run(steps)
         except Apart:
@@ -142,9 +144,6 @@ class Batch:
             end_interrupted(together.running, interrupted)
         else:
             self.done += len(steps)
-
-    def _expect(self, steps: Sequence[ClaimedStep]) -> None:
-        marks.expect(self._worker.id, [*self._writer.ready, *steps])
 
     def _next(self) -> ClaimedStep | None:
         """The next step of this round, which is taken to be running from now on.

@@ -16,6 +16,7 @@ from .advance import advance
 from .batch_writer import BatchWriter, Led
 from .dispatch import wake
 from .ends import fail
+from .inline_together import InlineTogether, may_settle_together
 from .lead import Due, is_led_together, lead_due, lead_first, read_due
 from .pace import pace
 from .since import Since
@@ -42,6 +43,8 @@ class BatchTurns:
         self._claimed: deque[_Held] = deque()
         #: To be written or, if they were not led, taken one by one, after all that can be written together.
         self._alone: deque[_Held] = deque()
+        #: To be written together with what their inline steps write.
+        self._inline: list[_Held] = []
 
     def add(self, claimed: WorkflowRecord) -> None:
         (self._claimed if is_led_together(claimed) else self._alone).append(_Held(claimed))
@@ -55,13 +58,16 @@ class BatchTurns:
             self._lead(held)
         with self._lock:
             self._writer.write(self._worker)
+        while self._inline:
+            self._settle()
         while (held := self._next(self._alone)) is not None:
             self._take_alone(held)
 
     def give_back(self) -> None:
         """As if they had not been claimed, all those that are not under way. The caller has the lock."""
-        held = [*self._claimed, *self._alone]
+        held = [*self._claimed, *self._inline, *self._alone]
         self._claimed.clear()
+        self._inline.clear()
         self._alone.clear()
         for each in held:
             if each.led is not None:
@@ -100,7 +106,22 @@ class BatchTurns:
             pace.note_turn(time.perf_counter() - began)
         held.led = None if turn is None else Led(turn, claimed=held.claimed)
         if held.led is None or not self._writer.keep(held.led):
-            self._alone.append(held)
+            together = turn is not None and may_settle_together(turn)
+            (self._inline if together else self._alone).append(held)
+
+    def _settle(self) -> None:
+        """Take turns with inline steps in one transaction, as many as there is time for."""
+        with self._lock:
+            held = {each.claimed.id: each for each in self._inline}
+            self._inline.clear()  # they are under way: nobody gives them back
+        together = InlineTogether(self._writer.queue, partial(self._writer.expect, self._worker))
+        try:
+            self._writer.ready += together.run([each.led.turn for each in held.values() if each.led is not None])
+        finally:
+            with self._lock:
+                self._inline += [held[turn.workflow.id] for turn in together.left]
+                apart = [held[turn.workflow.id].claimed for turn in together.apart]
+                self._alone += [_Held(claimed) for claimed in apart]
 
     def _take_alone(self, held: _Held) -> None:
         try:

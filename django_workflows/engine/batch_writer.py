@@ -60,7 +60,7 @@ class BatchWriter:
     """Keeps turns and ends until they are written. ``ready`` are the steps that this worker is to run then."""
 
     def __init__(self, queue: str) -> None:
-        self._queue = queue
+        self.queue = queue
         self._led: list[Led] = []
         self._apart: list[Apart] = []
         self.ready: list[ClaimedStep] = []
@@ -69,7 +69,7 @@ class BatchWriter:
         """Keep a turn to be written with others of its shape; False if it has to be written alone."""
         if not stands_alone(led.turn):
             return False
-        led.shape = shaped(led.turn, self._queue)
+        led.shape = shaped(led.turn, self.queue)
         self._led.append(led)
         return True
 
@@ -86,6 +86,10 @@ class BatchWriter:
         """Write a step's end now, by itself."""
         insist(partial(finish, step, outcome, None), step)
 
+    def expect(self, worker: str, steps: Iterable[ClaimedStep]) -> None:
+        """Before these are written as running, by that worker: they are not begun, nor are those that are ready."""
+        marks.expect(worker, [*self.ready, *steps])
+
     def write(self, worker: str = "", unbegun: Iterable[ClaimedStep] = ()) -> None:
         """Write all that is kept. ``unbegun``: what else this worker holds and has not begun."""
         groups: dict[Shape | None, list[Led]] = {}
@@ -93,7 +97,7 @@ class BatchWriter:
             groups.setdefault(each.shape, []).append(each)
         if worker:
             mine = [each.turn.mine for each in self._led if each.turn.mine is not None]
-            marks.expect(worker, [*unbegun, *self.ready, *mine])
+            self.expect(worker, [*unbegun, *mine])
         with waking_together():
             for shape, group in groups.items():
                 self._write_group(shape, group)
@@ -132,7 +136,7 @@ class BatchWriter:
 
     def write_alone(self, led: Led) -> None:
         """Write a turn now, with all that belongs into the same transaction."""
-        queue = None if led.turn.mine is None else self._queue
+        queue = None if led.turn.mine is None else self.queue
         write = write_somehow if led.step is None else partial(write_led, led.step)
         try:
             self._go_on(insist(partial(write, led.turn, queue), led.step))

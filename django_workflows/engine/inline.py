@@ -8,7 +8,10 @@ from typing import Any
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind
 from ..store.repeats import RunAgain, may_repeat
-from .invoke import attempt
+from .timed import timed
+
+#: Runs the function of an inline step, in the transaction of its turn; its outcome.
+RunInline = Callable[[ClaimedStep, Callable[..., Any]], Outcome]
 
 #: Paths of functions that have failed in this process as inline mutations.
 cautious: set[str] = set()
@@ -20,10 +23,11 @@ def run_inline(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     A mutation has no savepoint, which would cost more than the rest of it, until its function fails for the first time
     in this process: that raises ``RunAgain``, and its turn is taken again from the start with a savepoint for it.
     """
-    if step.kind != StepKind.MUTATION or step.function in cautious or not may_repeat():
-        return attempt(step, fn, contained=True)
-    outcome = attempt(step, fn)
-    if outcome.error is not None:
+    if step.kind != StepKind.MUTATION:
+        return timed(step, fn)[0]
+    contained = step.function in cautious or not may_repeat()
+    outcome, _ = timed(step, fn, contained=contained)
+    if outcome.error is not None and not contained:
         cautious.add(step.function)
         raise RunAgain
     return outcome

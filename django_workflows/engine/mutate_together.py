@@ -11,12 +11,9 @@ from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind
 from ..core.registry import registry
 from ..store.database import atomic
-from ..store.many_turns import write_turns
 from ..store.many_turns_sql import Shape
 from ..store.plain import can_be_shared, do_not_wait_for_locks, let_each_hook_fail_alone
 from . import announce
-from .after_turn import after_writing
-from .alone import stands_alone
 from .deadlines import DeadlineReached, deadline
 from .dispatch import interrupts, waking_together
 from .finish import end_in_transaction, lead_on, write_led_in_transaction
@@ -24,18 +21,14 @@ from .invoke import AttemptInterrupted
 from .live import LiveHandler, live_handlers
 from .marks import marks
 from .pace import pace
-from .run_step import timed
-from .shaped import shaped
+from .timed import timed
 from .turn import Turn
+from .write_shared import Apart, shape_of_shared, write_group
 
 logger = logging.getLogger("django_workflows")
 
 #: Seconds after which one that was taken for quick is kept from the others.
 _LONGEST = 0.1
-
-
-class Apart(Exception):
-    """Nothing was written: each mutation is to be run in a transaction of its own."""
 
 
 def may_be_together(step: ClaimedStep) -> bool:
@@ -111,31 +104,16 @@ class MutationsTogether:
                 continue
             self._taken.append(live)
             turn = lead_on(step, outcome, live)
-            shape = self._shape(turn)
+            shape = shape_of_shared(turn, self._queue)
             if shape is None:
                 write_led_in_transaction(step, turn, None)
             else:
                 groups.setdefault(shape, []).append((step, turn))
         self._expect([turn.mine for group in groups.values() for _, turn in group if turn.mine is not None])
+        mine: list[ClaimedStep] = []
         with waking_together():
-            return [mine for shape, group in groups.items() for mine in _write_group(shape, group)]
-
-    def _shape(self, turn: Turn) -> Shape | None:
-        """The shape in which this turn is written with others; ``None``: by itself, and others take what follows."""
-        if not stands_alone(turn):
-            return None
-        shape = shaped(turn, self._queue)
-        if shape is None:
-            turn.unpick()
-        return shape
-
-
-def _write_group(shape: Shape, group: Sequence[tuple[ClaimedStep, Turn]]) -> list[ClaimedStep]:
-    written = write_turns(shape, [turn.record for _, turn in group])
-    if written is None or len(written) < len(group):
-        raise Apart
-    mine = []
-    for step, turn in group:
-        mine.append(after_writing(turn, *written[turn.workflow.id]))
-        announce.step_completed(step, turn.record.step_ends[0])
-    return [each for each in mine if each is not None]
+            for shape, group in groups.items():
+                mine += write_group(shape, [turn for _, turn in group])
+                for step, turn in group:
+                    announce.step_completed(step, turn.record.step_ends[0])
+        return mine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from ..conf import settings
@@ -13,6 +14,8 @@ from ..core.journal import FUNCTION_KINDS, ClaimedStep, StepKind
 QUICK, QUICK_MUTATION = 0.001, 0.002
 #: A function counts as quick after this many quick attempts; a slow one costs as much as several quick ones bring.
 _ENOUGH, _MOST, _SLOW = 2, 32, -8
+#: So many turns of a definition are taken alone after one that could not be taken with others.
+_APART = 8
 #: Seconds below which a turn is quick. Its handler only computes, and it may be replayed before.
 QUICK_TURN = 0.005
 #: So many turns are taken together even after slow ones, so that it shows when they are quick again.
@@ -24,6 +27,8 @@ class Pace:
 
     def __init__(self) -> None:
         self._scores: dict[str, int] = {}
+        #: By definition, how many of its turns are yet to be taken alone.
+        self._apart: Counter[str] = Counter()
         #: How many workflows a worker may lead side by side now: 1 at first, more as long as steps are quick.
         self.size = 1
         #: The same for the turns of workflows that waited: what their handlers do is expected to be quick.
@@ -33,6 +38,7 @@ class Pace:
     def be(self, size: int | None) -> None:
         """Take every function to be quick, and so many to be led side by side; ``None``: learn anew. For tests."""
         self._scores.clear()
+        self._apart.clear()
         self.size, self._always = size or 1, size is not None
         self.most_turns = size or 1 << 10
 
@@ -60,6 +66,17 @@ class Pace:
     def is_quick(self, function: str) -> bool:
         """Whether the function of that path may be expected to be quick: it has been, lately, in this process."""
         return self._always or self._scores.get(function, 0) >= _ENOUGH
+
+    def is_together(self, definition: str) -> bool:
+        """Whether the next turn of a definition's, with its inline steps, may be taken in a transaction with others."""
+        if not self._apart[definition]:
+            return True
+        self._apart[definition] -= 1
+        return False
+
+    def keep_apart(self, definition: str) -> None:
+        """A turn of that definition was in the way of others: the next ones are not taken with them."""
+        self._apart[definition] = 0 if self._always else _APART
 
     def is_quick_to_follow(self, new_steps: Iterable[NewStep]) -> bool:
         """Whether the functions that these call, which a turn asks for, can be run in a round."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-import math
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -19,19 +16,18 @@ from ..core.registry import registry
 from ..exceptions import AttemptLost, WorkflowError
 from ..store import attempts, journals, workflows
 from ..store import steps as step_store
-from ..store.database import atomic, retrying
+from ..store.database import atomic
 from ..store.passing import passes
-from ..store.plain import Watch
 from .bounds import handler_limits
 from .ends import PARKED_SECONDS
 from .finish import finish, policy_of
 from .insist import insist
-from .invoke import AttemptInterrupted, attempt
+from .invoke import AttemptInterrupted
 from .live import new_replay
 from .log_fields import of_step
 from .mutate import mutate
-from .pace import pace
 from .pools import free_place
+from .timed import timed
 
 logger = logging.getLogger("django_workflows")
 
@@ -70,24 +66,6 @@ def end_interrupted(step: ClaimedStep, interrupted: AttemptInterrupted) -> NoRet
     with suppress(Exception):
         finish(step, Outcome(step.number, error=interrupted.failure), None)
     raise interrupted.cause from None
-
-
-def timed(step: ClaimedStep, fn: Callable[..., Any], *, together: bool = False) -> tuple[Outcome, float]:
-    """The outcome of an attempt, and how many seconds it took, which the pace is told.
-
-    A query is run again where the database was away. A mutation that must not share its transaction with others takes
-    infinitely long; ``together``: it does at present.
-    """
-    began, alone = time.perf_counter(), False
-    if step.kind == StepKind.MUTATION:
-        with Watch(forbids=together) as watch:
-            outcome = attempt(step, fn)
-        alone = outcome.error is not None or not watch.plain or watch.hooks or inspect.iscoroutinefunction(fn)
-    else:
-        outcome = retrying(lambda: attempt(step, fn)) if step.kind == StepKind.QUERY else attempt(step, fn)
-    seconds = math.inf if alone else time.perf_counter() - began
-    pace.note(step, seconds)
-    return outcome, seconds
 
 
 def _names(step: ClaimedStep) -> tuple[int, str, UUID]:

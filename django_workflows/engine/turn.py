@@ -25,7 +25,7 @@ from .asked import claimed_step, is_too_deep, new_child, new_step, too_deep
 from .endings import workflow_end
 from .ends import TurnVoid
 from .given_up import is_given_up, pass_on
-from .inline import run_inline
+from .inline import RunInline, run_inline
 from .journal_limit import keep_within_limit
 from .live import LiveHandler
 from .step_ends import end_of_wait, step_end
@@ -116,7 +116,8 @@ class Turn:
                 self._add(new_step(ask, self.workflow, self.definition))
                 if ask.kind == StepKind.WORKFLOW:
                     self.record.children.append(new_child(ask, self.workflow))
-        self._drop(requests)
+        if requests.dropped:
+            self._drop(requests)
         ending = requests.ending
         canceled = self.workflow.cancel_requested_at is not None or self.record.canceled_at_delivery is not None
         if isinstance(ending, Raised) and isinstance(ending.error, ContinueAsNew) and not canceled:
@@ -129,13 +130,18 @@ class Turn:
         """Whether ``settle`` has something to do, for which the workflow must be locked."""
         return bool(self._pending)
 
-    def settle(self) -> None:
+    @property
+    def first_pending(self) -> Ask | None:
+        """The first of what ``settle`` has to do."""
+        return self._pending[0] if self._pending else None
+
+    def settle(self, run: RunInline = run_inline) -> None:
         """Carry out inline steps, and look for events that were sent already, until the handler waits for others."""
         while self._pending and self.continuing is None:
             ask = self._pending.pop(0)
             new = new_step(ask, self.workflow, self.definition)
             heard = self.record.ending is None or ask.kind != StepKind.EVENT
-            outcome = self._carry_out(ask, new) if heard else None
+            outcome = self._carry_out(ask, new, run) if heard else None
             if outcome is None:
                 new.state = StepState.WAITING
                 self._add(new)
@@ -170,7 +176,7 @@ class Turn:
 
     # -- inside
 
-    def _carry_out(self, ask: Ask, new: NewStep) -> Outcome | None:
+    def _carry_out(self, ask: Ask, new: NewStep, run: RunInline) -> Outcome | None:
         if ask.kind == StepKind.CREATE_EVENT:
             event_id = uuid7()
             event_store.create(event_id, self.workflow.id, ask.name, self.at)
@@ -179,7 +185,7 @@ class Turn:
             return self._take_event(ask)
         if ask.kind == StepKind.WORKFLOW:
             return Outcome(ask.number, error=too_deep(ask, self.workflow))
-        return run_inline(claimed_step(new, self.workflow, self.at), ask.function)
+        return run(claimed_step(new, self.workflow, self.at), ask.function)
 
     def _take_event(self, ask: Ask) -> Outcome | None:
         event_id = UUID(ask.event_id) if ask.event_id else None

@@ -11,9 +11,11 @@ from django.db import DataError
 
 from ..core.entries import StepEnd, TurnRecord
 from . import journals
+from .arrays import array
 from .database import Moment, atomic, clock
 from .listening import telling
-from .many_turns_sql import Shape, given_turns, many_turns_sql
+from .many_turns_sql import DELIVERIES, WAITS, Shape, given_turns, many_turns_sql
+from .over import over_values
 from .prepared import in_one_statement, run_all
 from .rows import STEP, dump_failure
 from .turn_row import expires_sql
@@ -78,24 +80,29 @@ def _id(record: TurnRecord) -> UUID:
 
 def _values(shape: Shape, records: Sequence[TurnRecord]) -> dict[str, Any]:
     turns = [_turn(shape, each) for each in records]
-    values: dict[str, Any] = _columns([name for name, _ in given_turns(shape)], turns)
+    values: dict[str, Any] = _columns(given_turns(shape), turns)
     if shape.goes_on:
         values["claimed_by"] = records[0].new_steps[0].claimed_by
     if shape.asks:
-        names = [f"new_{name}" for name, _ in NEW_COLUMNS]
         rows = [(*step_values(step, ending=False), each.workflow_id) for each in records for step in each.new_steps]
-        values |= _columns([*names, "new_owner"], rows)
+        values |= _columns(_NEW, rows)
+    if shape.over:
+        values |= over_values(records)
     if shape.waits:
         rows = [_wait(each, end) for each in records for end in each.step_ends if end.attempt is None]
-        values |= _columns(("w_id", "w_number", "w_state", "w_error", "w_delivery"), rows)
+        values |= _columns(WAITS, rows)
     if shape.deliveries:
         rows = [(each.workflow_id, *delivery) for each in records for delivery in each.deliveries]
-        values |= _columns(("d_id", "d_number", "d_delivery"), rows)
+        values |= _columns(DELIVERIES, rows)
     return values
 
 
-def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+_NEW = (*((f"new_{name}", kind) for name, kind in NEW_COLUMNS), ("new_owner", "uuid"))
+
+
+def _columns(given: Sequence[tuple[str, str]], rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:
+    columns = zip(*rows, strict=True)
+    return {name: array(column, kind) for (name, kind), column in zip(given, columns, strict=True)}
 
 
 def _wait(record: TurnRecord, end: StepEnd) -> tuple[Any, ...]:

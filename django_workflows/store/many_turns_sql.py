@@ -6,9 +6,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..core.entries import TurnRecord
+from .over import INSERT_OVER, are_over
 from .rows import STEP, WORKFLOW
 from .turn_sql import EPOCH_MICROSECONDS, VOID, given_steps, insert_steps
-from .turn_values import next_due
+from .turn_values import ENDED, next_due
 
 
 class Shape(NamedTuple):
@@ -21,6 +22,7 @@ class Shape(NamedTuple):
     deliveries: bool
     goes_on: bool
     asks: bool
+    over: bool
     due: bool
     ending: bool
 
@@ -35,8 +37,11 @@ def shape_of(record: TurnRecord) -> Shape | None:
     attempts = [end for end in record.step_ends if end.attempt is not None]
     if record.dropped or record.children or record.forced or record.canceled_at_delivery is not None:
         return None
-    if len(attempts) > 1 or any(end.error is not None for end in attempts) or (new and record.ending is not None):
+    if len(attempts) > 1 or any(end.error is not None for end in attempts):
         return None
+    if record.ending is not None and any(step.state not in ENDED for step in new):
+        return None
+    over = are_over(new)
     goes_on = len(new) == 1 and new[0].state == "running"
     return Shape(
         first=record.first,
@@ -45,7 +50,8 @@ def shape_of(record: TurnRecord) -> Shape | None:
         waits=len(record.step_ends) > len(attempts),
         deliveries=bool(record.deliveries),
         goes_on=goes_on,
-        asks=bool(new) and not goes_on,
+        asks=bool(new) and not goes_on and not over,
+        over=over,
         due=record.ending is None and next_due(record) != (None, None),
         ending=record.ending is not None,
     )
@@ -73,6 +79,9 @@ _NEW_STEP = (
     ("g_queue", "text"),
     ("g_priority", "int"),
 )
+#: What is given of waits that are over, and of outcomes that are handed over.
+WAITS = (("w_id", "uuid"), ("w_number", "int"), ("w_state", "text"), ("w_error", "text"), ("w_delivery", "int"))
+DELIVERIES = (("d_id", "uuid"), ("d_number", "int"), ("d_delivery", "int"))
 _ENDING = (("g_state", "text"), ("g_result", "text"), ("g_error", "text"))
 
 
@@ -116,6 +125,8 @@ def many_turns_sql(shape: Shape, now: str, expires: str, tells: str) -> str:
         parts.append(f"added AS ({_NEW_STEPS})")
     if shape.asks:
         parts.append(f"asked AS ({_ASKED})")
+    if shape.over:
+        parts.append(f"over AS ({INSERT_OVER.format(now=now)})")
     return f"WITH {', '.join(parts)} SELECT {EPOCH_MICROSECONDS}, id, {version}{tells} FROM turn"
 
 

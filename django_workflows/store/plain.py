@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 from .database import connection, execute
@@ -31,14 +32,24 @@ class Watch:
     ``plain`` says whether all were; ``hooks`` whether something is to be called after the commit.
     """
 
-    __slots__ = ("_conn", "_forbids", "_hooks", "_watching", "plain")
+    __slots__ = ("_aside", "_conn", "_forbids", "_hooks", "_watching", "plain")
 
     def __init__(self, *, forbids: bool = False) -> None:
         self._conn = connection()
         self._forbids = forbids
         self._hooks = len(self._conn.run_on_commit)
         self._watching = self._conn.execute_wrapper(self._run)
+        self._aside = False
         self.plain = True
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Look away, in the block."""
+        self._aside = True
+        try:
+            yield
+        finally:
+            self._aside = False
 
     def __enter__(self) -> Self:
         self._watching.__enter__()
@@ -52,6 +63,8 @@ class Watch:
         return len(self._conn.run_on_commit) > self._hooks
 
     def _run(self, execute: _Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if self._aside:
+            return execute(sql, params, many, context)
         if not (isinstance(sql, str) and _PLAIN.match(sql)) or _ODD_CALLS.search(sql):
             self.plain = False
             if self._forbids:
@@ -73,6 +86,11 @@ def do_not_wait_for_locks() -> None:
     """Let the rest of the present transaction fail rather than wait for somebody else's lock."""
     if connection().vendor == "postgresql":
         execute(f"SET LOCAL lock_timeout = {_LOCK_MS}")
+
+
+def not_waiting() -> str:
+    """The same as a part of what a statement returns, if it returns anything."""
+    return f", set_config('lock_timeout', '{_LOCK_MS}', true)" if connection().vendor == "postgresql" else ""
 
 
 def let_each_hook_fail_alone() -> None:

@@ -10,7 +10,8 @@ from ..core.entries import NewStep, StepEnd, TurnRecord
 from .rows import dump_failure
 from .turn_sql import NEW_COLUMNS
 
-_ENDED = {"completed", "failed"}
+#: States of steps that are over, and were not given up.
+ENDED = frozenset({"completed", "failed"})
 _OPEN = {"queued", "running", "waiting"}
 
 
@@ -97,7 +98,7 @@ def new_values(turn: TurnRecord, kind: str) -> dict[str, Any]:
 def step_values(step: NewStep, *, ending: bool) -> tuple[Any, ...]:
     """A new step as ``NEW_COLUMNS`` have it. ``ending``: its workflow ends, and what is open is canceled."""
     state = str(step.state)
-    ended, running = state in _ENDED, state == "running"
+    ended, running = state in ENDED, state == "running"
     dropped = ending and state in _OPEN
     seconds = step.lease if running else step.delay
     if seconds is None and step.run_at is None and state == "queued":

@@ -232,6 +232,7 @@ WORKERS = [
 BATCHES = [
     Verb("batch: quick ones", lambda: several(["action", "query", "action"]), lead, notice),
     Verb("batch: of every kind", lambda: several(["action", "mutation", "inline", "brief child"]), lead, notice),
+    Verb("batch: of inline ones", lambda: several(["inline", "inline", "action", "inline"], 3), lead, notice),
     Verb("batch: that fail", lambda: several(["retried", "action"]), lead, notice),
     Verb("batch: that wait", lambda: several(["action", "event", "query"]), lead, notice),
     Verb("batch: anew", lambda: several(["action", "anew", "action"]), lead, notice),
