@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from django_workflows import Completed, Failed, RetryPolicy, StepFailed, WorkflowContext
+from django_workflows import Completed, Failed, RetryPolicy, StepFailed, WorkflowContext, WorkflowStatus
 from django_workflows.models import Step, Workflow
 from tests.app import steps
 from tests.app import workflows as flows
@@ -49,6 +49,14 @@ async def delayed(step: WorkflowContext, kind: str, by: str) -> list[Any]:
     return [round((step.now() - begun).total_seconds()), found]
 
 
+def assert_took(seconds: int, status: WorkflowStatus, found: Any) -> None:
+    """It has waited that long, and what a busy machine took for the lines between."""
+    assert isinstance(status, Completed)
+    took, result = status.result
+    assert seconds <= took < seconds + 50
+    assert result == found
+
+
 @both_ways
 @pytest.mark.parametrize("by", ["after", "at"])
 @pytest.mark.parametrize(
@@ -66,11 +74,11 @@ async def delayed(step: WorkflowContext, kind: str, by: str) -> list[Any]:
 def test_every_kind_of_step_can_be_put_off(kind: str, by: str, seconds: int, found: Any, replaying: bool) -> None:
     workflow_id = delayed.start(kind, by)
     run(replaying=replaying)
-    advance(HOUR - timedelta(seconds=1))
+    advance(HOUR - timedelta(minutes=1))
     run(replaying=replaying)
     assert not Effect.objects.exists()
     assert workflow.status(workflow_id).type == "in_progress"
-    assert finish(workflow_id, replaying=replaying) == Completed([seconds, found])
+    assert_took(seconds, finish(workflow_id, replaying=replaying), found)
 
 
 @both_ways
@@ -83,7 +91,7 @@ def test_a_wait_for_an_event_that_is_put_off_takes_none_before(by: str, replayin
     workflow.send_event(workflow_id, "go", 2)
     run(replaying=replaying)
     assert workflow.status(workflow_id).type == "in_progress"
-    assert finish(workflow_id, replaying=replaying) == Completed([3600, 1])
+    assert_took(3600, finish(workflow_id, replaying=replaying), 1)
 
 
 @workflow.define(name="tests delayed race")
@@ -107,33 +115,33 @@ def test_a_wait_that_is_put_off_can_be_given_up(replaying: bool) -> None:
 
 
 @workflow.define(name="tests sleep until later")
-async def sleeps_until_either(step: WorkflowContext, delay: int, until: int) -> int:
+async def sleeps_until_either(step: WorkflowContext, delay: int, until: int) -> list[Any]:
     begun = step.now()
     await step.with_options(run_after=delay).sleep_until(begun + timedelta(seconds=until))
-    return round((step.now() - begun).total_seconds())
+    return [round((step.now() - begun).total_seconds()), None]
 
 
-@pytest.mark.parametrize(("delay", "until", "slept"), [(10, 100, 100), (100, 10, 100), (0, 0, 0)])
+@pytest.mark.parametrize(("delay", "until", "slept"), [(100, 1000, 1000), (1000, 100, 1000), (0, 0, 0)])
 def test_a_sleep_until_that_is_put_off_ends_at_the_later_of_both(delay: int, until: int, slept: int) -> None:
-    assert finish(sleeps_until_either.start(delay, until)) == Completed(slept)
+    assert_took(slept, finish(sleeps_until_either.start(delay, until)), None)
 
 
 # -- timeout
 
 
 @workflow.define(name="tests event timeout")
-async def event_timeout(step: WorkflowContext, own: int | None) -> int:
+async def event_timeout(step: WorkflowContext, own: int | None) -> list[Any]:
     begun = step.now()
     try:
-        await step.with_options(timeout=30).await_event("go", timeout=own)
+        await step.with_options(timeout=3000).await_event("go", timeout=own)
     except TimeoutError:
-        return round((step.now() - begun).total_seconds())
-    return 0
+        return [round((step.now() - begun).total_seconds()), None]
+    return [0, None]
 
 
-@pytest.mark.parametrize(("own", "seconds"), [(None, 30), (5, 5)])
+@pytest.mark.parametrize(("own", "seconds"), [(None, 3000), (500, 500)])
 def test_the_timeout_of_an_event_can_be_an_option_and_its_own_wins(own: int | None, seconds: int) -> None:
-    assert finish(event_timeout.start(own)) == Completed(seconds)
+    assert_took(seconds, finish(event_timeout.start(own)), None)
 
 
 # -- retry

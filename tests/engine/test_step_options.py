@@ -29,7 +29,7 @@ def test_they_chain_later_ones_win_and_the_original_stays():
     two, one, plain = workflow.steps(workflow_id)
     assert (two.name, two.priority, json.loads(two.options)) == ("two", 3, {"timeout": 5})
     assert (one.name, one.priority) == ("one", 0)
-    assert json.loads(one.options) == {"timeout": 5, "retry": RetryPolicy().to_json()}
+    assert json.loads(one.options) == {"timeout": 5, "retry": RetryPolicy(initial_backoff=60).to_json()}
     assert (plain.name, plain.options) == ("tests.app.steps.no_op", "{}")
 
 
@@ -108,10 +108,10 @@ def test_a_step_runs_when_it_is_due_and_never_early(replaying):
     workflow_id = later_steps.start()
     run(replaying=replaying)
     assert steps.calls == []
-    advance(timedelta(minutes=29, seconds=59))
+    advance(timedelta(minutes=29))
     run(replaying=replaying)
     assert steps.calls == []
-    advance(1)
+    advance(timedelta(minutes=1))
     run(replaying=replaying)
     assert steps.calls == [("at half past",)]
     assert Step.objects.get(number=0).queued_at == Step.objects.get(number=0).due_at
@@ -124,7 +124,7 @@ ARGUMENT = ["recorded"]
 @workflow.define(name="tests unstable arguments")
 async def unstable_arguments(step: WorkflowContext, unstable: bool) -> str:
     found = await step.with_options(unstable_args=unstable).run_action(steps.record, ARGUMENT[0])
-    await step.sleep(1)
+    await step.sleep(60)
     return found
 
 
@@ -134,7 +134,7 @@ def test_unstable_arguments_are_not_compared(unstable):
     run()
     ARGUMENT[0] = "asked"
     try:
-        advance(1)
+        advance(60)
         run(replaying=True)
         assert (workflow.status(workflow_id) == Completed("recorded")) is unstable
     finally:

@@ -110,7 +110,7 @@ def _run_everything() -> None:
     for workflow_id in (failed, _finished()):
         workflow.restart(workflow_id)
     finish(flows.call.start("action", "decline", {"card": "c"}, {}))
-    for waiting in (flows.asks_approval.start(timeout=5), flows.sleeper.start(5), flows.parent.start([1])):
+    for waiting in (flows.asks_approval.start(timeout=500), flows.sleeper.start(500), flows.parent.start([1])):
         run()
         if workflow.status(waiting).type == "in_progress":
             workflow.cancel(waiting, force=True)
