@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..conf import settings
 from .passing import passes
 from .repeats import LockFirst, RunAgain, repeatable
+from .write_lock import soon_after_it_is_free
 
 T = TypeVar("T")
 
@@ -36,8 +37,20 @@ def connection() -> BaseDatabaseWrapper:
     return connections[alias()]
 
 
+#: By alias: it is asked for dozens of times per step, and to find a connection takes longer than to find this.
+_vendors: dict[str, str] = {}
+
+
+def vendor() -> str:
+    """Django's word for the journal's database: ``postgresql``, ``sqlite`` or another."""
+    found = _vendors.get(alias())
+    if found is None:
+        found = _vendors[alias()] = connection().vendor
+    return found
+
+
 def is_postgresql() -> bool:
-    return connection().vendor == "postgresql"
+    return vendor() == "postgresql"
 
 
 # -- time
@@ -107,7 +120,7 @@ clock = Clock()
 
 def _text(instant: datetime) -> str:
     """As Django's SQLite backend stores it."""
-    return str(instant.astimezone(UTC).replace(tzinfo=None))
+    return str((instant if instant.tzinfo is UTC else instant.astimezone(UTC)).replace(tzinfo=None))
 
 
 def put_instant(instant: datetime | None) -> Any:
@@ -171,19 +184,32 @@ def atomic(*, write: bool = True) -> Iterator[None]:
     one does not take it.
     """
     conn = connection()
-    if conn.vendor != "sqlite" or conn.in_atomic_block:
+    if vendor() != "sqlite" or conn.in_atomic_block:
         with transaction.atomic(using=alias()):
             yield
         return
-    conn.ensure_connection()  # the mode is not known before
-    usual = conn.transaction_mode  # type: ignore[attr-defined]
-    conn.transaction_mode = "IMMEDIATE" if write else "DEFERRED"  # type: ignore[attr-defined]
-    try:
-        with transaction.atomic(using=alias()):
-            conn.transaction_mode = usual  # type: ignore[attr-defined]
-            yield
-    finally:
-        conn.transaction_mode = usual  # type: ignore[attr-defined]
+    with _OnSQLite(write):
+        yield
+
+
+class _OnSQLite(transaction.Atomic):
+    """An outermost transaction on SQLite, in the mode that is asked for, whatever the project's usual one is."""
+
+    def __init__(self, write: bool) -> None:
+        super().__init__(using=alias(), savepoint=True, durable=False)
+        self._write = write
+
+    def __enter__(self) -> None:
+        conn: Any = connection()
+        conn.ensure_connection()  # the mode is not known before
+        usual, conn.transaction_mode = conn.transaction_mode, "IMMEDIATE" if self._write else "DEFERRED"
+        try:
+            if self._write:
+                soon_after_it_is_free(conn, super().__enter__)
+            else:
+                super().__enter__()
+        finally:
+            conn.transaction_mode = usual
 
 
 def retrying(change: Callable[[], T]) -> T:

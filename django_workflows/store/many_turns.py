@@ -15,8 +15,9 @@ from .arrays import array
 from .database import Moment, atomic, clock
 from .listening import telling
 from .many_turns_sql import DELIVERIES, WAITS, Shape, given_turns, many_turns_sql
+from .many_turns_sqlite import write_few
 from .over import over_values
-from .prepared import in_one_statement, run_all
+from .prepared import in_few_statements, in_one_statement, run_all
 from .rows import STEP, dump_failure
 from .turn_row import expires_sql
 from .turn_sql import NEW_COLUMNS, VOID
@@ -40,19 +41,28 @@ def write_turns(shape: Shape, records: Sequence[TurnRecord]) -> Written | None:
         for step in record.new_steps:
             levels.note(STEP, step.queue, step.priority)
     try:
-        return _in_one_statement(shape, records) if in_one_statement() else _one_by_one(records)
+        if in_one_statement():
+            return _in_one_statement(shape, records)
+        with atomic():
+            return _in_few_statements(shape, records) if in_few_statements() else _one_by_one(records)
     except _Void:
         return None
 
 
+def _in_few_statements(shape: Shape, records: Sequence[TurnRecord]) -> Written:
+    written = write_few(shape, records)
+    if written is None:
+        raise _Void
+    return {record.workflow_id: (now, version) for record, now, version in written}
+
+
 def _one_by_one(records: Sequence[TurnRecord]) -> Written:
     written: Written = {}
-    with atomic():
-        for record in records:
-            found = journals.write_turn(record)
-            if found is None:
-                raise _Void
-            written[record.workflow_id] = found
+    for record in records:
+        found = journals.write_turn(record)
+        if found is None:
+            raise _Void
+        written[record.workflow_id] = found
     return written
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from ..core.entries import NewWorkflow
-from .database import Moment, execute, execute_many, fetch_all, is_postgresql, put_instant, put_uuid, read_uuid
-from .prepared import run_all
+from .database import Moment, fetch_all, is_postgresql, local_now, put_instant, put_uuid, read_uuid
+from .prepared import run_all, run_for_each
 from .rows import WORKFLOW
 from .workflows import levels
 
@@ -64,12 +65,9 @@ def insert_children(children: Sequence[NewWorkflow]) -> None:
     if is_postgresql():
         insert_many(children)
         return
-    groups: dict[str, list[tuple[object, ...]]] = {}
     for child in children:
         levels.note(WORKFLOW, child.queue, child.priority)
-        groups.setdefault(_row_sql(child), []).append(_row_values(child))
-    for sql, rows in groups.items():
-        execute_many(sql, rows)
+    run_for_each(_ROW, [_row_values(child) for child in children])
 
 
 def find_by_idempotency_keys(name: str, keys: Sequence[str]) -> dict[str, UUID]:
@@ -133,14 +131,11 @@ def _postgresql(array: str, unnest: str) -> str:
 
 
 def _insert_row(new: NewWorkflow) -> bool:
-    return execute(_row_sql(new) + " ON CONFLICT DO NOTHING", _row_values(new)) == 1
+    return bool(run_all(f"{_ROW} ON CONFLICT DO NOTHING RETURNING id", _row_values(new)))
 
 
-def _row_sql(new: NewWorkflow) -> str:
-    moment = Moment()
-    due = "%s" if new.run_at is not None else moment.sql(new.delay or 0.0)
-    places = ", ".join("%s" for _ in _COLUMNS)
-    return f"{_INSERT} VALUES ({places}, 'in_progress', '', 1, 1, 0, 0, '', 0, FALSE, {moment.sql()}, {due})"
+_PLACES = ", ".join("%s" for _ in _COLUMNS)
+_ROW = f"{_INSERT} VALUES ({_PLACES}, 'in_progress', '', 1, 1, 0, 0, '', 0, FALSE, %s, %s)"
 
 
 def _row_values(new: NewWorkflow) -> tuple[object, ...]:
@@ -148,4 +143,6 @@ def _row_values(new: NewWorkflow) -> tuple[object, ...]:
     values[0], values[10] = put_uuid(new.id), put_uuid(new.parent)
     if new.retain_for is not None:
         values[13] = round(new.retain_for.total_seconds() * 1_000_000)
-    return (*values, *(() if new.run_at is None else (put_instant(new.run_at),)))
+    now = local_now()
+    due = now + timedelta(seconds=new.delay or 0.0) if new.run_at is None else new.run_at
+    return (*values, put_instant(now), put_instant(due))

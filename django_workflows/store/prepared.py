@@ -1,6 +1,6 @@
-"""Runs the statements that are run all the time: on PostgreSQL prepared, and past Django's cursor.
+"""Runs the statements that are run all the time: on PostgreSQL and SQLite prepared, and past Django's cursor.
 
-Django's cursor takes as long for a statement as PostgreSQL does. It is used all the same where somebody watches
+Django's cursor takes as long for a statement as the database does. It is used all the same where somebody watches
 statements through it (``execute_wrapper``, ``DEBUG``), and on every other database.
 """
 
@@ -15,14 +15,16 @@ from typing import Any
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .database import connection
+from . import sqlite_statements
+from .database import connection, is_postgresql, vendor
 from .passing import is_prepared_elsewhere
 
 logger = logging.getLogger("django_workflows")
 
 Params = Sequence[Any] | Mapping[str, Any]
 
-#: Whether PostgreSQL writes a step's end as one statement. Cleared by tests only, which then try the other way there.
+#: Whether PostgreSQL writes a step's end as one statement, and SQLite several turns by few. Cleared by tests only,
+#: which then try there what every other database does.
 one_statement = True
 #: Only statements that ask for it are prepared, at their first run.
 _WHEN_ASKED = 1 << 30
@@ -30,8 +32,12 @@ _WHEN_ASKED = 1 << 30
 
 def in_one_statement(*, outside: bool = False) -> bool:
     """Whether a change that takes several statements elsewhere is one here; ``outside``: of any transaction, too."""
-    conn = connection()
-    return one_statement and conn.vendor == "postgresql" and not (outside and conn.in_atomic_block)
+    return one_statement and is_postgresql() and not (outside and connection().in_atomic_block)
+
+
+def in_few_statements() -> bool:
+    """Whether a change of many rows is a few statements here, each of which is run for one row after the other."""
+    return one_statement and vendor() == "sqlite"
 
 
 def run_one(sql: str, params: Params) -> tuple[Any, ...] | None:
@@ -39,10 +45,8 @@ def run_one(sql: str, params: Params) -> tuple[Any, ...] | None:
     conn = connection()
     cursor = _prepared_cursor(conn)
     if cursor is None:
-        with conn.cursor() as watched:
-            watched.execute(sql, params)
-            rows = watched.fetchall()
-            return rows[0] if rows else None
+        rows = _all(conn, sql, params)
+        return rows[0] if rows else None
     _execute(conn, cursor, sql, params)
     with conn.wrap_database_errors:
         return cursor.fetchone()  # type: ignore[no-any-return]
@@ -53,12 +57,34 @@ def run_all(sql: str, params: Params) -> list[tuple[Any, ...]]:
     conn = connection()
     cursor = _prepared_cursor(conn)
     if cursor is None:
-        with conn.cursor() as watched:
-            watched.execute(sql, params)
-            return list(watched.fetchall())
+        return _all(conn, sql, params)
     _execute(conn, cursor, sql, params)
     with conn.wrap_database_errors:
         return cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def run_for_each(sql: str, rows: Sequence[Sequence[Any]]) -> int:
+    """Run a statement that returns nothing for each of these rows of parameters; how many rows it changed in all."""
+    conn = connection()
+    if vendor() == "sqlite" and not _is_watched(conn):
+        return sqlite_statements.changes_of(conn, sql, rows)
+    with conn.cursor() as watched:
+        watched.executemany(sql, rows)
+        return int(watched.rowcount)
+
+
+def _all(conn: BaseDatabaseWrapper, sql: str, params: Params) -> list[tuple[Any, ...]]:
+    if vendor() == "sqlite" and not _is_watched(conn):
+        conn.ensure_connection()
+        return sqlite_statements.rows_of(conn, sql, params)
+    with conn.cursor() as watched:
+        watched.execute(sql, params)
+        return list(watched.fetchall())
+
+
+def _is_watched(conn: BaseDatabaseWrapper) -> bool:
+    """Whether statements have to go through Django's cursor, which refuses them in a broken transaction."""
+    return bool(conn.execute_wrappers or conn.needs_rollback or conn.queries_logged)
 
 
 def _execute(conn: BaseDatabaseWrapper, cursor: Any, sql: str, params: Params) -> None:
@@ -93,7 +119,7 @@ def replan(seconds: float = 10.0) -> None:
 
 def _prepared_cursor(conn: BaseDatabaseWrapper) -> Any:
     """Psycopg's own cursor, kept with its connection; ``None`` where Django's is to be used."""
-    if conn.vendor != "postgresql" or conn.execute_wrappers or conn.needs_rollback or conn.queries_logged:
+    if not is_postgresql() or _is_watched(conn):
         return None
     raw = conn.connection
     if raw is None:

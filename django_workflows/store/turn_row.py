@@ -82,12 +82,18 @@ def _due_sql(turn: TurnRecord, moment: Moment) -> tuple[str, list[object]]:
 
 
 def expires_sql(moment: Moment) -> str:
+    """SQL for when a workflow that ends at that moment may be deleted."""
+    return expires_from(moment.sql())
+
+
+def expires_from(now: str) -> str:
+    """The same, where ``now`` is SQL for the moment."""
     default = settings.RETENTION
     if is_postgresql():
         fallback = "NULL" if default is None else f"interval '{default.total_seconds():.6f} seconds'"
-        return f"{moment.sql()} + COALESCE(retain_for, {fallback})"
+        return f"{now} + COALESCE(retain_for, {fallback})"
     microseconds = "NULL" if default is None else str(round(default.total_seconds() * 1_000_000))
     return (
-        f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', {moment.sql()}, "
+        f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', {now}, "
         f"'+' || (COALESCE(retain_for, {microseconds}) / 1000000.0) || ' seconds')"
     )
