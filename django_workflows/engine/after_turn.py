@@ -11,6 +11,7 @@ from .alone import may_have_children
 from .complete import complete
 from .dispatch import wake
 from .live import live_handlers
+from .pace import pace
 from .pools import free_place
 from .turn import Turn
 
@@ -23,6 +24,8 @@ def after_writing(turn: Turn, now: datetime, version: int) -> ClaimedStep | None
     cancel_children(turn)
     _remember(turn, version, now)
     announce.turn(turn, mine)
+    if record.first:
+        pace.note_first(turn.workflow.name, record.new_steps)
     if record.ending is not None:
         complete(turn.workflow, record.ending, now)
     if record.dropped or record.ending is not None:

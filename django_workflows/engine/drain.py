@@ -84,7 +84,8 @@ def _advance_one(worker: Worker, over: Callable[[], bool]) -> int:
     if claimed is None:
         return 0
     if claimed.deliveries == 1 and is_led_together(claimed):
-        kind, size = ("starts", _steps_at_once) if claimed.started_at is None else ("turns", _turns_at_once)
+        sleeps = claimed.started_at is not None or pace.sleeps_at_first(claimed.name)
+        kind, size = ("turns", _turns_at_once) if sleeps else ("starts", _steps_at_once)
         more = _more(worker, kind, size(), partial(_workflows_beside, claimed))
         if more:
             batch = Batch(worker, over, size, partial(_add_workflows, claimed, worker))

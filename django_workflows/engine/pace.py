@@ -29,6 +29,8 @@ class Pace:
         self._scores: dict[str, int] = {}
         #: By definition, how many of its turns are yet to be taken alone.
         self._apart: Counter[str] = Counter()
+        #: By the name of a definition, whether the last of its first turns asked for nothing but sleeps.
+        self._sleepers: dict[str, bool] = {}
         #: How many workflows a worker may lead side by side now: 1 at first, more as long as steps are quick.
         self.size = 1
         #: The same for the turns of workflows that waited: what their handlers do is expected to be quick.
@@ -39,6 +41,7 @@ class Pace:
         """Take every function to be quick, and so many to be led side by side; ``None``: learn anew. For tests."""
         self._scores.clear()
         self._apart.clear()
+        self._sleepers.clear()
         self.size, self._always = size or 1, size is not None
         self.most_turns = size or 1 << 10
 
@@ -62,6 +65,14 @@ class Pace:
         if not self._always:
             turns = 2 * self.turns if seconds < QUICK_TURN else self.turns // 2
             self.most_turns = max(_FEWEST, turns)
+
+    def note_first(self, name: str, new_steps: Iterable[NewStep]) -> None:
+        """The first turn of a workflow of that definition has asked for these."""
+        self._sleepers[name] = all(new.kind == StepKind.SLEEP for new in new_steps)
+
+    def sleeps_at_first(self, name: str) -> bool:
+        """Whether a workflow of that definition may be expected to ask for no step that is run when it begins."""
+        return self._sleepers.get(name, False)
 
     def is_quick(self, function: str) -> bool:
         """Whether the function of that path may be expected to be quick: it has been, lately, in this process."""

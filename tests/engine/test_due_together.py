@@ -14,6 +14,7 @@ from django.db.models import Max
 from django.test.utils import CaptureQueriesContext
 
 from django_workflows import WorkflowContext, WorkflowManager
+from django_workflows.core.entries import NewStep
 from django_workflows.engine import batch_turns, dispatch, observe
 from django_workflows.engine.batch_turns import read_due
 from django_workflows.engine.drain import drain
@@ -167,6 +168,30 @@ def test_a_workflow_that_sleeps_at_once_shares_its_first_commit_too() -> None:
         assert sum("INSERT" in query["sql"] for query in queries.captured_queries) == 1
 
 
+def test_sleepers_begin_together_though_their_worker_has_seen_no_quick_step() -> None:
+    pace.be(None)
+    due.naps.start_many([(1, 60)] * 33)
+    with CaptureQueriesContext(connection) as queries:
+        run()
+    assert Step.objects.filter(kind="sleep", state="waiting").count() == 33
+    assert Workflow.objects.filter(due_at__isnull=False, deliveries=0, delivered=0).count() == 33
+    # The first one shows that they sleep.
+    assert sum("INSERT" in query["sql"] for query in queries.captured_queries) <= 1 + 3
+    assert pace.size == 1
+
+
+def test_what_begins_with_a_step_is_not_taken_for_a_sleeper() -> None:
+    pace.be(None)
+    for first_steps, sleeps in (["sleep", "sleep"], True), (["sleep", "action"], False), ([], True), (["event"], False):
+        pace.note_first("one", [NewStep(number, kind, "", "[]", "") for number, kind in enumerate(first_steps)])
+        assert pace.sleeps_at_first("one") is sleeps
+        assert not pace.sleeps_at_first("another")
+    flows.sums.start_many([([1],)] * 4)
+    drain(Worker(batches=True), seconds=20, stop=lambda: Workflow.objects.filter(started_at__isnull=False).exists())
+    assert not pace.sleeps_at_first(flows.sums.name)
+    assert Workflow.objects.filter(started_at__isnull=False).count() == 1, "others may take the next ones"
+
+
 @pytest.mark.parametrize("here", [True, False], ids=["in memory", "replayed"])
 def test_each_kind_goes_on_as_it_would_alone(here: bool) -> None:
     found = []
@@ -194,7 +219,6 @@ def test_each_kind_goes_on_as_it_would_alone(here: bool) -> None:
     assert {each[1] for each in found[0][0]} == {"completed", "failed", "in_progress"}, "one waits for a call"
 
 
-@pytest.mark.postgres
 @pytest.mark.parametrize("one_statement", [True, False])
 def test_the_sql_of_every_database_writes_the_same(monkeypatch: pytest.MonkeyPatch, one_statement: bool) -> None:
     monkeypatch.setattr(prepared, "one_statement", one_statement)
