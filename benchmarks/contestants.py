@@ -25,6 +25,7 @@ BEST: dict[str, dict[str, Settings]] = {
         "w2": {"concurrency": 1, "batch_size": 1, "poll_interval": 0.001},
     },
     "dbos": {"": {"threads": 2}},
+    "dbos_sqlite": {"": {"threads": 1, "wal": True}},
     "dbos_queue": {"": {"poll": 0.01, "concurrency": 8}},
     "procrastinate": {"": {"concurrency": 10}},
     "chain": {
@@ -35,7 +36,8 @@ BEST: dict[str, dict[str, Settings]] = {
 
 
 def best_settings(engine: str, workload: str) -> Settings:
-    found = BEST.get(engine, {})
+    on_sqlite = BEST.get(f"{engine}_sqlite") if "BENCHMARK_SQLITE" in os.environ else None
+    found = on_sqlite or BEST.get(engine, {})
     return found.get(workload, found.get("", {}))
 
 

@@ -25,7 +25,10 @@ GRIDS: dict[str, list[dict[str, list[Any]]]] = {
     "dbos": [{"threads": [1, 2, 4, 8]}, {"poll": [0.01, 0.1], "concurrency": [None, 8]}],
     "procrastinate": [{"concurrency": [1, 5, 10, 20, 50]}],
     "chain": [{"poll": [0.001, 0.01], "bulk": [1, 10], "queue_limit": [4, 50]}],
-    "dbos_sqlite": [{"threads": [1, 2, 4]}, {"poll": [0.01], "concurrency": [None, 4]}],
+    "dbos_sqlite": [
+        {"threads": [1, 2, 4], "wal": [False, True]},
+        {"poll": [0.01], "concurrency": [None, 4], "wal": [True]},
+    ],
 }
 
 

@@ -74,7 +74,16 @@ def _replay(workflow_id: str, count: int) -> float:
     return (status.completed_at - status.dequeued_at) / 1000
 
 
-def _work(pipe: Connection, url: str, executor: str, threads: int, poll: float | None, concurrency: int | None) -> None:
+def _use_wal(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _work(
+    pipe: Connection, url: str, executor: str, threads: int, poll: float | None, concurrency: int | None, wal: bool
+) -> None:
+    if wal:
+        sqlalchemy.event.listen(sqlalchemy.Engine, "connect", _use_wal)
     DBOS(
         config={
             "name": "bench",
@@ -110,16 +119,23 @@ class DBOSEngine(Engine):
 
     With ``poll`` workflows go through a queue that is looked at every so many seconds, each process working on at most
     ``concurrency`` of them; without it they run in the worker processes by themselves, in so many ``threads`` each.
+    ``wal``: SQLite's file is as this package's is, which DBOS itself leaves as it comes.
     """
 
     def __init__(
-        self, url: str, *, poll: float | None = None, threads: int = 4, concurrency: int | None = None
+        self,
+        url: str,
+        *,
+        poll: float | None = None,
+        threads: int = 4,
+        concurrency: int | None = None,
+        wal: bool = False,
     ) -> None:
         count = 1 if url.startswith("sqlite") else PROCESSES
         self._poll = poll
         self._workers = []
         for number in range(count):  # the first one makes the tables
-            self._workers.append(WorkerProcess(_work, url, f"w{number}", threads, poll, concurrency))
+            self._workers.append(WorkerProcess(_work, url, f"w{number}", threads, poll, concurrency, wal))
             self._workers[-1].ready()
         self._client = DBOSClient(system_database_url=url)
         self._engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
