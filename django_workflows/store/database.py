@@ -37,7 +37,7 @@ def connection() -> BaseDatabaseWrapper:
     return connections[alias()]
 
 
-#: By alias: it is asked for dozens of times per step, and to find a connection takes longer than to find this.
+#: By alias: this is asked for dozens of times per step, and to find a connection takes longer.
 _vendors: dict[str, str] = {}
 
 

@@ -114,7 +114,6 @@ def _due(record: TurnRecord, now: datetime) -> Any:
 
 # -- steps
 
-_ENDED = f"UPDATE {STEP} SET state = %s, result = %s, error = %s, due_at = NULL, finished_at = %s, delivery = %s, "
 _END_STEP = (
     f"UPDATE {STEP} SET state = 'completed', result = %s, due_at = NULL, finished_at = %s, delivery = %s, "
     "delivered_at = %s WHERE number = %s AND attempt = %s AND state = 'running' AND workflow_id = %s"
