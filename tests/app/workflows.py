@@ -278,7 +278,7 @@ async def parallel_mutations(step: WorkflowContext, key: str, count: int) -> int
 @workflow.define
 async def gives_up_on_a_mutation(step: WorkflowContext, key: str) -> str:
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(20):
             await step.run_mutation(steps.insert_effect, key)
     except TimeoutError:
         return "gave up"

@@ -301,7 +301,7 @@ def test_a_mutation_of_a_workflow_that_has_ended_is_undone():
     workflow_id = flows.gives_up_on_a_mutation.with_options(start_async=False).start("k")
     assert workflow.status(workflow_id) == InProgress(["sleep", "tests.app.steps.insert_effect"])
     claimed = claim()
-    advance(2)
+    advance(21)
     drain._advance_one(drain.Worker(), lambda: True)
     assert workflow.status(workflow_id) == Completed("gave up")
     run_step(claimed, None)
