@@ -10,6 +10,9 @@ from ..exceptions import HandlerStuck
 from .deadlines import DeadlineReached, deadline
 from .live import LiveHandler, live_handlers
 
+#: A worker that stands still in the middle of a turn is not its handler's fault.
+_PARTS = 10
+
 
 class closing_on_error:  # noqa: N801 - reads as a statement
     """Close a live handler whose turn failed: it has seen what was not written."""
@@ -31,7 +34,7 @@ class handler_limits:  # noqa: N801 - reads as a statement
 
     def __init__(self, definition: Definition[Any, Any]) -> None:
         self._definition = definition
-        self._deadline = deadline(settings.TURN_TIMEOUT)
+        self._deadline = deadline(settings.TURN_TIMEOUT, parts=_PARTS)
 
     def __enter__(self) -> None:
         self._watch = self._deadline.__enter__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import signal
 import threading
 import time
@@ -17,6 +18,8 @@ from typing import Any
 _behind: Any = import_module("_signal") if find_spec("_signal") else signal
 _get_handler: Callable[..., Any] = _behind.getsignal
 _set_handler: Callable[..., Any] = _behind.signal
+#: Seconds until an alarm that is overdue, since a timer of 0 would never fire; so much too early counts as in time.
+_LEAST = 0.001
 
 
 class DeadlineReached(BaseException):
@@ -38,19 +41,22 @@ class deadline:  # noqa: N801 - reads as a statement
     In the main thread it interrupts blocking calls (SIGALRM). An alarm that was set before goes on counting, and fires
     first if it is due first: that is how django-q2's own timeout stays in force. In other threads, where Python has no
     signals, the exception comes at the next bytecode.
+
+    ``parts``: in how many parts the seconds are counted. While the process stands still (a container that is paused, a
+    debugger) not more than one of them passes.
     """
 
-    __slots__ = ("_guard", "_seconds")
+    __slots__ = ("_guard", "_parts", "_seconds")
 
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float | None, *, parts: int = 1) -> None:
+        self._seconds, self._parts = seconds, parts
         self._guard: _Alarm | _Watchdog | None = None
 
     def __enter__(self) -> Watch:
         watch = Watch()
         if self._seconds is not None:
             in_main = threading.get_ident() == threading.main_thread().ident and hasattr(signal, "setitimer")
-            self._guard = (_Alarm if in_main else _Watchdog)(self._seconds, watch)
+            self._guard = (_Alarm if in_main else _Watchdog)(self._seconds, self._parts, watch)
         return watch
 
     def __exit__(self, *exc_info: object) -> None:
@@ -61,60 +67,73 @@ class deadline:  # noqa: N801 - reads as a statement
 class _Alarm:
     """A timer of the process, above the one that was set before."""
 
-    __slots__ = ("_began", "_outer_handler", "_outer_left", "_seconds", "_watch")
+    __slots__ = ("_due", "_left", "_outer_due", "_outer_handler", "_outer_part", "_part", "_seconds", "_watch")
 
-    def __init__(self, seconds: float, watch: Watch) -> None:
-        self._seconds, self._watch = seconds, watch
+    def __init__(self, seconds: float, parts: int, watch: Watch) -> None:
+        self._seconds, self._part, self._left, self._watch = seconds, seconds / parts, parts, watch
         self._outer_handler = _get_handler(signal.SIGALRM)
-        self._outer_left, _ = signal.getitimer(signal.ITIMER_REAL)
-        self._began = time.monotonic()
+        outer_left, self._outer_part = signal.getitimer(signal.ITIMER_REAL)
+        now = time.monotonic()
+        self._due = now + self._part
+        self._outer_due = now + outer_left if outer_left else math.inf
         _set_handler(signal.SIGALRM, self._fire)
-        outer_first = 0 < self._outer_left <= seconds
-        signal.setitimer(signal.ITIMER_REAL, self._outer_left if outer_first else seconds)
+        self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        # One that is set above this one must see that it comes again.
+        again = self._part if self._left > 1 else 0.0
+        signal.setitimer(signal.ITIMER_REAL, max(_LEAST, min(self._due, self._outer_due) - now), again)
 
     def _fire(self, signum: int, frame: FrameType | None) -> None:
-        outer = self._outer_handler
-        if self._outer_left and time.monotonic() - self._began >= self._outer_left and callable(outer):
-            self._outer_left = 0.0  # it fires once
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        now, outer = time.monotonic() + _LEAST, self._outer_handler
+        if now >= self._outer_due and callable(outer):
+            self._outer_due = now + self._outer_part if self._outer_part else math.inf
             try:
                 outer(signum, frame)
             except BaseException as error:
                 self._watch.interruption = error
                 raise
-        else:
-            self._watch.reached = True
-            raise DeadlineReached(f"still running after {self._seconds:g} s")
+        elif now >= self._due:
+            self._left -= 1
+            if self._left <= 0:
+                self._watch.reached = True
+                raise DeadlineReached(f"still running after {self._seconds:g} s")
+            self._due = now + self._part  # however late this one is
+        self._arm(now)
 
     def end(self) -> None:
         try:
             signal.setitimer(signal.ITIMER_REAL, 0)
         finally:  # it may fire a last time, on this very line
             _set_handler(signal.SIGALRM, self._outer_handler if self._outer_handler is not None else signal.SIG_DFL)
-            if self._outer_left:
-                left = max(0.001, self._outer_left - (time.monotonic() - self._began))
-                signal.setitimer(signal.ITIMER_REAL, left)
+            if self._outer_due < math.inf:
+                left = max(_LEAST, self._outer_due - time.monotonic())
+                signal.setitimer(signal.ITIMER_REAL, left, self._outer_part)
 
 
 class _Watchdog:
     """A thread that raises in the one which made it."""
 
-    def __init__(self, seconds: float, watch: Watch) -> None:
+    def __init__(self, seconds: float, parts: int, watch: Watch) -> None:
+        self._part, self._parts, self._watch = seconds / parts, parts, watch
         self._thread_id = threading.get_ident()
-        self._lock, self._over, self._watch = threading.Lock(), False, watch
-        self._timer = threading.Timer(seconds, self._fire)
-        self._timer.daemon = True
-        self._timer.start()
+        self._lock, self._over = threading.Lock(), threading.Event()
+        threading.Thread(target=self._count, daemon=True).start()
+
+    def _count(self) -> None:
+        if not any(self._over.wait(self._part) for _ in range(self._parts)):
+            self._fire()
 
     def _fire(self) -> None:
         with self._lock:
-            if not self._over:
+            if not self._over.is_set():
                 self._watch.reached = True
                 _raise_in(self._thread_id, DeadlineReached)
 
     def end(self) -> None:
         with self._lock:
-            self._over = True
-        self._timer.cancel()
+            self._over.set()
 
 
 def _raise_in(thread_id: int, exception: type[BaseException]) -> None:

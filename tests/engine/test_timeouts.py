@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
@@ -117,6 +119,49 @@ def alarm_during(seconds=0.15):
     with TimeoutHandler(60):
         signal.setitimer(signal.ITIMER_REAL, seconds)
         yield
+
+
+def test_an_outer_deadline_in_parts_goes_on_counting_during_inner_ones():
+    with promise(5), pytest.raises(DeadlineReached, match="0.3"), deadline(0.3, parts=10):
+        while True:
+            with deadline(60):
+                time.sleep(0.02)
+
+
+#: Says when it begins, works for a moment, and says how that ended.
+FROZEN = """
+import sys, threading, time
+from django_workflows.engine.deadlines import DeadlineReached, deadline
+def work():
+    ended = "in time"
+    try:
+        with deadline(2, parts=int(sys.argv[1])):
+            print("begun", flush=True)
+            began = time.process_time()
+            while time.process_time() - began < 0.1:
+                pass
+    except DeadlineReached:
+        ended = "late"
+    print(ended)
+if sys.argv[2] == "main":
+    work()
+else:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("thread", ["main", "other"])
+@pytest.mark.parametrize(("parts", "ended"), [(10, "in time"), (1, "late")])
+def test_a_process_that_stood_still_has_not_used_up_its_time(parts, ended, thread):
+    command = [sys.executable, "-c", FROZEN, str(parts), thread]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline() == f"{ended}\n"
 
 
 def test_its_interrupts_are_known():
