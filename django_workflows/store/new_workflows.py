@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -112,16 +113,16 @@ def _insert_arrays(news: Sequence[NewWorkflow]) -> list[tuple[Any, ...]]:
     rows = [(*_values(new), new.run_at, new.delay) for new in news]
     names = [*_COLUMNS, *_TIMES]
     if len(rows) == 1:
-        return run_all(_postgresql("", ""), dict(zip(names, rows[0], strict=True)))
+        return run_all(_postgresql("", "", Moment().sql()), dict(zip(names, rows[0], strict=True)))
     columns = [list(column) for column in zip(*rows, strict=True)]
-    return run_all(_postgresql("[]", "unnest"), dict(zip(names, columns, strict=True)))
+    return run_all(_postgresql("[]", "unnest", Moment().sql()), dict(zip(names, columns, strict=True)))
 
 
-def _postgresql(array: str, unnest: str) -> str:
+@lru_cache(maxsize=8)
+def _postgresql(array: str, unnest: str, now: str) -> str:
     types = {**_COLUMNS, **_TIMES}
     values = ", ".join(f"%({name})s::{kind}{array}" for name, kind in types.items())
     source = f"{unnest}({values})" if unnest else f"(VALUES ({values}))"
-    now = Moment().sql()
     return f"""{_INSERT} SELECT {_NAMES}, 'in_progress', '', 1, 1, 0, 0, '', 0, FALSE, {now},
         COALESCE(run_at, {now} + COALESCE(delay, 0) * interval '1 second')
         FROM {source} AS new ({", ".join(types)}) ON CONFLICT DO NOTHING RETURNING id"""
