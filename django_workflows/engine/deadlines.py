@@ -5,17 +5,16 @@ from __future__ import annotations
 import ctypes
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from types import FrameType
 from typing import Any
 
 # What is behind Python's own wrappers, which look each handler up among the names of the special ones, by exceptions.
-_behind: Any = import_module("_signal") if find_spec("_signal") else signal
+_behind: Any = sys.modules.get("_signal", signal)
 _get_handler: Callable[..., Any] = _behind.getsignal
 _set_handler: Callable[..., Any] = _behind.signal
 #: Seconds until an alarm that is overdue, since a timer of 0 would never fire; so much too early counts as in time.

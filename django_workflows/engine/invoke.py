@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -115,7 +116,7 @@ def _outcome(
 
 def call(fn: Callable[..., Any], args: Any, kwargs: Any, timeout: float | None = None) -> Any:
     """``fn(*args, **kwargs)``; a coroutine function is run to its end on an event loop of its own."""
-    if not Signature.of(fn).is_coroutine:
+    if not inspect.iscoroutinefunction(fn):  # a fake may have no signature
         return fn(*args, **kwargs)
 
     async def run() -> Any:

@@ -6,7 +6,9 @@ millisecond at a time would spend most of theirs asleep.
 
 from __future__ import annotations
 
+import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from sqlite3 import ProgrammingError
@@ -26,7 +28,13 @@ _LONGEST = 0.03
 
 
 def soon_after_it_is_free(conn: BaseDatabaseWrapper, take: Callable[[], T]) -> T:
-    """What ``take`` returns, which takes the write lock or else changes nothing. Only on SQLite, in no transaction."""
+    """What ``take`` returns, which takes the write lock or else changes nothing. Only on SQLite, in no transaction.
+
+    In other threads than the main one it is left to SQLite: a process that has several writers has them wait for each
+    other as it is.
+    """
+    if threading.get_ident() != threading.main_thread().ident:
+        return take()
     raw = conn.connection
     (milliseconds,) = raw.execute("PRAGMA busy_timeout").fetchone()
     late, pause = time.monotonic() + min(_LONGEST, milliseconds / 1000), _FIRST
@@ -38,6 +46,7 @@ def soon_after_it_is_free(conn: BaseDatabaseWrapper, take: Callable[[], T]) -> T
             except OperationalError as error:
                 if not passes(error):
                     raise
+                _forget(error)
             if time.monotonic() >= late:
                 break
             time.sleep(pause)
@@ -46,3 +55,15 @@ def soon_after_it_is_free(conn: BaseDatabaseWrapper, take: Callable[[], T]) -> T
         with suppress(ProgrammingError):  # it was closed
             raw.execute(f"PRAGMA busy_timeout = {milliseconds}")
     return take()
+
+
+def _forget(error: BaseException) -> None:
+    """Leave no cursor in what the error and its frames refer to in a circle.
+
+    Python would collect it in any thread, which then waits, with the interpreter's lock, until the connection of that
+    cursor waits for nothing any more.
+    """
+    for each in (error, error.__cause__):
+        if each is not None:
+            traceback.clear_frames(each.__traceback__)
+            each.__traceback__ = None

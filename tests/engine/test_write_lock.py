@@ -1,5 +1,6 @@
 """SQLite's write lock is taken soon after it is free; the time that the project allows for it is what it was."""
 
+import gc
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -74,3 +75,24 @@ def test_reading_takes_no_lock(other: sqlite3.Connection) -> None:
     with atomic(write=False):
         assert Workflow.objects.count() == 0
     other.execute("ROLLBACK")
+
+
+def test_what_was_tried_in_vain_leaves_no_cursor_to_the_garbage_collector(other: sqlite3.Connection) -> None:
+    """It would collect it in another thread, which waits then, with the interpreter's lock, for this connection."""
+
+    def cursors() -> int:
+        return sum(isinstance(each, sqlite3.Cursor) for each in gc.get_objects())
+
+    write()
+    gc.collect()
+    gc.disable()
+    try:
+        before = cursors()
+        other.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(0.01, other.execute, ["COMMIT"])
+        timer.start()
+        write()
+        timer.join()
+        assert cursors() == before
+    finally:
+        gc.enable()
