@@ -32,13 +32,13 @@ _MESSAGE = 500
 def _after_commit(signal: Signal, **values: Any) -> None:
     if signal.receivers:
         send = partial(signal.send_robust, sender=None, **values)
-        transaction.on_commit(send, using=alias(), robust=True)
+        transaction.on_commit(lambda: send(), using=alias(), robust=True)  # noqa: PLW0108 - a partial has no name to log
 
 
 def _log(level: int, about: Mapping[str, Any], message: str, *args: object) -> None:
     if logger.isEnabledFor(level):
         write = partial(logger.log, level, message, *args, extra=about)
-        transaction.on_commit(write, using=alias(), robust=True)
+        transaction.on_commit(lambda: write(), using=alias(), robust=True)  # noqa: PLW0108 - a partial has no name to log
 
 
 def _words(failure: Failure | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -83,7 +82,7 @@ class LiveHandlers:
         elif not connection().in_atomic_block:
             self.keep(workflow_id, live)
         else:
-            transaction.on_commit(partial(self.keep, workflow_id, live), using=alias(), robust=True)
+            transaction.on_commit(lambda: self.keep(workflow_id, live), using=alias(), robust=True)
 
     def drop(self, workflow_id: UUID) -> None:
         live = self._handlers.pop(workflow_id, None)

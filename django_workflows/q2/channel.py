@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from enum import Flag
-from functools import partial, reduce
+from functools import reduce
 from operator import or_
 from typing import Any
 
@@ -52,7 +52,9 @@ class Channel:
         it commits, and to write takes long then.
         """
         if is_postgresql():
-            transaction.on_commit(partial(_notify, WORK if due else NEWS, queue), using=alias(), robust=True)
+            channel = WORK if due else NEWS
+            # No partial: where it fails, Django asks for a name that partials have not.
+            transaction.on_commit(lambda: _notify(channel, queue), using=alias(), robust=True)
 
     def wait(self, seconds: float) -> Heard:
         """Wait until something was announced, but not longer than ``seconds``; what it may have been.
