@@ -9,14 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import transaction
 from django.dispatch import Signal
 
 from .. import signals
 from ..core.entries import StepEnd, WorkflowEnd
 from ..core.excerpts import one_line
 from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, StepState, WorkflowState
-from ..store.database import alias
+from ..store.after_commit import after_commit
 from .log_fields import of_attempt, of_step, of_workflow
 
 if TYPE_CHECKING:
@@ -31,14 +30,12 @@ _MESSAGE = 500
 
 def _after_commit(signal: Signal, **values: Any) -> None:
     if signal.receivers:
-        send = partial(signal.send_robust, sender=None, **values)
-        transaction.on_commit(lambda: send(), using=alias(), robust=True)  # noqa: PLW0108 - a partial has no name to log
+        after_commit(partial(signal.send_robust, sender=None, **values))
 
 
 def _log(level: int, about: Mapping[str, Any], message: str, *args: object) -> None:
     if logger.isEnabledFor(level):
-        write = partial(logger.log, level, message, *args, extra=about)
-        transaction.on_commit(lambda: write(), using=alias(), robust=True)  # noqa: PLW0108 - a partial has no name to log
+        after_commit(partial(logger.log, level, message, *args, extra=about))
 
 
 def _words(failure: Failure | None) -> str:

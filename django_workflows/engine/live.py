@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
-
-from django.db import transaction
 
 from ..conf import settings
 from ..core.definitions import Definition
 from ..core.journal import ClaimedStep, WorkflowRecord
 from ..core.limits import Limits
 from ..core.replay import Replay
-from ..store.database import alias, connection
+from ..store.after_commit import after_commit
+from ..store.database import connection
 from .deadlines import DeadlineReached
 from .dispatch import interrupts
 
@@ -82,7 +82,7 @@ class LiveHandlers:
         elif not connection().in_atomic_block:
             self.keep(workflow_id, live)
         else:
-            transaction.on_commit(lambda: self.keep(workflow_id, live), using=alias(), robust=True)
+            after_commit(partial(self.keep, workflow_id, live))
 
     def drop(self, workflow_id: UUID) -> None:
         live = self._handlers.pop(workflow_id, None)

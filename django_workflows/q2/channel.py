@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from enum import Flag
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Any
 
-from django.db import transaction
-
-from ..store.database import alias, connection, execute, is_postgresql
+from ..store.after_commit import after_commit
+from ..store.database import connection, execute, is_postgresql
 from ..store.listening import NEWS, WORK
 from ..store.prepared import run_one
 from .stopping import stopping
@@ -52,9 +51,7 @@ class Channel:
         it commits, and to write takes long then.
         """
         if is_postgresql():
-            channel = WORK if due else NEWS
-            # No partial: where it fails, Django asks for a name that partials have not.
-            transaction.on_commit(lambda: _notify(channel, queue), using=alias(), robust=True)
+            after_commit(partial(_notify, WORK if due else NEWS, queue))
 
     def wait(self, seconds: float) -> Heard:
         """Wait until something was announced, but not longer than ``seconds``; what it may have been.

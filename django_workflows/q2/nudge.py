@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.brokers import get_broker
@@ -14,7 +13,7 @@ from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.exceptions import TimeoutException
 
-from ..store.database import alias
+from ..store.after_commit import after_commit
 from .channel import Channel
 
 logger = logging.getLogger("django_workflows")
@@ -55,7 +54,7 @@ class Q2Dispatcher:
                 Channel.announce(queue, due=seconds <= 0)
         else:
             wanted = min(count, int(Conf.WORKERS))
-            transaction.on_commit(lambda: nudge(queue, seconds, wanted), using=alias(), robust=True)
+            after_commit(partial(nudge, queue, seconds, wanted))
 
 
 def nudge(queue: str, seconds: float = 0.0, count: int = 1) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+from .after_commit import named
 from .database import connection, execute
 
 #: Statements that leave nothing behind in their transaction but rows and locks of rows. A ``SET LOCAL``, a lock of a
@@ -97,4 +98,4 @@ def let_each_hook_fail_alone() -> None:
     """Whatever is to be called after this commit is called, though what was to be called before it fails."""
     conn = connection()
     hooks: list[Any] = conn.run_on_commit  # of three each, whatever its stub says
-    conn.run_on_commit = [(ids, hook, True) for ids, hook, _ in hooks]  # type: ignore[misc]
+    conn.run_on_commit = [(ids, named(hook), True) for ids, hook, _ in hooks]  # type: ignore[misc]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -328,7 +329,8 @@ def test_a_setting_of_one_is_not_there_for_the_next(statement: str) -> None:
     assert keys() == all_keys("ab", 1)
 
 
-def test_a_hook_that_fails_keeps_no_other_from_being_called(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("made", [lambda call: call, partial], ids=["function", "partial"])
+def test_a_hook_that_fails_keeps_no_other_from_being_called(made, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[str] = []
 
     def hook(name: str) -> Callable[[], None]:
@@ -339,7 +341,7 @@ def test_a_hook_that_fails_keeps_no_other_from_being_called(caplog: pytest.LogCa
 
         def register() -> None:
             besides[f"told {name}"] = register
-            transaction.on_commit(call)
+            transaction.on_commit(made(call))
 
         return register
 

@@ -3,14 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from unittest.mock import patch
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections, transaction
 
+from django_workflows.models import Workflow
 from django_workflows.q2 import JournalBroker, hands
 from django_workflows.q2 import broker as broker_module
+from django_workflows.q2 import channel as channel_module
 from django_workflows.q2.channel import Channel, Heard
 from django_workflows.q2.nudge import Q2Dispatcher, nudge
 from tests.app.cluster_workflows import one as one_step
@@ -78,6 +80,21 @@ def test_a_start_is_answered_with_a_drain_and_no_question(broker: JournalBroker)
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("outer", [nullcontext, transaction.atomic])
+def test_a_start_whose_announcement_is_lost_is_a_start(
+    outer, transactional_db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lost(*args: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(channel_module, "run_one", lost)
+    with outer():
+        workflow_id = one_step.start("action", "act", ["/dev/null", "x"])
+    assert Workflow.objects.filter(id=workflow_id).exists()
+    assert "the server closed the connection" in caplog.text
+
+
+@pytest.mark.postgres
 def test_many_starts_that_are_heard_together_are_one_drain(broker: JournalBroker) -> None:
     def starts() -> None:
         for _ in range(20):
@@ -129,8 +146,6 @@ def test_both_at_once_are_both_answered(broker: JournalBroker) -> None:
     broker._ordinary_at = time.monotonic() + 60
 
     def both() -> None:
-        from django.db import transaction
-
         with transaction.atomic():
             JournalBroker().enqueue("task")
             Q2Dispatcher().wake("", 0.0, 1)
