@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connections
 from django_q.conf import Conf
 from django_q.signals import post_execute_in_worker, pre_execute
+from django_q.utils import get_func_repr
 
 from ..engine.dispatch import queue_name
 from ..engine.stall import StallWatch
@@ -63,10 +64,9 @@ def keep_connection() -> None:
 
 def _note_ordinary_tasks(worker: Worker) -> None:
     """A worker that runs an ordinary task of django-q2's is busy, too."""
-    from .tasks import drain
 
-    def begins(task: dict[str, Any], func: object, **kwargs: Any) -> None:
-        worker.aside = "" if func is drain else f"django-q2 task {task.get('name', '')}"
+    def begins(task: dict[str, Any], **kwargs: Any) -> None:
+        worker.aside = "" if get_func_repr(task.get("func")) == DRAIN else f"django-q2 task {task.get('name', '')}"
 
     def ended(**kwargs: Any) -> None:
         worker.aside = ""
