@@ -13,6 +13,7 @@ from .many_turns_sql import Shape
 from .prepared import run_for_each, run_one
 from .rows import STEP, WORKFLOW, dump_failure
 from .turn_row import expires_from
+from .turn_sql import NEW_COLUMNS
 from .turn_values import next_due, step_values
 
 
@@ -127,11 +128,13 @@ _RUNNING = f"""
     INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, due_at, claimed_by, queue, priority,
         created_at, queued_at, started_at, state, attempt, failures, progress, pool)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'running', 1, '[]', '', '')"""
+#: What of ``NEW_COLUMNS`` stands for instants, which are columns of the row.
+_STAND_IN = ("seconds", "run_at", "begun", "over")
+_KEPT = [name for name, _ in NEW_COLUMNS if name not in _STAND_IN]
 _ASKED = f"""
-    INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, due_at, claimed_by,
-        result, error, delivery, delivered_at, queue, priority, pool, created_at, queued_at, started_at, finished_at,
-        failures, progress)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', '')"""
+    INSERT INTO {STEP} (workflow_id, {", ".join(_KEPT)}, due_at, delivered_at, created_at, queued_at, started_at,
+        finished_at, failures, progress)
+    VALUES (%s, {", ".join("%s" for _ in _KEPT)}, %s, %s, %s, %s, %s, %s, '[]', '')"""
 
 
 def _end(record: TurnRecord, text: str, at: str) -> tuple[Any, ...]:
@@ -164,29 +167,15 @@ def _running(step: NewStep, now: datetime, text: str) -> tuple[Any, ...]:
 
 
 def _asked(step: NewStep, now: datetime, text: str, at: str) -> tuple[Any, ...]:
-    (number, kind, name, function, args, options, state, attempt, seconds, run_at, claimed_by, result, error, delivery,
-     queue, priority, pool, begun, over) = step_values(step, ending=False)  # fmt: skip
+    given = dict(zip((name for name, _ in NEW_COLUMNS), step_values(step, ending=False), strict=True))
+    seconds, run_at, begun, over = (given.pop(name) for name in _STAND_IN)
     due = put_instant(run_at if seconds is None else now + timedelta(seconds=seconds))
     return (
-        number,
-        kind,
-        name,
-        function,
-        args,
-        options,
-        state,
-        attempt,
+        *given.values(),
         due,
-        claimed_by,
-        result,
-        error,
-        delivery,
-        None if delivery is None else at,
-        queue,
-        priority,
-        pool,
+        None if given["delivery"] is None else at,
         text,
-        due if state == "queued" else text,
+        due if given["state"] == "queued" else text,
         text if begun else None,
         text if over else None,
     )
