@@ -14,7 +14,6 @@ from ..conf import settings
 from ..core.commands import Outcome
 from ..core.journal import FUNCTION_KINDS, ClaimedStep, StepKind
 from ..core.retry import dotted_path
-from ..core.signatures import Signature
 from ..store.database import atomic
 from ..store.many_locks import Locked, lock_many
 from ..store.many_turns_sql import Shape
@@ -25,7 +24,7 @@ from .dispatch import interrupts, waking_together
 from .invoke import AttemptInterrupted, attempt
 from .pace import pace
 from .turn import Turn
-from .write_shared import Apart, shape_of_shared, write_group
+from .write_shared import Apart, may_be_among_others, shape_of_shared, write_group
 
 logger = logging.getLogger("django_workflows")
 
@@ -38,7 +37,7 @@ def may_settle_together(turn: Turn) -> bool:
     ask = turn.first_pending
     if ask is None or not ask.options.inline or ask.kind not in FUNCTION_KINDS or turn.definition.pool:
         return False
-    if not (can_be_shared() and _may_be_among_others(ask.function, dotted_path(ask.function))):
+    if not (can_be_shared() and may_be_among_others(ask.function, dotted_path(ask.function))):
         return False
     return pace.is_together(turn.definition.name)
 
@@ -156,12 +155,8 @@ def _holds(turn: Turn, found: dict[UUID, Locked]) -> bool:
     return locked.delivered == turn.workflow.delivered
 
 
-def _may_be_among_others(fn: Callable[..., Any], path: str) -> bool:
-    return pace.is_quick(path) and not Signature.of(fn).is_coroutine  # one that is interrupted lives on
-
-
 def _run(step: ClaimedStep, fn: Callable[..., Any], watch: Watch) -> Outcome:
-    if not _may_be_among_others(fn, step.function):
+    if not may_be_among_others(fn, step.function):
         raise Apart
     began = time.perf_counter()
     # What a query says of its own is undone with it.

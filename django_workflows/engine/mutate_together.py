@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -20,10 +19,9 @@ from .finish import end_in_transaction, lead_on, write_led_in_transaction
 from .invoke import AttemptInterrupted
 from .live import LiveHandler, live_handlers
 from .marks import marks
-from .pace import pace
 from .timed import timed
 from .turn import Turn
-from .write_shared import Apart, shape_of_shared, write_group
+from .write_shared import Apart, may_be_among_others, shape_of_shared, write_group
 
 logger = logging.getLogger("django_workflows")
 
@@ -36,9 +34,7 @@ def may_be_together(step: ClaimedStep) -> bool:
     if step.kind != StepKind.MUTATION or step.damage or step.lost or step.failures or step.pool:
         return False
     fn = registry.functions.get((step.workflow_name, step.function))
-    if fn is None or inspect.iscoroutinefunction(fn):  # a coroutine that is interrupted lives on
-        return False
-    return can_be_shared() and pace.is_quick(step.function)
+    return fn is not None and can_be_shared() and may_be_among_others(fn, step.function)
 
 
 class MutationsTogether:
