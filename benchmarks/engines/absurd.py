@@ -5,7 +5,6 @@ Its schema is not in the SDK but in the package ``absurdctl``, whose text is rea
 
 from __future__ import annotations
 
-import time
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -15,6 +14,7 @@ from absurd_sdk import Absurd
 from absurdctl import BUNDLED_SCHEMA_SQL
 
 from .engine import PROCESSES, Engine, timed, until
+from .onlooker import Onlooker
 from .processes import WorkerProcess
 
 #: A task may not wait for one of its own queue, so parents have another one; nobody works on the third.
@@ -69,6 +69,7 @@ class AbsurdEngine(Engine):
 
     def __init__(self, dsn: str, **settings: Any) -> None:
         self._connection = psycopg.connect(dsn, autocommit=True)
+        self._onlooker = Onlooker()
         installed = self._connection.execute("SELECT to_regclass('absurd.queues') IS NOT NULL").fetchone()
         if installed == (False,):
             self._connection.execute(BUNDLED_SCHEMA_SQL)  # type: ignore[arg-type]
@@ -85,6 +86,7 @@ class AbsurdEngine(Engine):
             worker.close()
         self._app.close()
         self._connection.close()
+        self._onlooker.close()
 
     def clear(self) -> None:
         tables = ", ".join(f"absurd.{kind}_{queue}" for queue in (QUEUE, PARENTS, NOBODY) for kind in "trcew")
@@ -99,9 +101,11 @@ class AbsurdEngine(Engine):
         return timed(work)
 
     def latency(self) -> float:
-        began = time.perf_counter()
-        self._until_completed(self._app.spawn("actions", {"count": 1})["task_id"], pause=0.0005)
-        return time.perf_counter() - began
+        def work() -> None:
+            task_id = self._app.spawn("actions", {"count": 1})["task_id"]
+            self._onlooker.wait(f"absurd.t_{QUEUE}", "task_id = {} AND state = 'completed'", task_id)
+
+        return timed(work)
 
     def long(self, steps: int) -> list[float]:
         return self._ends("actions", {"count": steps})
@@ -131,17 +135,14 @@ class AbsurdEngine(Engine):
 
     def _ends(self, task: str, params: dict[str, Any]) -> list[float]:
         task_id = self._app.spawn(task, params)["task_id"]
-        self._until_completed(task_id, pause=0.05)
+        query = f"SELECT state FROM absurd.t_{QUEUE} WHERE task_id = %s"
+        until(lambda: self._connection.execute(query, [task_id]).fetchone() == ("completed",), pause=0.05)  # type: ignore[arg-type]
         rows = self._connection.execute(
             f"SELECT extract(epoch FROM updated_at)::float8 FROM absurd.c_{QUEUE} "  # type: ignore[arg-type]
             "WHERE task_id = %s AND checkpoint_name LIKE 'step-%%' ORDER BY updated_at",
             [task_id],
         ).fetchall()
         return [row[0] for row in rows]
-
-    def _until_completed(self, task_id: object, pause: float) -> None:
-        query = f"SELECT state FROM absurd.t_{QUEUE} WHERE task_id = %s"
-        until(lambda: self._connection.execute(query, [task_id]).fetchone() == ("completed",), pause=pause)  # type: ignore[arg-type]
 
     def _until_done(self, queue: str) -> None:
         query = _OPEN.format(queue)

@@ -26,7 +26,7 @@ class Onlooker:
         )
         self._mark = "?" if file else "%s"
 
-    def wait(self, table: str, condition: str, value: str) -> None:
+    def wait(self, table: str, condition: str, value: object) -> None:
         """Until the table has a row that meets ``condition``, whose ``{}`` is the value."""
         query = f"SELECT 1 FROM {table} WHERE {condition.format(self._mark)}"
         until(lambda: self._connection.execute(query, [value]).fetchone() is not None, pause=_PAUSE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -12,6 +11,7 @@ import psycopg
 from procrastinate import App, PsycopgConnector
 
 from .engine import PROCESSES, Engine, timed, until
+from .onlooker import Onlooker
 from .processes import WorkerProcess
 
 #: Nobody works on the second.
@@ -49,6 +49,7 @@ class ProcrastinateEngine(Engine):
 
     def __init__(self, dsn: str, **settings: Any) -> None:
         self._connection = psycopg.connect(dsn, autocommit=True)
+        self._onlooker = Onlooker()
         self._app = _app(dsn)
         self._app.open()
         installed = self._connection.execute("SELECT to_regclass('procrastinate_jobs') IS NOT NULL").fetchone()
@@ -65,6 +66,7 @@ class ProcrastinateEngine(Engine):
             worker.close()
         self._app.close()
         self._connection.close()
+        self._onlooker.close()
 
     def clear(self) -> None:
         self._connection.execute("TRUNCATE procrastinate_jobs, procrastinate_events CASCADE")
@@ -77,11 +79,11 @@ class ProcrastinateEngine(Engine):
         return timed(work)
 
     def latency(self) -> float:
-        began = time.perf_counter()
-        job = self._link.defer(left=1)
-        query = "SELECT status FROM procrastinate_jobs WHERE id = %s"
-        until(lambda: self._connection.execute(query, [job]).fetchone() == ("succeeded",), pause=0.0005)
-        return time.perf_counter() - began
+        def work() -> None:
+            job = self._link.defer(left=1)
+            self._onlooker.wait("procrastinate_jobs", "id = {} AND status = 'succeeded'", job)
+
+        return timed(work)
 
     def long(self, steps: int) -> list[float]:
         self.clear()
