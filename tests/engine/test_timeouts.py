@@ -128,22 +128,26 @@ def test_an_outer_deadline_in_parts_goes_on_counting_during_inner_ones():
                 time.sleep(0.02)
 
 
-#: Says when it begins, works for a moment, and says how that ended.
+#: Says when it begins, works until it has seen itself stand still and for a moment after that, and says how that ended.
 FROZEN = """
 import sys, threading, time
 from django_workflows.engine.deadlines import DeadlineReached, deadline
+parts, thread, limit, moment = int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 def work():
     ended = "in time"
     try:
-        with deadline(2, parts=int(sys.argv[1])):
+        with deadline(limit, parts=parts):
+            before = time.monotonic()
             print("begun", flush=True)
+            while (now := time.monotonic()) - before < limit / 2:
+                before = now
             began = time.process_time()
-            while time.process_time() - began < 0.1:
+            while time.process_time() - began < moment:
                 pass
     except DeadlineReached:
         ended = "late"
     print(ended)
-if sys.argv[2] == "main":
+if thread == "main":
     work()
 else:
     thread = threading.Thread(target=work)
@@ -153,13 +157,13 @@ else:
 
 
 @pytest.mark.parametrize("thread", ["main", "other"])
-@pytest.mark.parametrize(("parts", "ended"), [(10, "in time"), (1, "late")])
-def test_a_process_that_stood_still_has_not_used_up_its_time(parts, ended, thread):
-    command = [sys.executable, "-c", FROZEN, str(parts), thread]
+@pytest.mark.parametrize(("parts", "ended", "limit", "moment"), [(10, "in time", 4, 0.05), (1, "late", 2, 60)])
+def test_a_process_that_stood_still_has_not_used_up_its_time(parts, ended, limit, moment, thread):
+    command = [sys.executable, "-c", FROZEN, str(parts), thread, str(limit), str(moment)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "begun\n"
         process.send_signal(signal.SIGSTOP)
-        time.sleep(2.5)
+        time.sleep(limit + 0.5)
         process.send_signal(signal.SIGCONT)
         assert process.stdout.readline() == f"{ended}\n"
 
