@@ -39,6 +39,8 @@ _FIGURES = {
     "w1_orm_inserts_per_s": "the ORM alone beside it: rows/s of two processes, ten to a commit",
     "w1_inline_nothing_per_s": "W1 with `inline=True` mutations that do nothing, steps/s",
     "w1_inline_nothing_of_floor": "of the floor",
+    "w1_inline_nothing_many_per_s": "the same with 2,000 workflows",
+    "w1_inline_nothing_many_of_floor": "of the floor",
     "w2_p50_ms": "W2: start to end of one step, idle, p50 ms",
     "w2_p95_ms": "the same, p95 ms",
     "w3_first_ms": "W3: 5,000 steps in a row, ms each, first tenth",

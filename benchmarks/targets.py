@@ -54,6 +54,9 @@ TARGETS = [
     Target("W1 mutations, of the floor", figure("w1_mutations_of_floor"), 0.5, at_least=True),
     Target("W1 inline mutations with an insert, of the floor", figure("w1_inline_of_floor"), 4, at_least=True),
     Target("W1 inline mutations that do nothing, of the floor", figure("w1_inline_nothing_of_floor"), 4, at_least=True),
+    Target(
+        "W1 with 2,000 workflows of these, of the floor", figure("w1_inline_nothing_many_of_floor"), 4, at_least=True
+    ),
     Target("W1 inline mutations with an insert, of the ORM alone", of_the_orm("w1_inline_per_s"), 0.5, at_least=True),
     Target("W2 p50, ms", figure("w2_p50_ms"), 6),
     Target("W2 p95, ms", figure("w2_p95_ms"), 12),

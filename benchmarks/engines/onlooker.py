@@ -28,8 +28,12 @@ class Onlooker:
 
     def wait(self, table: str, condition: str, value: object) -> None:
         """Until the table has a row that meets ``condition``, whose ``{}`` is the value."""
-        query = f"SELECT 1 FROM {table} WHERE {condition.format(self._mark)}"
-        until(lambda: self._connection.execute(query, [value]).fetchone() is not None, pause=_PAUSE)
+        until(lambda: self.sees(table, condition, value), pause=_PAUSE)
+
+    def sees(self, table: str, condition: str, *values: object) -> bool:
+        """Whether the table has a row that meets ``condition``, whose ``{}`` are the values."""
+        query = f"SELECT 1 FROM {table} WHERE {condition.format(*[self._mark] * len(values))} LIMIT 1"
+        return self._connection.execute(query, values).fetchone() is not None
 
     def close(self) -> None:
         self._connection.close()

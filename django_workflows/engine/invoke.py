@@ -107,7 +107,10 @@ def _attempt(step: ClaimedStep, fn: Callable[..., Any], contained: bool) -> Outc
 def _outcome(
     step: ClaimedStep, fn: Callable[..., Any], signature: Signature, args: Any, kwargs: Any, timeout: float | None
 ) -> Outcome:
-    value = call(fn, args, kwargs, timeout) if stand_in is None else stand_in(step, fn, args, kwargs, timeout)
+    if stand_in is not None:
+        value = stand_in(step, fn, args, kwargs, timeout)
+    else:
+        value = call(fn, args, kwargs, timeout) if signature.is_coroutine else fn(*args, **kwargs)
     text, decoded = signature.result.encode_checked(
         value, what=f"result of step {step.number} ({step.name})", max_bytes=settings.MAX_PAYLOAD_BYTES
     )

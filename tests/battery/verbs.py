@@ -14,6 +14,8 @@ from django.db import transaction
 from django_workflows import WorkflowError
 from django_workflows.engine.cleanup import cleanup_expired
 from django_workflows.engine.drain import drain
+from django_workflows.engine.histories import read_history
+from django_workflows.engine.imports import import_history
 from django_workflows.engine.pools import free_all_places
 from django_workflows.engine.recover import recover
 from django_workflows.engine.rerun_on_complete import rerun_on_complete
@@ -178,6 +180,14 @@ def failed_at_its_end() -> UUID:
     return workflow_id
 
 
+def taken_out() -> Any:
+    """The history of a workflow that is here no more."""
+    workflow_id = ended(["mutation", "brief child"])
+    history = read_history(workflow_id)
+    workflow.cleanup(workflow_id)
+    return history
+
+
 CLIENTS = [
     *(
         client(f"start: {name}", lambda: None, lambda _, words=words: begin(words), exact=name not in RACES)
@@ -206,6 +216,7 @@ CLIENTS = [
     client("create a token", lambda: made(["made"]), lambda this: workflow.create_event_token(this, expires_in=60)),
     Verb("create an event", lambda: begun(["event"]), create, create_if_it_was_not),
     client("start many", lambda: None, start_many),
+    client("import a history", taken_out, import_history),
     client("run on_complete again", failed_at_its_end, rerun_on_complete),
     Verb("recover", silent, lambda _: recover(thorough=True), lambda _: recover(thorough=True)),
     Verb("give back", silent, give_back, give_back),
