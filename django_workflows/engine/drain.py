@@ -26,8 +26,9 @@ from .worker import Worker, draining
 
 T = TypeVar("T")
 
-#: Seconds after which a drain that goes on has the plans of its statements made anew: tables may grow fast meanwhile.
-_PLANS = 1.0
+#: Seconds after which a drain that goes on has the plans of its statements made anew for the first time, then after
+#: twice as many, up to the second of these: tables may grow fast meanwhile.
+_PLANS, _PLANS_AT_MOST = 0.1, 1.0
 #: After it has found nothing beside the piece that it took, a worker does not look for so many pieces.
 _ALONE = 8
 
@@ -50,11 +51,14 @@ def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bo
 
 
 def _drain(worker: Worker, over: Callable[[], bool]) -> int:
-    done, replan_at, worker.found = 0, time.monotonic() + _PLANS, 0
+    done, worker.found = 0, 0
+    planned_for = _PLANS
+    replan_at = time.monotonic() + planned_for
     while not over():
         if time.monotonic() >= replan_at:
             replan(0.0)
-            replan_at = time.monotonic() + _PLANS
+            planned_for = min(2 * planned_for, _PLANS_AT_MOST)
+            replan_at = time.monotonic() + planned_for
         # Steps first, so that many of one workflow that end together make one turn; but never only steps.
         count = _run_one_step(worker, over) if done % 4 else 0
         count = count or _advance_one(worker, over) or (0 if done % 4 else _run_one_step(worker, over))

@@ -30,6 +30,7 @@ logger = logging.getLogger("django_workflows")
 
 #: Seconds after which no further turn is begun in a transaction, and those that one may take at the most.
 _ENOUGH, _LONGEST = 0.04, 0.1
+_AS_ALWAYS = nullcontext()
 
 
 def may_settle_together(turn: Turn) -> bool:
@@ -160,7 +161,7 @@ def _run(step: ClaimedStep, fn: Callable[..., Any], watch: Watch) -> Outcome:
         raise Apart
     began = time.perf_counter()
     # What a query says of its own is undone with it.
-    with watch.aside() if step.kind == StepKind.QUERY else nullcontext():
+    with watch.aside() if step.kind == StepKind.QUERY else _AS_ALWAYS:
         outcome = attempt(step, fn)
     alone = outcome.error is not None or watch.hooks or not watch.plain
     pace.note(step, math.inf if alone else time.perf_counter() - began)
