@@ -98,12 +98,15 @@ class JournalBroker(ORM):
             if seconds is not None and seconds <= 0:
                 return self._drain()
             heard = self._listen(self._channel, _IDLE if seconds is None else min(seconds, _IDLE))
+        return self._drain() if self._calls_for_a_drain(heard) else None
+
+    def _calls_for_a_drain(self, heard: Heard) -> bool:
+        at_once = Heard.WORK in heard and self._hands.trust() and not stopping()
         if Heard.NEWS in heard:
             self._ordinary_at = self._rest_until = 0.0
-        if Heard.WORK in heard and self._hands.trust() and not stopping():
+        elif at_once:
             self._rest_until = time.monotonic() + _REST
-            return self._drain()
-        return None
+        return at_once
 
     def _listen(self, channel: Channel, seconds: float) -> Heard:
         if seconds <= 0:

@@ -35,6 +35,10 @@ def _notify(channel: str, queue: str) -> None:
     run_one("SELECT pg_notify(%s, %s)", [channel, queue])
 
 
+def _notify_of_several(queue: str) -> None:
+    run_one("SELECT pg_notify(%s, %s), pg_notify(%s, %s)", [WORK, queue, NEWS, queue])
+
+
 class Channel:
     """This process's ear. What it hears is a hint: everything is also found by looking now and then."""
 
@@ -44,14 +48,18 @@ class Channel:
         self._counter: int | None = None
 
     @staticmethod
-    def announce(queue: str, *, due: bool = True) -> None:
+    def announce(queue: str, *, due: bool = True, several: bool = False) -> None:
         """Say that work of a queue is due, or else that something is new in it, once the transaction is committed.
 
+        ``several``: that more is due than one worker may be wanted for, so that both is said.
         In a transaction of its own, which writes nothing: one that notifies keeps all others that notify waiting while
         it commits, and to write takes long then.
         """
         if is_postgresql():
-            after_commit(partial(_notify, WORK if due else NEWS, queue))
+            if due and several:
+                after_commit(partial(_notify_of_several, queue))
+            else:
+                after_commit(partial(_notify, WORK if due else NEWS, queue))
 
     def wait(self, seconds: float) -> Heard:
         """Wait until something was announced, but not longer than ``seconds``; what it may have been.

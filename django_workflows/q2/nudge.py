@@ -51,7 +51,7 @@ class Q2Dispatcher:
     def wake(self, queue: str, seconds: float, count: int) -> None:
         if watches_journal():
             if seconds <= SOON:
-                Channel.announce(queue, due=seconds <= 0)
+                Channel.announce(queue, due=seconds <= 0, several=count > 1)
         else:
             wanted = min(count, int(Conf.WORKERS))
             after_commit(partial(nudge, queue, seconds, wanted))

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from ..core.entries import NewWorkflow
+from .arrays import array
 from .database import Moment, fetch_all, is_postgresql, local_now, put_instant, put_uuid, read_uuid
 from .prepared import run_all, run_for_each
 from .rows import WORKFLOW
@@ -114,7 +115,11 @@ def _insert_arrays(news: Sequence[NewWorkflow]) -> list[tuple[Any, ...]]:
     names = [*_COLUMNS, *_TIMES]
     if len(rows) == 1:
         return run_all(_postgresql("", "", Moment().sql()), dict(zip(names, rows[0], strict=True)))
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    kinds = [*_COLUMNS.values(), *_TIMES.values()]
+    columns = [
+        list(column) if kind == "interval" else array(column, kind)
+        for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)
+    ]
     return run_all(_postgresql("[]", "unnest", Moment().sql()), dict(zip(names, columns, strict=True)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -75,6 +76,11 @@ def start_and_terminate() -> int:
     with subprocess.Popen(["sleep", "60"]) as process:
         process.terminate()
         return process.wait(10)
+
+
+def here_to_stay() -> int:
+    """How many objects this process's garbage collector does not look at."""
+    return gc.get_freeze_count()
 
 
 def returns_a_lock() -> object:

@@ -1,14 +1,28 @@
 """Many starts at once: as if each had been started by itself, all or none."""
 
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 from django.db import transaction
 
 from django_workflows import Completed, InvalidArguments
 from django_workflows.models import Workflow
+from django_workflows.store import database
 from tests.app import workflows as flows
 from tests.engine.driver import run
 
 workflow = flows.workflow
+
+
+@pytest.fixture
+def frozen_clock() -> Iterator[None]:
+    database.frozen_at = datetime(2029, 12, 31, tzinfo=UTC)
+    database.clock.forget()
+    yield
+    database.frozen_at = None
+    database.clock.forget()
 
 
 def test_each_is_a_workflow_with_its_own_arguments_in_order():
@@ -49,6 +63,25 @@ def test_by_name_with_options_for_all():
     assert set(Workflow.objects.values_list("id", "priority")) == {(each, 7) for each in ids}
     run()
     assert [workflow.status(each) for each in ids] == [Completed(1), Completed(2)]
+
+
+@pytest.mark.parametrize("words", ["NULL", '"', "\\", '\\"}', "{a,b}", "", " ", "\N{SNOWMAN}'", "%s"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"run_at": datetime(2030, 1, 1, 12, 30, 0, 123456, tzinfo=timezone(timedelta(hours=-5, minutes=-30)))},
+        {"run_after": 0.000001, "priority": -3, "queue": 'a queue, {with} "marks"'},
+        {"run_after": 90, "retain_for": timedelta(days=3, microseconds=1)},
+        {"retain_for": timedelta(days=5000 * 365)},
+    ],
+)
+def test_each_is_stored_as_if_it_were_started_by_itself(words, options, frozen_clock):
+    bound = flows.echoes.with_options(context={words: words}, **options)
+    ids = [bound.start(words), *bound.start_many([(words,)] * 2, idempotency_keys=[words or None, None])]
+    fields = [each.name for each in Workflow._meta.concrete_fields if each.name not in ("id", "idempotency_key")]
+    first, *others = Workflow.objects.filter(id__in=ids).order_by("id").values_list(*fields)
+    assert others == [first, first]
+    assert json.loads(Workflow.objects.get(id=ids[0]).args) == {"value": words}
 
 
 def test_it_is_part_of_the_callers_transaction():

@@ -16,6 +16,7 @@ from django_workflows.q2 import channel as channel_module
 from django_workflows.q2.channel import Channel, Heard
 from django_workflows.q2.nudge import Q2Dispatcher, nudge
 from tests.app.cluster_workflows import one as one_step
+from tests.promises import promise
 from tests.waiting import wait_for
 
 
@@ -107,6 +108,20 @@ def test_many_starts_that_are_heard_together_are_one_drain(broker: JournalBroker
 
 
 @pytest.mark.postgres
+def test_several_that_are_started_together_find_all_workers_at_once(
+    broker: JournalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_module, "_REST", 60.0)
+    with meanwhile(lambda: one_step.start_many([("action", "act", ["/dev/null", "x"])] * 3)) as heard:
+        assert broker.dequeue()
+    assert heard == [Heard.WORK | Heard.NEWS]
+    for _ in range(2):
+        hands.begun()
+        with promise(30):
+            assert broker.dequeue(), "there is work for one more worker"
+
+
+@pytest.mark.postgres
 def test_after_a_drain_in_vain_the_broker_looks_first(broker: JournalBroker) -> None:
     hands.ended(0)
     with meanwhile(lambda: nudge("")):
@@ -188,7 +203,7 @@ def test_nothing_is_handed_out_once_the_cluster_is_stopping(
 def test_a_start_of_which_nobody_heard_is_found_by_looking(
     broker: JournalBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Channel, "announce", staticmethod(lambda queue, *, due=True: None))
+    monkeypatch.setattr(Channel, "announce", staticmethod(lambda queue, **_: None))
     with meanwhile(start):
         assert broker.dequeue() or broker.dequeue(), "it looks once a second"
 

@@ -74,6 +74,12 @@ def test_idle_processes_are_killed_one_after_the_other(
     assert not Worker.objects.exists()
 
 
+def test_no_worker_looks_for_garbage_in_what_the_project_has_loaded(hardened) -> None:  # type: ignore[no-untyped-def]
+    hardened()
+    loaded = workflow.result(one_step.start("action", "here_to_stay", []), timeout=PATIENCE)
+    assert loaded > 10_000, "Django alone is more than that"
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_busy_cluster_heals_and_goes_on(
     hardened, log: Log, role: str, record_property: Callable[[str, object], None]

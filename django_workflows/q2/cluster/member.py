@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -50,6 +51,9 @@ def run_worker(crew: Crew, hold: Hold, timer: Any, parent: int) -> None:
         return crew.retired.is_set() or asked.is_set()
 
     leave_when(told)
+    # What the project has loaded is here to stay. To look through it for garbage takes 50 ms and more each time, in the
+    # midst of somebody's work, and copies every page of it that processes share.
+    gc.freeze()
     crew.task_queue.hold, crew.task_queue.stop = hold, told
     try:
         worker(crew.task_queue, crew.result_queue, timer, crew.timeout)
