@@ -26,7 +26,7 @@ T = TypeVar("T")
 _PAUSE = 0.25
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, slots=True)
 class CurrentStep:
     """The attempt that is running.
 

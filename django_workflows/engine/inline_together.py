@@ -162,7 +162,7 @@ def _run(step: ClaimedStep, fn: Callable[..., Any], watch: Watch) -> Outcome:
     began = time.perf_counter()
     # What a query says of its own is undone with it.
     with watch.aside() if step.kind == StepKind.QUERY else _AS_ALWAYS:
-        outcome = attempt(step, fn)
+        outcome = attempt(step, fn, watch=watch)
     alone = outcome.error is not None or watch.hooks or not watch.plain
     pace.note(step, math.inf if alone else time.perf_counter() - began)
     if alone:

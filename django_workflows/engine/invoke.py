@@ -20,6 +20,7 @@ from ..exceptions import StepTimeout
 from ..store.broken import is_broken
 from ..store.database import atomic, connection, execute
 from ..store.passing import passes
+from ..store.plain import Watch
 from . import tracing
 from .current import CurrentStep, _current
 from .deadlines import DeadlineReached, deadline
@@ -41,29 +42,32 @@ class AttemptInterrupted(BaseException):
         self.cause = cause
 
 
-def attempt(step: ClaimedStep, fn: Callable[..., Any], *, contained: bool = False) -> Outcome:
+def attempt(
+    step: ClaimedStep, fn: Callable[..., Any], *, contained: bool = False, watch: Watch | None = None
+) -> Outcome:
     """Run one attempt of a step, outside of a transaction (an action), in a read-only one (a query), or in the caller's
     (a mutation).
 
     A mutation that failed has not undone what it wrote: the caller rolls its transaction back. ``contained`` has it
-    undone here, at the cost of a savepoint, so that the transaction can go on.
+    undone here, at the cost of a savepoint, so that the transaction can go on. ``watch`` is the caller's, if it has the
+    statements watched.
 
     Never raises for what ``fn`` does: its exception is the outcome. Raises ``AttemptInterrupted`` when the worker is
     being ended, and database errors of a mutation or query that pass when its whole transaction is run again.
     """
     with tracing.attempting(step) as span:
-        outcome = _guarded(step, fn, contained)
+        outcome = _guarded(step, fn, contained, watch)
         if outcome.error is not None:
             span.failed(outcome.error)
     return outcome
 
 
-def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool) -> Outcome:
+def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: Watch | None) -> Outcome:
     in_transaction = step.kind != StepKind.ACTION
     token = _current.set(CurrentStep(step, in_transaction))
     raw = connection().connection if step.kind == StepKind.QUERY else None
     try:
-        return _attempt(step, fn, contained)
+        return _attempt(step, fn, contained, watch)
     except interrupts() as error:
         raise AttemptInterrupted(failure_of(error, attempts=step.attempt), error) from error
     except DeadlineReached as error:
@@ -90,15 +94,16 @@ def _is_of_the_database(step: ClaimedStep, error: BaseException, before: object)
     return step.kind == StepKind.MUTATION and passes(error)
 
 
-def _attempt(step: ClaimedStep, fn: Callable[..., Any], contained: bool) -> Outcome:
+def _attempt(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: Watch | None) -> Outcome:
     signature = Signature.of(fn)
     args, kwargs = signature.decode_arguments(step.args)
     timeout = step.options.get("timeout")
     if timeout is None and step.kind == StepKind.ACTION:
         return _outcome(step, fn, signature, args, kwargs, None)
     if timeout is None and step.kind == StepKind.MUTATION and not contained:
-        with unbroken():
-            return _outcome(step, fn, signature, args, kwargs, None)
+        outcome = _outcome(step, fn, signature, args, kwargs, None)
+        _refuse(is_broken() if watch is None else watch.broken)
+        return outcome
     late = _GRACE if timeout is not None and signature.is_coroutine else 0.0
     with deadline(timeout and timeout + late), _surroundings(step.kind, contained):
         return _outcome(step, fn, signature, args, kwargs, timeout)
@@ -159,11 +164,16 @@ class unbroken:  # noqa: N801 - reads as a statement
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if error is None and is_broken():
-            raise TransactionManagementError(
-                "a database error was caught inside the transaction that it broke, so nothing of it can be kept. "
-                "Put what may fail into a transaction.atomic() block of its own, and catch the error outside of that."
-            )
+        if error is None:
+            _refuse(is_broken())
+
+
+def _refuse(broken: bool) -> None:
+    if broken:
+        raise TransactionManagementError(
+            "a database error was caught inside the transaction that it broke, so nothing of it can be kept. "
+            "Put what may fail into a transaction.atomic() block of its own, and catch the error outside of that."
+        )
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def timed(
     began, alone = time.perf_counter(), False
     if step.kind == StepKind.MUTATION:
         with Watch(forbids=together) as watch:
-            outcome = attempt(step, fn, contained=contained)
+            outcome = attempt(step, fn, contained=contained, watch=watch)
         alone = outcome.error is not None or not watch.plain or watch.hooks or inspect.iscoroutinefunction(fn)
     else:
         outcome = retrying(lambda: attempt(step, fn)) if step.kind == StepKind.QUERY else attempt(step, fn)

@@ -5,6 +5,8 @@ The trace context of the code that starts a workflow is kept in its row, and is 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -42,15 +44,27 @@ class _Untraced:
         pass
 
 
+#: Seconds between two questions to OpenTelemetry, which looks into the environment each time.
+_MOMENT = 0.1
 _UNTRACED = _Untraced()
 _NOBODY = nullcontext(_UNTRACED)
 _INSTALLED = find_spec("opentelemetry") is not None
 
 
+class _Known:
+    """What was found when it was last asked, and until when that is good."""
+
+    listening = False
+    until = -math.inf
+
+
 def _listening() -> bool:
-    """Whether the project has said where spans go."""
-    proxy, provider = _providers()
-    return not isinstance(provider(), proxy)
+    """Whether the project has said where spans go, which it does once, or had not a moment ago."""
+    if not _Known.listening and time.monotonic() >= _Known.until:
+        proxy, provider = _providers()
+        _Known.listening = not isinstance(provider(), proxy)
+        _Known.until = time.monotonic() + _MOMENT
+    return _Known.listening
 
 
 @cache

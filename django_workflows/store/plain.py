@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from .after_commit import named
+from .broken import is_broken
 from .database import connection, execute
 
 #: Statements that leave nothing behind in their transaction but rows and locks of rows. A ``SET LOCAL``, a lock of a
@@ -58,6 +59,11 @@ class Watch:
 
     def __exit__(self, *exc_info: object) -> None:
         self._watching.__exit__(*exc_info)  # type: ignore[arg-type]
+
+    @property
+    def broken(self) -> bool:
+        """Whether the transaction is; see ``is_broken``."""
+        return is_broken(self._conn)
 
     @property
     def hooks(self) -> bool:
