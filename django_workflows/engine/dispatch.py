@@ -18,6 +18,10 @@ class Dispatcher(Protocol):
     def default_queue(self) -> str:
         """Its name for the queue that rows call ""."""
 
+    @property
+    def channel(self) -> str:
+        """PostgreSQL's channel on which its workers hear the names of queues that have work; "" if there is none."""
+
     def wake(self, queue: str, seconds: float, count: int) -> None:
         """``count`` pieces of work fall due in ``seconds``: a hint, given in the transaction that writes them."""
 
@@ -27,6 +31,7 @@ class NoDispatcher:
 
     interrupts: tuple[type[BaseException], ...] = ()
     default_queue = ""
+    channel = ""
 
     def wake(self, queue: str, seconds: float, count: int) -> None:
         pass
@@ -51,6 +56,11 @@ def wake(queue: str, seconds: float = 0.0, count: int = 1) -> None:
         _dispatcher.wake(queue, max(0.0, seconds), count)
     else:
         gathered.setdefault(queue, []).append((max(0.0, seconds), count))
+
+
+def channel() -> str:
+    """Where a statement that writes work which is due may say so itself, instead of ``wake``; "" if nowhere."""
+    return _dispatcher.channel if _gathered.get() is None else ""
 
 
 @contextmanager

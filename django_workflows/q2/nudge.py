@@ -14,6 +14,8 @@ from django_q.conf import Conf
 from django_q.exceptions import TimeoutException
 
 from ..store.after_commit import after_commit
+from ..store.database import is_postgresql
+from ..store.listening import WORK
 from .channel import Channel
 
 logger = logging.getLogger("django_workflows")
@@ -47,6 +49,10 @@ class Q2Dispatcher:
     @property
     def default_queue(self) -> str:
         return str(Conf.PREFIX)
+
+    @property
+    def channel(self) -> str:
+        return WORK if watches_journal() and is_postgresql() else ""
 
     def wake(self, queue: str, seconds: float, count: int) -> None:
         if watches_journal():

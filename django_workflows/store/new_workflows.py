@@ -45,19 +45,22 @@ _INSERT = f"""
 """
 
 
-def insert(new: NewWorkflow) -> bool:
-    """Store a workflow. False, and nothing stored, if its id or one of its keys is taken."""
-    return bool(insert_many([new]))
+def insert(new: NewWorkflow, channel: str = "") -> bool:
+    """Store a workflow. False, and nothing stored, if its id or one of its keys is taken.
+
+    ``channel`` is one of PostgreSQL's, on which those who listen hear of its queue, if it was stored.
+    """
+    return bool(insert_many([new], channel))
 
 
-def insert_many(news: Sequence[NewWorkflow]) -> set[UUID]:
+def insert_many(news: Sequence[NewWorkflow], channel: str = "") -> set[UUID]:
     """Store workflows, but for those of which the id or a key is taken; the ids of those that were stored."""
     for new in news:
         levels.note(WORKFLOW, new.queue, new.priority)
     if is_postgresql():
         found: set[UUID] = set()
         for start in range(0, len(news), _ROWS):
-            found.update(row[0] for row in _insert_arrays(news[start : start + _ROWS]))
+            found.update(row[0] for row in _insert_arrays(news[start : start + _ROWS], channel))
         return found
     return {new.id for new in news if _insert_row(new)}
 
@@ -110,27 +113,28 @@ def _values(new: NewWorkflow) -> tuple[Any, ...]:
 # -- PostgreSQL
 
 
-def _insert_arrays(news: Sequence[NewWorkflow]) -> list[tuple[Any, ...]]:
+def _insert_arrays(news: Sequence[NewWorkflow], channel: str) -> list[tuple[Any, ...]]:
     rows = [(*_values(new), new.run_at, new.delay) for new in news]
     names = [*_COLUMNS, *_TIMES]
     if len(rows) == 1:
-        return run_all(_postgresql("", "", Moment().sql()), dict(zip(names, rows[0], strict=True)))
+        return run_all(_postgresql("", "", Moment().sql(), channel), dict(zip(names, rows[0], strict=True)))
     kinds = [*_COLUMNS.values(), *_TIMES.values()]
     columns = [
         list(column) if kind == "interval" else array(column, kind)
         for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)
     ]
-    return run_all(_postgresql("[]", "unnest", Moment().sql()), dict(zip(names, columns, strict=True)))
+    return run_all(_postgresql("[]", "unnest", Moment().sql(), channel), dict(zip(names, columns, strict=True)))
 
 
 @lru_cache(maxsize=8)
-def _postgresql(array: str, unnest: str, now: str) -> str:
+def _postgresql(array: str, unnest: str, now: str, channel: str) -> str:
+    tells = f", pg_notify('{channel}', queue)" if channel else ""
     types = {**_COLUMNS, **_TIMES}
     values = ", ".join(f"%({name})s::{kind}{array}" for name, kind in types.items())
     source = f"{unnest}({values})" if unnest else f"(VALUES ({values}))"
     return f"""{_INSERT} SELECT {_NAMES}, 'in_progress', '', 1, 1, 0, 0, '', 0, FALSE, {now},
         COALESCE(run_at, {now} + COALESCE(delay, 0) * interval '1 second')
-        FROM {source} AS new ({", ".join(types)}) ON CONFLICT DO NOTHING RETURNING id"""
+        FROM {source} AS new ({", ".join(types)}) ON CONFLICT DO NOTHING RETURNING id{tells}"""
 
 
 # -- every other database

@@ -15,6 +15,8 @@ from ..store import database, workflows
 class _Silent:
     """Wakes nobody. Queues are named as they were, and Ctrl-C ends the test, not the step."""
 
+    channel = ""
+
     def __init__(self, before: dispatch.Dispatcher) -> None:
         self.interrupts: tuple[type[BaseException], ...] = (*before.interrupts, KeyboardInterrupt)
         self.default_queue = before.default_queue

@@ -68,6 +68,8 @@ class Simulation:
 
     # -- the dispatcher's part: messages that are no more than hints
 
+    channel = ""
+
     def wake(self, queue: str, seconds: float, count: int) -> None:
         for _ in range(count):
             chance = self.random.random()

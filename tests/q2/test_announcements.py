@@ -1,5 +1,6 @@
 """What a cluster does when it hears that there is work: a drain at once, if the last one was not in vain."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from unittest.mock import patch
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 
+from django_workflows.engine import start as start_module
 from django_workflows.models import Workflow
 from django_workflows.q2 import JournalBroker, hands
 from django_workflows.q2 import broker as broker_module
@@ -89,10 +91,50 @@ def test_a_start_whose_announcement_is_lost_is_a_start(
         raise OperationalError("the server closed the connection")
 
     monkeypatch.setattr(channel_module, "run_one", lost)
+    monkeypatch.setattr(start_module, "_SELDOM", math.inf)
     with outer():
         workflow_id = one_step.start("action", "act", ["/dev/null", "x"])
     assert Workflow.objects.filter(id=workflow_id).exists()
     assert "the server closed the connection" in caplog.text
+
+
+def notices(start: Callable[[], object]) -> list[bool]:
+    """Of each statement of a start that notifies, whether it is the one that writes."""
+    with statements() as asked:
+        start()
+    return ["INSERT" in sql for sql in asked if "pg_notify" in sql]
+
+
+@pytest.mark.postgres
+def test_a_start_after_a_while_notifies_with_its_own_commit_and_others_after_theirs(
+    broker: JournalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(start_module._Latest, "at", -math.inf)
+    with meanwhile(lambda: seen.extend(notices(start))) as heard:
+        assert broker.dequeue()
+    assert heard == [Heard.WORK]
+    assert seen == [True]
+    monkeypatch.setattr(start_module, "_SELDOM", math.inf)
+    assert notices(start) == [False]
+    monkeypatch.setattr(start_module, "_SELDOM", 0.0)
+    assert notices(start) == [True]
+    with transaction.atomic():
+        assert notices(start) == []
+    assert notices(lambda: one_step.with_options(run_after=60).start("action", "act", ["/dev/null", "x"])) == []
+
+
+@pytest.mark.postgres
+def test_a_start_that_finds_the_first_of_its_key_wakes_nobody(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyed = one_step.with_options(idempotency_key="k")
+    monkeypatch.setattr(start_module, "_SELDOM", 0.0)
+    first = keyed.start("action", "act", ["/dev/null", "x"])
+    channel = Channel("")
+    channel.wait(0.0)
+    assert keyed.start("action", "act", ["/dev/null", "x"]) == first
+    assert channel.wait(0.2) == Heard.NOTHING
 
 
 @pytest.mark.postgres
