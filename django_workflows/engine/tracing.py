@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from importlib.util import find_spec
 from typing import Protocol
 from uuid import UUID
@@ -61,23 +59,24 @@ class _Known:
 def _listening() -> bool:
     """Whether the project has said where spans go, which it does once, or had not a moment ago."""
     if not _Known.listening and time.monotonic() >= _Known.until:
-        proxy, provider = _providers()
-        _Known.listening = not isinstance(provider(), proxy)
+        from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+
+        _Known.listening = not isinstance(get_tracer_provider(), ProxyTracerProvider)
         _Known.until = time.monotonic() + _MOMENT
     return _Known.listening
 
 
-@cache
-def _providers() -> tuple[type[object], Callable[[], object]]:
-    from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+def _carries() -> bool:
+    """Whether the code that runs here has a trace context or baggage, which may be somebody else's."""
+    from opentelemetry.context import get_current
 
-    return ProxyTracerProvider, get_tracer_provider
+    return bool(get_current())
 
 
 def starting(name: str) -> AbstractContextManager[Start]:
     """While a workflow of that definition is started; the span is where its steps come from."""
-    if not _INSTALLED:
-        return nullcontext(_UNTRACED)
+    if not _INSTALLED or not (_listening() or _carries()):
+        return _NOBODY
     from . import spans
 
     return spans.starting(name)
@@ -94,8 +93,8 @@ def attempting(step: ClaimedStep) -> AbstractContextManager[Span]:
 
 def calling_back(workflow: WorkflowRecord) -> AbstractContextManager[Span]:
     """While the ``on_complete`` of a workflow runs."""
-    if not _INSTALLED:
-        return nullcontext(_UNTRACED)
+    if not _INSTALLED or not (workflow.trace or _listening()):
+        return _NOBODY
     from . import spans
 
     return spans.calling_back(workflow)
