@@ -210,3 +210,25 @@ with tracing.starting("x") as start, tracing.attempting(None) as attempt, tracin
 def test_without_the_extra_nothing_happens():
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "'' None None None", done.stderr
+
+
+UNHEARD = """
+import django
+
+django.setup()
+from opentelemetry import baggage, context
+
+from django_workflows.engine import tracing
+
+with tracing.starting("x") as nothing:
+    pass
+context.attach(baggage.set_baggage("customer", "7"))
+with tracing.starting("x") as carried:
+    carried.made(None)
+print(repr(nothing.context), carried.context)
+"""
+
+
+def test_what_the_caller_carries_is_kept_though_nobody_follows_spans():
+    done = subprocess.run([sys.executable, "-c", UNHEARD], capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == """'' {"baggage": "customer=7"}""", done.stderr
