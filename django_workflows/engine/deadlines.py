@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -19,6 +20,10 @@ _get_handler: Callable[..., Any] = _behind.getsignal
 _set_handler: Callable[..., Any] = _behind.signal
 #: Seconds until an alarm that is overdue, since a timer of 0 would never fire; so much too early counts as in time.
 _LEAST = 0.001
+#: Seconds to the next try where an exception would be ignored, and after how many it is raised there all the same.
+_MOMENT, _TRIES = 0.005, 200
+#: Where the callbacks of weak sets and dictionaries are.
+_WEAK = frozenset(each.__init__.__code__.co_filename for each in (weakref.WeakSet, weakref.WeakValueDictionary))
 
 
 class DeadlineReached(BaseException):
@@ -95,11 +100,21 @@ class _Alarm:
                 raise
         elif now >= self._due:
             self._left -= 1
-            if self._left <= 0:
-                self._watch.reached = True
-                raise DeadlineReached(f"still running after {self._seconds:g} s")
-            self._due = now + self._part  # however late this one is
+            if self._left > 0:
+                self._due = now + self._part  # however late this one is
+            else:
+                self._reach(frame, now)
         self._arm(now)
+
+    def _reach(self, frame: FrameType | None, now: float) -> None:
+        if _is_finalizing(frame):
+            self._due = now + _MOMENT
+            if self._left > -_TRIES:
+                return
+            self._left = 0
+            self._arm(now)  # it ends what hangs there, and then the code that goes on
+        self._watch.reached = True
+        raise DeadlineReached(f"still running after {self._seconds:g} s")
 
     def end(self) -> None:
         try:
@@ -121,8 +136,13 @@ class _Watchdog:
         threading.Thread(target=self._count, daemon=True).start()
 
     def _count(self) -> None:
-        if not any(self._over.wait(self._part) for _ in range(self._parts)):
-            self._fire()
+        if any(self._over.wait(self._part) for _ in range(self._parts)):
+            return
+        for _ in range(_TRIES):
+            if not _is_finalizing(sys._current_frames().get(self._thread_id)):
+                break
+            time.sleep(_MOMENT)
+        self._fire()
 
     def _fire(self) -> None:
         with self._lock:
@@ -133,6 +153,16 @@ class _Watchdog:
     def end(self) -> None:
         with self._lock:
             self._over.set()
+
+
+def _is_finalizing(frame: FrameType | None) -> bool:
+    """Whether Python is finalizing something in the midst of other code, and would ignore what is raised there."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__del__" or (code.co_name in ("remove", "_remove") and code.co_filename in _WEAK):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _raise_in(thread_id: int, exception: type[BaseException]) -> None:

@@ -128,6 +128,47 @@ def test_an_outer_deadline_in_parts_goes_on_counting_during_inner_ones():
                 time.sleep(0.02)
 
 
+class Finalized:
+    """Takes a while to go."""
+
+    def __init__(self, seconds=0.3):
+        self.seconds = seconds
+
+    def __del__(self):
+        spin(self.seconds)
+
+
+def spin(seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+def test_one_that_falls_due_while_something_is_finalized_comes_after_that():
+    """Python ignores what is raised in there, as in the callback of a weak set."""
+    with promise(2), pytest.raises(DeadlineReached), deadline(0.1):
+        Finalized()
+        spin(5)
+
+
+def test_in_another_thread_too(elsewhere):
+    def work():
+        with promise(2), pytest.raises(DeadlineReached), deadline(0.1):
+            Finalized()
+            spin(5)
+
+    elsewhere(work)
+
+
+def test_what_hangs_while_it_is_finalized_is_ended_like_all_the_rest(monkeypatch):
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda event: ignored.append(event.exc_type))
+    with promise(8), pytest.raises(DeadlineReached), deadline(0.1):
+        Finalized(30)
+        spin(30)
+    assert ignored == [DeadlineReached]
+
+
 #: Says when it begins, works until it has seen itself stand still and for a moment after that, and says how that ended.
 FROZEN = """
 import sys, threading, time
