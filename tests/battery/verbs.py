@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 
 from django_workflows import WorkflowError
+from django_workflows.engine import start as start_module
 from django_workflows.engine.cleanup import cleanup_expired
 from django_workflows.engine.drain import drain
 from django_workflows.engine.histories import read_history
@@ -180,6 +182,10 @@ def failed_at_its_end() -> UUID:
     return workflow_id
 
 
+def forget_the_last_start() -> None:
+    start_module._Latest.at = -math.inf
+
+
 def taken_out() -> Any:
     """The history of a workflow that is here no more."""
     workflow_id = ended(["mutation", "brief child"])
@@ -193,6 +199,7 @@ CLIENTS = [
         client(f"start: {name}", lambda: None, lambda _, words=words: begin(words), exact=name not in RACES)
         for name, words in SHAPES.items()
     ),
+    client("start after a while", forget_the_last_start, lambda _: begin(["mutation"])),
     Verb("start at once", lambda: None, at_once, at_once),
     client("start with a key", lambda: None, lambda _: begin(["mutation"], key="only one")),
     client("start later", lambda: None, lambda _: begin(["mutation"], run_after=100)),

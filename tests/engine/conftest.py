@@ -1,5 +1,6 @@
 """Engine tests run work in their own process, on a real database; see ``driver``."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from django_workflows.engine import batch, mutate_together
+from django_workflows.engine import batch, mutate_together, start
 from django_workflows.engine.live import live_handlers
 from tests.app import steps
 from tests.engine.driver import reset_clock
@@ -27,6 +28,13 @@ def engine(transactional_db: None) -> Iterator[None]:
     finally:
         live_handlers.clear()
         reset_clock()
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts are as many statements each time, however long ago the last one was: as where there are many."""
+    monkeypatch.setattr(start, "_SELDOM", math.inf)
+    monkeypatch.setattr(start._Latest, "at", 0.0)
 
 
 @pytest.fixture(autouse=True)
