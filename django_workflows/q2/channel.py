@@ -31,12 +31,9 @@ class Heard(Flag):
 _MEANING = {WORK: Heard.WORK, NEWS: Heard.NEWS}
 
 
-def _notify(channel: str, queue: str) -> None:
-    run_one("SELECT pg_notify(%s, %s)", [channel, queue])
-
-
-def _notify_of_several(queue: str) -> None:
-    run_one("SELECT pg_notify(%s, %s), pg_notify(%s, %s)", [WORK, queue, NEWS, queue])
+def _notify(queue: str, *channels: str) -> None:
+    notices = ", ".join("pg_notify(%s, %s)" for _ in channels)
+    run_one(f"SELECT {notices}", [each for channel in channels for each in (channel, queue)])
 
 
 class Channel:
@@ -56,10 +53,8 @@ class Channel:
         it commits, and to write takes long then.
         """
         if is_postgresql():
-            if due and several:
-                after_commit(partial(_notify_of_several, queue))
-            else:
-                after_commit(partial(_notify, WORK if due else NEWS, queue))
+            channels = ([WORK] if due else []) + ([NEWS] if several or not due else [])
+            after_commit(partial(_notify, queue, *channels))
 
     def wait(self, seconds: float) -> Heard:
         """Wait until something was announced, but not longer than ``seconds``; what it may have been.

@@ -135,27 +135,21 @@ class Finalized:
         self.seconds = seconds
 
     def __del__(self):
-        spin(self.seconds)
-
-
-def spin(seconds):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        pass
+        steps.spin(self.seconds)
 
 
 def test_one_that_falls_due_while_something_is_finalized_comes_after_that():
     """Python ignores what is raised in there, as in the callback of a weak set."""
     with promise(2), pytest.raises(DeadlineReached), deadline(0.1):
         Finalized()
-        spin(5)
+        steps.spin(5)
 
 
 def test_in_another_thread_too(elsewhere):
     def work():
         with promise(2), pytest.raises(DeadlineReached), deadline(0.1):
             Finalized()
-            spin(5)
+            steps.spin(5)
 
     elsewhere(work)
 
@@ -165,7 +159,7 @@ def test_what_hangs_while_it_is_finalized_is_ended_like_all_the_rest(monkeypatch
     monkeypatch.setattr(sys, "unraisablehook", lambda event: ignored.append(event.exc_type))
     with promise(8), pytest.raises(DeadlineReached), deadline(0.1):
         Finalized(30)
-        spin(30)
+        steps.spin(30)
     assert ignored == [DeadlineReached]
 
 
