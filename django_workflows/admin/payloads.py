@@ -82,8 +82,14 @@ def coded(text: str) -> SafeString:
 
 
 def without_secrets(value: Any) -> Any:
-    """A value to begin a new one with: what is masked must be given anew."""
+    """A value to begin a new one with: what is masked, or has something masked in it, must be given anew."""
     if isinstance(value, dict):
         hides = masking().hides
-        return {key: without_secrets(item) for key, item in value.items() if not hides(key)}
-    return [without_secrets(item) for item in value] if isinstance(value, list) else value
+        return {key: without_secrets(item) for key, item in value.items() if not hides(key) and not _is_masked(item)}
+    if isinstance(value, list):
+        return [without_secrets(item) for item in value if not _is_masked(item)]
+    return value
+
+
+def _is_masked(value: Any) -> bool:
+    return isinstance(value, str) and masking().value(value) != value
