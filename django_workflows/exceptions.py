@@ -191,6 +191,10 @@ class UnsupportedInHandler(WorkflowError):
     """The handler asked its event loop for something that cannot be replayed: a socket, a thread, the ORM."""
 
 
+class RefusedInside(WorkflowError):
+    """A verb that cannot work where it was called: in a query, or waiting for the very workflow that waits for it."""
+
+
 class DeterminismViolation(WorkflowError):
     """The handler asked for something else than its journal recorded.
 

@@ -174,7 +174,8 @@ class ClaimedStep:
     """A step that this worker may run, until ``lease_ends_at`` or as long as it renews the lease.
 
     ``lost`` counts earlier attempts whose worker went away without a word. ``damage`` says what is wrong with its row,
-    if that cannot be what was once written.
+    if that cannot be what was once written. ``cancels`` says how the attempt, a mutation, canceled its own workflow
+    ("gracefully", "by force"), and ``sends`` whether it sent it an event: that is carried out with its end.
     """
 
     workflow_id: UUID
@@ -195,6 +196,8 @@ class ClaimedStep:
     continuations: int = 0
     trace: str = ""
     damage: str = ""
+    cancels: str = ""
+    sends: bool = False
 
     @property
     def attempt_id(self) -> AttemptId:

@@ -12,14 +12,15 @@ from ..core.entries import WorkflowEnd
 from ..core.journal import ClaimedStep, WorkflowRecord, WorkflowState
 from ..core.registry import registry
 from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload
-from ..store import cancellation, journals, workflows
+from ..store import journals, workflows
 from ..store.database import atomic, retrying
 from .after_turn import after_writing
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .continue_as_new import continue_as_new
-from .ends import TurnVoid, end_locked, fail, mismatch, park_unknown
+from .ends import TurnVoid, end_locked, fail, force_below, mismatch, park_unknown
 from .guard import explained
+from .inside import concerning
 from .lead import lead_first
 from .live import LiveHandler, live_handlers, new_replay
 from .log_fields import of_workflow
@@ -84,7 +85,8 @@ def write_somehow(turn: Turn, queue: str | None) -> ClaimedStep | None:
         with atomic():
             return write_in_transaction(turn, queue)
 
-    return retrying(change)
+    with concerning(turn.workflow.id):
+        return retrying(change)
 
 
 def write_in_transaction(turn: Turn, queue: str | None) -> ClaimedStep | None:
@@ -118,13 +120,17 @@ def take_turn(
                 raise TurnVoid
             return locked_turn(*locked, queue=queue, strict=strict)
 
-    return retrying(change)
+    with concerning(workflow_id):
+        return retrying(change)
 
 
 def locked_turn(
-    workflow: WorkflowRecord, at: datetime, *, queue: str | None, strict: bool = False
+    workflow: WorkflowRecord, at: datetime, *, queue: str | None, strict: bool = False, cancel_first: bool = False
 ) -> ClaimedStep | None:
-    """The turn of a workflow that the caller has locked, at the database's time ``at``, in the caller's transaction."""
+    """The turn of a workflow that the caller has locked, at the database's time ``at``, in the caller's transaction.
+
+    ``cancel_first``: a request to cancel came before what has ended since the last turn, not after it.
+    """
     definition = registry.get(workflow.name)
     if definition is None:
         park_unknown(workflow)
@@ -151,11 +157,10 @@ def locked_turn(
                 canceled_at=workflow.canceled_at_delivery,
             )
             turn.absorb()
+            if cancel_first:
+                turn.obey()
             turn.deliver_recorded(records)
-            if workflow.cancel_requested_at is not None and workflow.canceled_at_delivery is None:
-                if turn.record.ending is None:
-                    cancellation.note_told(workflow.id, live.replay.next_number)
-                turn.cancel()
+            turn.obey()
         return write(turn, queue, strict=strict)
 
 
@@ -164,6 +169,9 @@ def write(turn: Turn, queue: str | None, *, strict: bool = False) -> ClaimedStep
     if turn.needs_database:
         with handler_limits(turn.definition):
             turn.settle()
+    if turn.forced:
+        _end_by_force(turn)
+        return None
     if strict and turn.continuing is None:
         ending = turn.replay.ending()
         if isinstance(ending, Raised):
@@ -177,3 +185,13 @@ def write(turn: Turn, queue: str | None, *, strict: bool = False) -> ClaimedStep
     if written is None:
         raise TurnVoid
     return after_writing(turn, *written)
+
+
+def _end_by_force(turn: Turn) -> None:
+    """Write a turn whose inline step canceled the workflow by force: with that step, and without what came after."""
+    turn.record.ending, turn.record.forced = WorkflowEnd(WorkflowState.CANCELED), True
+    written = journals.write_turn(turn.finish())
+    if written is None:
+        raise TurnVoid
+    after_writing(turn, *written)
+    force_below(turn.workflow.id)

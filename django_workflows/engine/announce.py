@@ -16,6 +16,7 @@ from ..core.entries import StepEnd, WorkflowEnd
 from ..core.excerpts import one_line
 from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, StepState, WorkflowState
 from ..store.after_commit import after_commit
+from .inside import concerning
 from .log_fields import of_attempt, of_step, of_workflow
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ _MESSAGE = 500
 
 def _after_commit(signal: Signal, **values: Any) -> None:
     if signal.receivers:
-        after_commit(partial(signal.send_robust, sender=None, **values))
+        after_commit(partial(_send, signal, values))
+
+
+def _send(signal: Signal, values: Mapping[str, Any]) -> None:
+    with concerning(values["workflow_id"]):
+        signal.send_robust(sender=None, **values)
 
 
 def _log(level: int, about: Mapping[str, Any], message: str, *args: object) -> None:

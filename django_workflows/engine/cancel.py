@@ -6,14 +6,13 @@ import logging
 from collections.abc import Callable
 from uuid import UUID
 
-from ..core.entries import WorkflowEnd
-from ..core.journal import WorkflowState
 from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload, WorkflowNotRunning
 from ..store import cancellation, workflows
 from ..store.database import atomic
 from ..store.once import once
 from .advance import locked_turn, take_turn
-from .ends import TurnVoid, end_locked
+from .ends import TurnVoid, end_by_force
+from .inside import BY_FORCE, GRACEFULLY, mutation_of, note_cancel, writes
 from .observe import read
 
 logger = logging.getLogger("django_workflows")
@@ -24,6 +23,7 @@ _AT_ONCE = 1000
 _HINDRANCES = (DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload)
 
 
+@writes
 def cancel(workflow_id: UUID, *, force: bool = False) -> None:
     """Cancel a workflow and all its children.
 
@@ -31,13 +31,18 @@ def cancel(workflow_id: UUID, *, force: bool = False) -> None:
     then, one that runs clean-up steps ends after them. With ``force`` no handler is run. Canceling again while it
     cleans up changes nothing. Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``, and changes nothing then; the
     latter also when a step's end was first, and the handler has ended with it, before it could be told.
+
+    A mutation may cancel its own workflow, or one above it: that takes effect with the mutation's end, in its
+    transaction, and is undone with it.
     """
     if not once(lambda: _cancel_one(workflow_id, force), lambda: cancellation.is_requested(workflow_id) or None):
         record = read(workflow_id)
         raise WorkflowNotRunning(f"workflow {workflow_id} is {record.state}, so it cannot be canceled")
+    if not force:
+        _tell_below(workflow_id)
+    note_cancel()
     if force:
         return
-    _tell_below(workflow_id)
     ended = cancellation.came_too_late(workflow_id)
     if ended is not None:
         raise WorkflowNotRunning(f"workflow {workflow_id} {ended} before it could be told to cancel")
@@ -48,9 +53,12 @@ def _cancel_one(workflow_id: UUID, force: bool) -> bool:
     if locked is None:
         return False
     workflow, now = locked
-    if force:
-        end_locked(workflow, now, WorkflowEnd(WorkflowState.CANCELED))
-        _force_below(workflow_id)
+    mutation = mutation_of(workflow_id)
+    if mutation is not None:
+        cancellation.request(workflow_id)
+        mutation.cancels = BY_FORCE if force else mutation.cancels or GRACEFULLY
+    elif force:
+        end_by_force(workflow, now)
     elif workflow.cancel_requested_at is None:
         cancellation.request(workflow_id)
         workflow.cancel_requested_at = now
@@ -73,20 +81,6 @@ def _could_not_be_told(workflow_id: UUID, error: Exception) -> None:
     logger.warning(message, workflow_id, error, extra={"workflow_id": str(workflow_id)})
 
 
-def _force_below(workflow_id: UUID) -> None:
-    """End the whole tree, in the transaction that ends its top: should we die, no worker runs a handler of it.
-
-    By the request alone, which ``end_locked`` leaves on the children, workers would let their handlers clean up.
-    """
-    level = [workflow_id]
-    while level:
-        level = cancellation.requested_children(level)
-        for child in level:
-            locked = workflows.lock(child)
-            if locked is not None:
-                end_locked(*locked, WorkflowEnd(WorkflowState.CANCELED))
-
-
 def _tell_below(workflow_id: UUID) -> None:
     """Walk down the tree, level by level."""
     level, left = [workflow_id], _AT_ONCE
@@ -98,6 +92,8 @@ def _tell_below(workflow_id: UUID) -> None:
 
 
 def _tell(workflow_id: UUID) -> None:
+    if mutation_of(workflow_id) is not None:
+        return  # it is told with the end of that
     try:
         take_turn(workflow_id, None, None)
     except TurnVoid:

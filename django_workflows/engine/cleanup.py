@@ -8,17 +8,28 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+from ..exceptions import WorkflowStillRunning
 from ..store import retention, workflows
 from ..store.database import atomic, retrying
 from ..store.once import once
+from .inside import is_inside, writes
 
 _BATCH = 100
 #: How long a sweep may delete at a time: a worker that deletes does nothing else.
 SWEEP_SECONDS = 2.0
 
 
+@writes
 def cleanup(workflow_id: UUID) -> bool:
-    """Delete a finished workflow with its steps, events and children; False when unknown or still running."""
+    """Delete a finished workflow with its steps, events and children; False when unknown or still running.
+
+    ``WorkflowStillRunning`` where a step asks for that of its own workflow, which is running as long as it does.
+    """
+    if is_inside(workflow_id) and workflows.version(workflow_id) is not None:
+        raise WorkflowStillRunning(
+            f"cleanup({workflow_id}) was called in a step of this workflow, which is still running. Start the workflow "
+            "with retain_for=0, and it is deleted after its end."
+        )
     return once(lambda: retention.delete_tree(workflow_id), lambda: workflows.version(workflow_id) is None or None)
 
 

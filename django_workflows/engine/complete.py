@@ -18,6 +18,7 @@ from ..store.passing import passes
 from . import announce, tracing
 from .callbacks import find_callback
 from .dispatch import interrupts, wake
+from .inside import concerning
 from .invoke import call, users_savepoint
 from .log_fields import of_workflow
 
@@ -37,7 +38,7 @@ def complete(workflow: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> No
 def run_on_complete(workflow: WorkflowRecord, ending: WorkflowEnd) -> bool:
     """Call ``on_complete`` in a savepoint. An error in it is stored and logged, and changes nothing else."""
     try:
-        with tracing.calling_back(workflow), users_savepoint():
+        with tracing.calling_back(workflow), users_savepoint(), concerning(workflow.id):
             callback = find_callback(workflow.id, workflow.on_complete, workflow.on_complete_seal)
             context = None if workflow.context is None else json.loads(workflow.context)
             call(callback, (workflow.id, run_result(workflow, ending), context), {})

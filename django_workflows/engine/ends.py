@@ -17,6 +17,7 @@ from ..store import cancellation, journals, workflows
 from ..store.database import atomic, retrying
 from .complete import complete
 from .dispatch import wake
+from .inside import BY_FORCE, mutation_of
 from .live import live_handlers
 from .log_fields import of_workflow
 from .pools import free_place
@@ -100,3 +101,27 @@ def end_locked(workflow: WorkflowRecord, at: datetime, ending: WorkflowEnd) -> N
     complete(workflow, ending, written[0])
     definition = registry.get(workflow.name)
     free_place(definition.pool if definition is not None else "")
+
+
+def end_by_force(workflow: WorkflowRecord, now: datetime) -> None:
+    """End a workflow that the caller has locked, and all below it, without asking a handler."""
+    end_locked(workflow, now, WorkflowEnd(WorkflowState.CANCELED))
+    force_below(workflow.id)
+
+
+def force_below(workflow_id: UUID) -> None:
+    """End the whole tree, in the transaction that ends its top: should we die, no worker runs a handler of it.
+
+    By the request alone, which ``end_locked`` leaves on the children, workers would let their handlers clean up.
+    """
+    level = [workflow_id]
+    while level:
+        level = cancellation.requested_children(level)
+        for child in level:
+            mutation = mutation_of(child)
+            if mutation is not None:
+                mutation.cancels = BY_FORCE
+                continue
+            locked = workflows.lock(child)
+            if locked is not None:
+                end_locked(*locked, WorkflowEnd(WorkflowState.CANCELED))

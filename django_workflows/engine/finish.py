@@ -6,11 +6,12 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 
 from django.db import transaction
 
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, StepKind
+from ..core.journal import ClaimedStep, StepKind, WorkflowRecord
 from ..core.retry import RetryPolicy
 from ..exceptions import WorkflowError
 from ..store import journals, workflows
@@ -22,7 +23,8 @@ from .advance import locked_turn, take_turn, write, write_in_transaction
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .dispatch import wake
-from .ends import TurnVoid, Undone
+from .ends import TurnVoid, Undone, end_by_force
+from .inside import BY_FORCE, concerning
 from .live import LiveHandler, live_handlers
 from .log_fields import of_step
 from .pools import free_place
@@ -142,7 +144,8 @@ def _committing(step: ClaimedStep, change: Callable[[], ClaimedStep | None]) -> 
             result = change()
 
     try:
-        retrying(whole)
+        with concerning(step.workflow_id):
+            retrying(whole)
     except Exception:
         if not committed:
             raise
@@ -154,6 +157,9 @@ def _finish_with_turn(
     step: ClaimedStep, produce: Callable[[], Outcome], live: LiveHandler, queue: str | None
 ) -> ClaimedStep | None:
     outcome = produce()
+    if step.cancels:
+        live.replay.close()  # it is led anew, from what is written here, and told of both
+        return end_in_transaction(step, outcome, queue)
     if _try_again(step, outcome):
         # Not before: should the answer to the commit be lost, the next try finds that somebody has gone on.
         live_handlers.keep_after_commit(step.workflow_id, live)
@@ -201,18 +207,31 @@ def end_in_transaction(step: ClaimedStep, outcome: Outcome, queue: str | None) -
     announce.step_completed(step, end)
     workflows.add_bytes(step.workflow_id, len(outcome.result or ""))
     workflow.journal_bytes += len(outcome.result or "")
-    if live_handlers.peek(step.workflow_id) is not None and not step_store.others_open(step.workflow_id, step.number):
-        try:
-            with atomic():
-                mine = locked_turn(workflow, now, queue=queue)
-        except WorkflowError:
-            pass  # the turn that is due below says what is wrong
-        else:
-            free_place(step.pool)
-            return mine
+    if step.cancels and workflow.cancel_requested_at is None:
+        step.cancels = ""  # undone, in a savepoint of the function's own
+    if step.cancels == BY_FORCE:
+        end_by_force(workflow, now)
+        return None
+    try:
+        return _turn_after(step, workflow, now, queue)
+    except WorkflowError:
+        pass  # the turn that is due below says what is wrong
     workflows.make_due(step.workflow_id)
     free_place(step.pool)
     return None
+
+
+def _turn_after(step: ClaimedStep, workflow: WorkflowRecord, now: datetime, queue: str | None) -> ClaimedStep | None:
+    """The turn that the end of this step brings about, if its handler is here and waits for nothing else; else due."""
+    here = live_handlers.peek(step.workflow_id) is not None
+    if step.cancels or (here and not step_store.others_open(step.workflow_id, step.number)):
+        with atomic():
+            mine = locked_turn(workflow, now, queue=queue, cancel_first=bool(step.cancels))
+    else:
+        mine = None
+        workflows.make_due(step.workflow_id)
+    free_place(step.pool)
+    return mine
 
 
 def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:

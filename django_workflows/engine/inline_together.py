@@ -163,7 +163,7 @@ def _run(step: ClaimedStep, fn: Callable[..., Any], watch: Watch) -> Outcome:
     # What a query says of its own is undone with it.
     with watch.aside() if step.kind == StepKind.QUERY else _AS_ALWAYS:
         outcome = attempt(step, fn, watch=watch)
-    alone = outcome.error is not None or watch.hooks or not watch.plain
+    alone = outcome.error is not None or watch.hooks or not watch.plain or step.cancels or step.sends
     pace.note(step, math.inf if alone else time.perf_counter() - began)
     if alone:
         raise Apart

@@ -84,7 +84,7 @@ class MutationsTogether:
         self.running = step
         marks.begun(step)
         outcome, seconds = timed(step, registry.functions[step.workflow_name, step.function], together=True)
-        if outcome.error is not None or seconds == math.inf:
+        if outcome.error is not None or seconds == math.inf or step.cancels:
             raise Apart
         self.running = None
         return outcome

@@ -18,6 +18,7 @@ from ..exceptions import ResultTimeout, WorkflowCanceled, WorkflowFailed, Workfl
 from ..store import steps as step_store
 from ..store import workflows
 from .complete import decode_result
+from .inside import refuse_to_wait
 
 #: Seconds between two looks: short at first, since most waits are short.
 _SHORTEST, _LONGEST = 0.005, 0.25
@@ -58,6 +59,7 @@ def result(workflow_id: UUID, timeout: float | None) -> Any:
 
     Raises ``WorkflowFailed``, ``WorkflowCanceled``, ``ResultTimeout`` (a ``TimeoutError``) or ``WorkflowNotFound``.
     """
+    refuse_to_wait("result", workflow_id)
     until = None if timeout is None else time.monotonic() + timeout
     status: WorkflowStatus = InProgress()
     for changed in watch(workflow_id, until):
@@ -67,6 +69,7 @@ def result(workflow_id: UUID, timeout: float | None) -> Any:
 
 async def aresult(workflow_id: UUID, until: float | None) -> Any:
     """``result`` without blocking the event loop."""
+    await sync_to_async(refuse_to_wait)("result", workflow_id)
     status: WorkflowStatus = InProgress()
     async for changed in awatch(workflow_id, until):
         status = changed
@@ -126,6 +129,7 @@ def watch(workflow_id: UUID, until: float | None = None) -> Iterator[WorkflowSta
 
 async def awatch(workflow_id: UUID, until: float | None = None) -> AsyncIterator[WorkflowStatus]:
     """``watch`` without blocking the event loop."""
+    await sync_to_async(refuse_to_wait)("watch", workflow_id)
     watcher = _Watcher(workflow_id, until)
     while True:
         changed = await sync_to_async(watcher.look)()

@@ -24,6 +24,7 @@ from ..store.database import atomic
 from ..store.once import once
 from .advance import locked_turn
 from .dispatch import wake
+from .inside import is_inside, writes
 from .live import live_handlers
 from .observe import read
 from .pools import free_place
@@ -31,6 +32,13 @@ from .pools import free_place
 FromStep = int | str | Callable[..., Any] | Definition[Any, Any] | None
 
 
+_INSIDE = (
+    ". A step cannot restart its own workflow: end the workflow and restart it from its on_complete, or let the "
+    "workflow function call step.continue_as_new(...)"
+)
+
+
+@writes
 def restart(workflow_id: UUID, from_step: FromStep = None) -> None:
     """Run a finished workflow again: replayed from its whole journal, or from what comes before ``from_step``.
 
@@ -47,7 +55,8 @@ def restart(workflow_id: UUID, from_step: FromStep = None) -> None:
         if reopened is None:
             if read(workflow_id).queue == IMPORTED:
                 raise WorkflowImported(f"workflow {workflow_id} was imported from a history, and is not run")
-            raise WorkflowStillRunning(f"workflow {workflow_id} is still running, so it cannot be restarted")
+            hint = _INSIDE if is_inside(workflow_id) else ""
+            raise WorkflowStillRunning(f"workflow {workflow_id} is still running, so it cannot be restarted{hint}")
         now, queue, generation = reopened
         pools = retention.lock_descendants(workflow_id)
         number = _number(workflow_id, from_step)

@@ -9,9 +9,11 @@ from ..store import steps as step_store
 from ..store import workflows
 from ..store.database import atomic, retrying
 from .dispatch import wake
+from .inside import writes
 from .observe import read
 
 
+@writes
 def retry_now(workflow_id: UUID) -> None:
     """Let the workflow's steps in back-off be tried now, and itself be looked at now if it is parked.
 

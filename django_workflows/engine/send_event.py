@@ -28,11 +28,13 @@ from ..store import events as event_store
 from ..store import journals, workflows
 from ..store.once import once
 from .dispatch import wake
+from .inside import mutation_of, writes
 from .observe import read
 
 _ERROR_TYPE = f"{EventFailed.__module__}.{EventFailed.__qualname__}"
 
 
+@writes
 def create_event(workflow_id: UUID, name: str) -> UUID:
     """Make an event of that name for a running workflow, to be sent later by its id; returns the id."""
     try:
@@ -51,6 +53,7 @@ def create_event(workflow_id: UUID, name: str) -> UUID:
     return once(change, lambda: event_id if event_store.state_of(event_id) is not None else None)
 
 
+@writes
 def send_event(
     workflow_id: UUID | None,
     event: EventDefinition[Any] | str | None,
@@ -80,6 +83,9 @@ def send_event(
         if event_id is not None and event_store.state_of(event_id) != "created":
             raise EventAlreadySent(f"event {event_id} ({name}) has been sent before")
         workflow, now = locked
+        mutation = mutation_of(workflow_id)
+        if mutation is not None:
+            mutation.sends = True
         tried.append((now, workflow.version))
         event_store.send(new_id, workflow_id, name, text, failure, now, workflow.version)
         number = event_store.waiting_step(workflow_id, name, new_id if event_id is not None else None)

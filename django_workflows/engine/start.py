@@ -27,6 +27,7 @@ from .advance import take_turn
 from .alone import can_stand_alone
 from .callbacks import callback_path, seal
 from .dispatch import channel, queue_name, wake
+from .inside import refuse_to_write
 
 #: Seconds after a start for which the next ones say in transactions of their own that there is work: those that notify
 #: are committed one after the other.
@@ -108,6 +109,7 @@ def start(definition: Definition[Any, Any], args: str, options: StartOptions) ->
 
 def start_or_find(definition: Definition[Any, Any], args: str, options: StartOptions) -> tuple[UUID, bool]:
     """As ``start``; also whether it is a new one, and not the workflow that has its key already."""
+    refuse_to_write("start")
     with tracing.starting(definition.name) as started:
         new = new_workflow(definition, args, options, started.context)
         workflow_id = _start(new, options)

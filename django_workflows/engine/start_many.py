@@ -18,6 +18,7 @@ from ..store.once import once
 from . import announce, tracing
 from .callbacks import seal
 from .dispatch import wake
+from .inside import refuse_to_write
 from .start import StartOptions, delay_of, new_workflow
 
 
@@ -35,6 +36,7 @@ def start_many(
     keys = _checked(options, len(arguments), idempotency_keys)
     if not arguments:
         return []
+    refuse_to_write("start_many")
     with tracing.starting(definition.name) as started:
         first = new_workflow(definition, arguments[0], options, started.context)
         news = [_another(first, args, key) for args, key in zip(arguments, keys, strict=True)]

@@ -20,12 +20,14 @@ from ..core.journal import (
 )
 from ..exceptions import ContinueAsNew
 from ..models import uuid7
+from ..store import cancellation, workflows
 from ..store import events as event_store
 from .asked import claimed_step, is_too_deep, new_child, new_step, too_deep
 from .endings import workflow_end
 from .ends import TurnVoid
 from .given_up import is_given_up, pass_on
 from .inline import RunInline, run_inline
+from .inside import BY_FORCE
 from .journal_limit import keep_within_limit
 from .live import LiveHandler
 from .step_ends import end_of_wait, step_end
@@ -58,11 +60,14 @@ class Turn:
         )
         #: The arguments with which the handler wants to begin anew.
         self.continuing: str | None = None
+        #: Whether an inline step canceled the workflow by force.
+        self.forced = False
         #: Whether it was tried to write this turn in a transaction, and cannot be again.
         self.tried = False
         #: The step that this worker runs next.
         self.mine: ClaimedStep | None = None
         self._pending: list[Ask] = []
+        self._sent = False
 
     # -- handing outcomes to the handler
 
@@ -98,8 +103,13 @@ class Turn:
         self.record.grown_bytes += len(outcome.result or "")
         self.absorb()
 
-    def cancel(self) -> None:
-        """Hand over the request to cancel."""
+    def obey(self) -> None:
+        """Hand over a request to cancel, if there is one and the handler was not told. The workflow is locked."""
+        told = self.workflow.canceled_at_delivery is not None or self.record.canceled_at_delivery is not None
+        if self.workflow.cancel_requested_at is None or told:
+            return
+        if self.record.ending is None:
+            cancellation.note_told(self.workflow.id, self.replay.next_number)
         self.record.canceled_at_delivery = self.replay.cancel()
         self.absorb()
 
@@ -137,7 +147,7 @@ class Turn:
 
     def settle(self, run: RunInline = run_inline) -> None:
         """Carry out inline steps, and look for events that were sent already, until the handler waits for others."""
-        while self._pending and self.continuing is None:
+        while self._pending and self.continuing is None and not self.forced:
             ask = self._pending.pop(0)
             new = new_step(ask, self.workflow, self.definition)
             heard = self.record.ending is None or ask.kind != StepKind.EVENT
@@ -148,9 +158,13 @@ class Turn:
                 continue
             new.state = StepState.FAILED if outcome.error else StepState.COMPLETED
             new.result, new.error, new.delay, new.run_at = outcome.result, outcome.error, None, None
-            new.delivery = self.replay.deliver(outcome, self.at)
+            if not self.forced:
+                self.obey()  # what the step itself asked for came before its end
+                new.delivery = self.replay.deliver(outcome, self.at)
             self._add(new)
             self.absorb()
+            if self._sent:
+                self._take_late()
 
     def pick(self, queue: str) -> ClaimedStep | None:
         """Let this worker run a step of this turn itself; ``None`` if there is none for it.
@@ -185,7 +199,34 @@ class Turn:
             return self._take_event(ask)
         if ask.kind == StepKind.WORKFLOW:
             return Outcome(ask.number, error=too_deep(ask, self.workflow))
-        return run(claimed_step(new, self.workflow, self.at), ask.function)
+        step = claimed_step(new, self.workflow, self.at)
+        outcome = run(step, ask.function)
+        self._sent = step.sends
+        if step.cancels:
+            self._note_cancel(step)
+        return outcome
+
+    def _note_cancel(self, step: ClaimedStep) -> None:
+        """An inline step canceled this workflow, unless that was undone in a savepoint of its function's own."""
+        found = workflows.read(self.workflow.id)
+        if found is not None and found.cancel_requested_at is not None:
+            self.workflow.cancel_requested_at = found.cancel_requested_at
+            self.forced = step.cancels == BY_FORCE
+
+    def _take_late(self) -> None:
+        """Look again for events that this turn waits for: an inline step of it has sent one."""
+        self._sent = False
+        for new in self.record.new_steps:
+            waits = new.kind == StepKind.EVENT and new.state == StepState.WAITING and new.number in self.replay.open
+            taken = event_store.take_by_function(self.workflow.id, new.number, new.function) if waits else None
+            if taken is None:
+                continue
+            outcome = Outcome(new.number, result=taken[0], error=taken[1])
+            new.state = StepState.FAILED if outcome.error else StepState.COMPLETED
+            new.result, new.error, new.delay, new.run_at = outcome.result, outcome.error, None, None
+            new.delivery = self.replay.deliver(outcome, self.at)
+            self.record.grown_bytes += len(new.result or "")
+            self.absorb()
 
     def _take_event(self, ask: Ask) -> Outcome | None:
         event_id = UUID(ask.event_id) if ask.event_id else None

@@ -22,6 +22,7 @@ from ..core.status import WorkflowStatus
 from ..engine import cleanup as cleanup_verb
 from ..engine import observe
 from ..engine.cancel import cancel
+from ..engine.inside import refuse_to_wait
 from ..engine.patches import PatchReport, patch_report
 from ..engine.restart import FromStep, restart
 from ..engine.retry_now import retry_now
@@ -187,6 +188,7 @@ class SyncManager(Messages):
 
     def watch(self, workflow_id: UUID | str, timeout: Duration | None = None) -> Iterator[WorkflowStatus]:
         """The status now, and again whenever it changed, to the end, or for ``timeout`` at the most."""
+        refuse_to_wait("watch", as_id(workflow_id))
         until = None if timeout is None else time.monotonic() + to_seconds(timeout, what="timeout")
         return observe.watch(as_id(workflow_id), until)
 

@@ -128,6 +128,13 @@ def take(
     return row[0], None if row[1] is None else Failure.load(row[1])
 
 
+def take_by_function(workflow_id: UUID, number: int, function: str) -> tuple[str | None, Failure | None] | None:
+    """``take`` for what a step waits for as its ``function`` column says it."""
+    which, _, wanted = function.partition(":")
+    by_id = which == "id"
+    return take(workflow_id, number, None if by_id else wanted, UUID(wanted) if by_id else None)
+
+
 def count_sent(workflow_id: UUID, name: str) -> int:
     """How many events of that name were sent to a workflow, taken or not."""
     row = fetch_one(

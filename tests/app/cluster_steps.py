@@ -100,3 +100,17 @@ def dies_with_the_timer() -> None:
 def die(log: str, name: str) -> None:
     note(log, f"die-{name}")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def cancel_own_workflow(key: str, force: bool) -> str:
+    """Writes, and cancels the workflow that it is a step of."""
+    from tests.app.cluster_workflows import workflow
+
+    Effect.objects.create(key=key)
+    workflow.cancel(current_step().workflow_id, force=force)
+    return key
+
+
+def change_quickly(key: str) -> str:
+    Effect.objects.create(key=key)
+    return key

@@ -89,3 +89,11 @@ async def wakes_up(step: WorkflowContext, log: str, instant: datetime, deadly: b
     if deadly:
         steps.die(log, "timer")
     return deadly
+
+
+@workflow.define
+async def canceling_itself(step: WorkflowContext, kind: str, key: str, force: bool) -> str:
+    context = step.with_options(inline=True) if "inline" in kind else step
+    run = context.run_action if kind == "action" else context.run_mutation
+    await run(steps.cancel_own_workflow, key, force)
+    return await step.run_mutation(steps.change_quickly, f"{key}, too far")
