@@ -121,7 +121,8 @@ class StepFailed(WorkflowError):
     """A step failed for good.
 
     ``message`` and ``error_type`` (a dotted path) are those of the last attempt's exception, ``traceback`` is its
-    text, ``attempts`` how many there were. ``error_bases`` holds the dotted paths of its whole class hierarchy.
+    text, ``attempts`` how many there were, ``step`` is the step's name. ``error_bases`` holds the dotted paths of its
+    whole class hierarchy.
     """
 
     def __init__(
@@ -134,7 +135,7 @@ class StepFailed(WorkflowError):
         attempts: int = 1,
         step: str = "",
     ) -> None:
-        super().__init__(f"{step}: {message}" if step else message)
+        super().__init__(message)
         self.message = message
         self.error_type = error_type
         self.error_bases = tuple(error_bases)

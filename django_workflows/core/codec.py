@@ -7,7 +7,7 @@ something else. No class is named in the text: the annotation alone decides what
 from __future__ import annotations
 
 import sys
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from ..exceptions import InvalidPayload, PayloadTooLarge
 from .plain_json import SCALARS, find_fault, from_text, scalar_text, to_text
@@ -30,9 +30,16 @@ class Codec(Generic[T]):
     annotation: Any
     #: The types whose instances, when of exactly that type, are their own JSON value.
     scalars: frozenset[type] = frozenset()
+    #: What reading a value may raise that is a failure of whoever reads, and not of the code or the text.
+    passes: ClassVar[tuple[type[Exception], ...]] = ()
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
+
+    @property
+    def for_workflows(self) -> Codec[T]:
+        """The codec by which a workflow function reads these texts: always as the same value, on each replay."""
+        return self
 
     def to_jsonable(self, value: T) -> Any:
         """``value`` in None, bool, int, float, str, list and dict."""
@@ -81,6 +88,8 @@ class Codec(Generic[T]):
         """The value that ``text`` was made of; ``InvalidPayload`` if it does not fit the annotation (any more)."""
         try:
             return self.read(text)
+        except self.passes:
+            raise
         except Exception as error:
             raise InvalidPayload(f"{what} cannot be read: {Unfit.of(error)}") from error
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeAlias, TypeVar, 
 from uuid import UUID
 
 from ..exceptions import ContinueAsNew, InvalidStep
-from .commands import Ask, StepOptions, check_name
+from .codec import Codec
+from .commands import Ask, Decode, StepOptions, check_name
 from .composed import await_later, rolling_map
 from .definitions import Definition, step_function_path
 from .durations import Duration, aware, to_seconds
@@ -94,7 +95,7 @@ class WorkflowContext:
         text = signature.encode_arguments(
             args, kwargs, what=self._what(name), max_bytes=self._limit, apply_defaults=True
         )
-        return self._ask(StepKind.WORKFLOW, name, text, definition, signature.result.decode)
+        return self._ask(StepKind.WORKFLOW, name, text, definition, self._reader(signature.result))
 
     @overload
     def await_event(self, event: EventDefinition[R], timeout: Duration | None = None) -> asyncio.Future[R]: ...
@@ -112,7 +113,7 @@ class WorkflowContext:
         if self._options.run_after is not None or self._options.run_at is not None:
             return asyncio.ensure_future(await_later(self, event, timeout, name))
         timeout = self._options.timeout if timeout is None else timeout
-        decode = event.codec.decode if isinstance(event, EventDefinition) else None
+        decode = self._reader(event.codec) if isinstance(event, EventDefinition) else None
         delay = None if timeout is None else to_seconds(timeout, what="await_event: timeout")
         shown = "null" if delay is None else repr(delay)
         text = f'{{"event":"{event_id}","timeout":{shown}}}' if event_id else f'{{"timeout":{shown}}}'
@@ -212,6 +213,9 @@ class WorkflowContext:
     def _what(self, name: str) -> str:
         return f"arguments of step {self._replay.next_number} ({name})"
 
+    def _reader(self, codec: Codec[Any]) -> Decode:
+        return (codec.for_workflows if self._replay.references else codec).decode
+
     def _call(self, kind: StepKind, fn: Any, args: Any, kwargs: Any) -> asyncio.Future[Any]:
         if kind not in self._fit:
             check_options(self._options, kind)
@@ -223,7 +227,7 @@ class WorkflowContext:
         text = signature.encode_arguments(
             args, kwargs, what=self._what(name), max_bytes=self._limit, apply_defaults=False
         )
-        return self._ask(kind, name, text, fn, signature.result.decode)
+        return self._ask(kind, name, text, fn, self._reader(signature.result))
 
     def _ask(self, kind: StepKind, name: str, args: str, function: Any, decode: Any) -> asyncio.Future[Any]:
         options = self._options

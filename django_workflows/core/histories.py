@@ -21,8 +21,8 @@ IMPORTED = "(imported from a history)"
 class History:
     """One workflow and its journal. ``args`` and ``result`` are JSON texts, as are those of the steps.
 
-    ``started_at`` is the time of the first turn, ``None`` if there was none. ``canceled_at_delivery``, ``reopened`` and
-    ``continuations`` are those of the workflow's row.
+    ``started_at`` is the time of the first turn, ``None`` if there was none. ``canceled_at_delivery``, ``reopened``,
+    ``continuations`` and ``logic`` are those of the workflow's row.
     """
 
     workflow_id: UUID
@@ -36,6 +36,7 @@ class History:
     canceled_at_delivery: int | None = None
     reopened: bool = False
     continuations: int = 0
+    logic: int = 0
 
     def dump(self) -> str:
         """The history as a JSON document, indented, to be kept in a file."""
@@ -50,6 +51,7 @@ class History:
             "canceled_at_delivery": self.canceled_at_delivery,
             "reopened": self.reopened,
             "continuations": self.continuations,
+            "logic": self.logic,
             "steps": [_step_document(step) for step in self.steps],
         }
         return json.dumps(document, indent=2) + "\n"
@@ -81,6 +83,7 @@ class History:
             canceled_at_delivery=document.get("canceled_at_delivery"),
             reopened=document.get("reopened", False),
             continuations=document.get("continuations", 0),
+            logic=document.get("logic", 0),
         )
 
 

@@ -97,6 +97,7 @@ class _Document(_Outcome):
     canceled_at_delivery: _Delivery | None = None
     reopened: bool = False
     continuations: _Number = 0
+    logic: _Number = 0
     steps: list[_Step]
 
     def faults(self) -> Iterator[str]:

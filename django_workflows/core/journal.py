@@ -158,6 +158,7 @@ class WorkflowRecord:
     finished_at: datetime | None
     retain_for: timedelta | None
     trace: str
+    logic: int
 
 
 class AttemptId(NamedTuple):

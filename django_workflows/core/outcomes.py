@@ -62,8 +62,8 @@ def meant(error: BaseException) -> BaseException:
     return error
 
 
-def exception_of(kind: str, failure: Failure) -> Exception:
-    """What the handler catches where it awaited a step of ``kind``."""
+def exception_of(kind: str, name: str, failure: Failure) -> Exception:
+    """What the handler catches where it awaited a step of this kind and name."""
     if failure.type == TIMEOUT_TYPE and kind == StepKind.EVENT:
         return builtins.TimeoutError(failure.message)
     cls: type[StepFailed] = StepFailed
@@ -77,13 +77,14 @@ def exception_of(kind: str, failure: Failure) -> Exception:
         error_bases=failure.bases,
         traceback=failure.traceback,
         attempts=failure.attempts,
+        step=name,
     )
 
 
-def settle(future: asyncio.Future[Any], kind: str, decode: Decode | None, outcome: Outcome) -> None:
+def settle(future: asyncio.Future[Any], kind: str, name: str, decode: Decode | None, outcome: Outcome) -> None:
     """Let a step's future have its outcome; ``InvalidPayload`` if the recorded result no longer fits the code."""
     if outcome.error is not None:
-        future.set_exception(exception_of(kind, outcome.error))
+        future.set_exception(exception_of(kind, name, outcome.error))
     elif outcome.has_value:
         future.set_result(outcome.value)
     elif outcome.result is None:
@@ -96,5 +97,5 @@ def _decode(outcome: Outcome, decode: Decode) -> Any:
     assert outcome.result is not None
     try:
         return decode(outcome.result)
-    except (InvalidPayload, ValueError, TypeError, RecursionError) as error:
+    except Exception as error:
         raise InvalidPayload(f"the result of step {outcome.number}: {error}") from error

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any, NoReturn
 from uuid import UUID
 
-from ..exceptions import DeterminismViolation, HandlerStuck, WorkflowError
+from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, WorkflowError
 from .commands import Ask, Decode, Ending, Outcome, Raised, Requests, StepOptions, Succeeded, Withdrawn
 from .definitions import Definition
 from .journal import StepKind, StepRecord
 from .limits import Limits, raise_interrupt
+from .logic import FAILED_STEP_NAMES, INSTANCE_REFERENCES
 from .loop import DurableTimer, ReplayLoop
 from .outcomes import meant, settle
 from .script import Script
@@ -26,7 +27,8 @@ from .step_future import StepFuture
 class Replay:
     """A live handler. Not thread-safe; whoever holds it is the only one to use it.
 
-    ``started_at`` is the recorded time of the workflow's first turn, ``continuations`` how often it was begun anew.
+    ``started_at`` is the recorded time of the workflow's first turn, ``continuations`` how often it was begun anew,
+    ``logic`` the flags that it was started with.
     After an exception from any method the handler's state is undefined: ``close`` it and replay from the journal.
     """
 
@@ -39,17 +41,20 @@ class Replay:
         limits: Limits | None = None,
         *,
         continuations: int = 0,
+        logic: int = 0,
     ) -> None:
         from .context import WorkflowContext
 
         self.definition = definition
         self.workflow_id = workflow_id
         self.continuations = continuations
+        self.references = bool(logic & INSTANCE_REFERENCES)
+        self._names_failures = bool(logic & FAILED_STEP_NAMES)
         self.limits = limits or Limits()
         self.now = started_at
         self.script = Script()
         self.delivered = 0
-        self.open: dict[int, tuple[StepFuture | DurableTimer, str, Decode | None]] = {}
+        self.open: dict[int, tuple[StepFuture | DurableTimer, str, str, Decode | None]] = {}
         self.detached = False
         self._asks: list[Ask] = []
         self._dropped: list[int] = []
@@ -146,7 +151,7 @@ class Replay:
         future.number = -1
         if not self.detached:
             future.number = self._number(ask)
-            self.open[future.number] = (future, ask.kind, decode)
+            self.open[future.number] = (future, ask.kind, ask.name, decode)
         return future
 
     def patched(self, patch_id: str) -> bool:
@@ -166,6 +171,12 @@ class Replay:
         """Whether the handler is being led through what it did before."""
         return self.script.replaying
 
+    def rename(self, number: int, name: str) -> None:
+        """Call an open step by another name: a wait by an event's id, once it is known which event that is."""
+        if number in self.open:
+            future, kind, _, decode = self.open[number]
+            self.open[number] = (future, kind, name, decode)
+
     def drop(self, number: int) -> None:
         if not self.detached and self.open.pop(number, None) is not None:
             self._dropped.append(number)
@@ -176,7 +187,7 @@ class Replay:
     def set_timer(self, timer: DurableTimer, delay: float) -> None:
         delay = round(delay, 6)
         timer.number = self._number(Ask(0, StepKind.SLEEP, "sleep", f'{{"seconds":{delay!r}}}', delay=delay))
-        self.open[timer.number] = (timer, StepKind.SLEEP, None)
+        self.open[timer.number] = (timer, StepKind.SLEEP, "sleep", None)
 
     def drop_timer(self, timer: DurableTimer) -> None:
         self.drop(timer.number)
@@ -184,20 +195,28 @@ class Replay:
     # -- inside
 
     def _start(self) -> None:
-        args, kwargs = self.definition.signature.decode_arguments(self._args)
+        args, kwargs = self._arguments()
         coroutine = self.definition.handler(self._context, *args, **kwargs)
         self._main = self._loop.create_task(coroutine, name=self.definition.name)
         self._run()
+
+    def _arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        try:
+            return self.definition.signature.decode_arguments(self._args, for_workflows=self.references)
+        except InvalidArguments:
+            raise
+        except Exception as error:  # a row that an older workflow reads here is gone
+            raise InvalidArguments(f"the stored arguments of {self.definition.name} cannot be read: {error}") from error
 
     def _hand_over(self, outcome: Outcome, at: datetime | None) -> None:
         if at is not None and at > self.now:
             self.now = at
         self._hold_against(self.script.check_reached, outcome.number)
-        target, kind, decode = self.open.pop(outcome.number, (None, "", None))
+        target, kind, name, decode = self.open.pop(outcome.number, (None, "", "", None))
         if isinstance(target, DurableTimer):
             self._loop.fire(target)
         elif target is not None and not target.done():
-            settle(target, kind, decode, outcome)
+            settle(target, kind, name if self._names_failures else "", decode, outcome)
         self._run()
 
     def _cancel(self) -> None:

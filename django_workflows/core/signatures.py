@@ -79,10 +79,11 @@ class Signature:
         texts = self._texts(bound, outside=True, what=what, max_bytes=max_bytes)
         return self._join(texts, what=what, max_bytes=max_bytes, apply_defaults=apply_defaults)
 
-    def decode_arguments(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def decode_arguments(self, text: str, *, for_workflows: bool = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """``args`` and ``kwargs`` to call the callable with; what has a default now may be missing from ``text``.
 
-        ``InvalidArguments`` if the callable does not take what was stored (any more).
+        ``for_workflows``: as a workflow function gets them (``Codec.for_workflows``). ``InvalidArguments`` if the
+        callable does not take what was stored (any more); what the codecs let pass (``Codec.passes``).
         """
         what = "stored arguments do not fit the code"
         try:
@@ -94,9 +95,11 @@ class Signature:
             raise InvalidArguments(f"{what}: {self.name}(): {error}", error.problems) from None
         values, problems = {}, []
         for name, value in stored.items():
-            codec = self._codecs[name]
+            codec = self._codecs[name].for_workflows if for_workflows else self._codecs[name]
             try:
                 values[name] = value if type(value) in codec.scalars else codec.from_jsonable(value)
+            except codec.passes:
+                raise
             except Exception as error:  # noqa: BLE001 - validators are users' code
                 problems += Unfit.of(error).under(name).problems
         if problems:

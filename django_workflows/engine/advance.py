@@ -10,6 +10,7 @@ from ..conf import settings
 from ..core.commands import Raised
 from ..core.entries import WorkflowEnd
 from ..core.journal import ClaimedStep, WorkflowRecord, WorkflowState
+from ..core.logic import is_known
 from ..core.registry import registry
 from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload
 from ..store import journals, workflows
@@ -18,7 +19,7 @@ from .after_turn import after_writing
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .continue_as_new import continue_as_new
-from .ends import TurnVoid, end_locked, fail, force_below, mismatch, park_unknown
+from .ends import TurnVoid, end_locked, fail, force_below, leave_to_others, mismatch, park_unknown
 from .guard import explained
 from .inside import concerning
 from .lead import lead_first
@@ -131,6 +132,9 @@ def locked_turn(
 
     ``cancel_first``: a request to cancel came before what has ended since the last turn, not after it.
     """
+    if not is_known(workflow.logic):
+        leave_to_others(workflow)
+        return None
     definition = registry.get(workflow.name)
     if definition is None:
         park_unknown(workflow)

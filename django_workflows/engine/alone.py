@@ -34,4 +34,4 @@ def _only_ends(turn: Turn) -> bool:
 
 def may_have_children(turn: Turn) -> bool:
     """Whether a child of an open step, or of one that was given up in this turn, may still run."""
-    return bool(turn.record.dropped) or any(kind == StepKind.WORKFLOW for _, kind, _ in turn.replay.open.values())
+    return bool(turn.record.dropped) or any(kind == StepKind.WORKFLOW for _, kind, _, _ in turn.replay.open.values())

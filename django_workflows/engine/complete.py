@@ -8,6 +8,8 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
+
 from ..core.entries import StepEnd, WorkflowEnd
 from ..core.journal import Failure, StepState, WorkflowRecord, WorkflowState
 from ..core.outcomes import CANCELED_TYPE, failure_of
@@ -68,7 +70,13 @@ def decode_result(name: str, text: str | None) -> Any:
     if text is None:
         return None
     definition = registry.get(name)
-    return json.loads(text) if definition is None else definition.signature.result.decode(text)
+    if definition is None:
+        return json.loads(text)
+    codec = definition.signature.result
+    try:
+        return codec.decode(text)
+    except ObjectDoesNotExist:  # the row is gone, and what is left is which one it was
+        return codec.for_workflows.decode(text)
 
 
 def _tell_parent(child: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> None:

@@ -10,6 +10,7 @@ from ..conf import settings
 from ..core.commands import Outcome
 from ..core.entries import TurnRecord, WorkflowEnd
 from ..core.journal import WorkflowRecord, WorkflowState
+from ..core.logic import unknown_logic
 from ..core.outcomes import failure_of
 from ..core.registry import registry
 from ..exceptions import WorkflowError
@@ -60,6 +61,14 @@ def park_unknown(workflow: WorkflowRecord) -> None:
     about = of_workflow(workflow.id, workflow.name)
     logger.warning("Workflow %s waits: %s", workflow.id, problem, extra=about)
     workflows.park(workflow.id, problem, seconds=UNKNOWN_SECONDS)
+
+
+def leave_to_others(workflow: WorkflowRecord) -> None:
+    """Have a workflow that a newer version started advanced by that version's workers, which find it due."""
+    about = of_workflow(workflow.id, workflow.name)
+    logger.info("Workflow %s is left to others: %s", workflow.id, unknown_logic(workflow.logic), extra=about)
+    workflows.make_due(workflow.id)
+    wake(workflow.queue)
 
 
 def fail(workflow_id: UUID, generation: int | None, error: BaseException) -> None:

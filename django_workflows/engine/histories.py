@@ -9,6 +9,7 @@ from ..core.commands import Ending
 from ..core.definitions import Definition
 from ..core.histories import IMPORTED, History
 from ..core.journal import Failure, WorkflowState
+from ..core.logic import is_known, unknown_logic
 from ..core.payloads import same_json
 from ..core.replay import Replay
 from ..core.retry import dotted_path
@@ -49,6 +50,7 @@ def read_history(workflow_id: UUID) -> History:
         canceled_at_delivery=workflow.canceled_at_delivery,
         reopened=workflow.reopened,
         continuations=workflow.continuations,
+        logic=workflow.logic,
     )
 
 
@@ -62,6 +64,7 @@ def replay_of(definition: Definition[Any, Any], history: History) -> Replay:
         history.started_at,
         limits(),
         continuations=history.continuations,
+        logic=history.logic,
     )
 
 
@@ -78,6 +81,8 @@ def mismatch(definition: Definition[Any, Any], history: History) -> str | None:
     """
     if history.name != definition.name:
         return f"this is the history of a workflow named {history.name}, which {definition.name} would never be given"
+    if not is_known(history.logic):
+        return unknown_logic(history.logic)
     try:
         if history.started_at is None:
             definition.signature.decode_arguments(history.args)

@@ -119,7 +119,8 @@ def _outcome(
     text, decoded = signature.result.encode_checked(
         value, what=f"result of step {step.number} ({step.name})", max_bytes=settings.MAX_PAYLOAD_BYTES
     )
-    return Outcome(step.number, text, None, decoded, True)
+    # Of a value that workflow functions read otherwise the text is handed over, as on every replay.
+    return Outcome(step.number, text, None, decoded, signature.result.for_workflows is signature.result)
 
 
 def call(fn: Callable[..., Any], args: Any, kwargs: Any, timeout: float | None = None) -> Any:

@@ -113,4 +113,12 @@ def new_replay(definition: Definition[Any, Any], workflow: WorkflowRecord, at: d
     """The handler of a workflow, not begun; ``at`` is the time of its first turn, if it had none yet."""
     started_at = workflow.started_at or at
     assert started_at is not None
-    return Replay(definition, workflow.id, workflow.args, started_at, limits(), continuations=workflow.continuations)
+    return Replay(
+        definition,
+        workflow.id,
+        workflow.args,
+        started_at,
+        limits(),
+        continuations=workflow.continuations,
+        logic=workflow.logic,
+    )

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from ..conf import settings
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, Failure, StepKind
+from ..core.journal import ClaimedStep, Failure, StepKind, WorkflowRecord
+from ..core.logic import is_known, unknown_logic
 from ..core.outcomes import failure_of
 from ..core.registry import registry
 from ..exceptions import AttemptLost, WorkflowError
@@ -30,6 +31,9 @@ from .pools import free_place
 from .timed import timed
 
 logger = logging.getLogger("django_workflows")
+
+#: Seconds until a step that was left to workers of a newer version may be claimed again.
+LEFT_SECONDS = 2.0
 
 
 def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
@@ -106,9 +110,13 @@ def _function(step: ClaimedStep) -> Callable[..., Any] | None:
     fn = registry.functions.get((step.workflow_name, step.function))
     if fn is not None:
         return fn
+    workflow = workflows.read(step.workflow_id)
+    if workflow is not None and not is_known(workflow.logic):
+        _leave_to_others(step, workflow.logic)
+        return None
     problem = f"step {step.number}: the code no longer asks for {step.function}"
     try:
-        _replay_in_vain(step)
+        _replay_in_vain(step, workflow)
     except WorkflowError as error:
         problem = str(error)
     fn = registry.functions.get((step.workflow_name, step.function))
@@ -128,9 +136,17 @@ def _park(step: ClaimedStep, problem: str) -> None:
             free_place(step.pool)
 
 
-def _replay_in_vain(step: ClaimedStep) -> None:
+def _leave_to_others(step: ClaimedStep, logic: int) -> None:
+    """Release a step whose function only a replay would find, of a workflow that this version does not replay."""
+    about = of_step(step)
+    logger.info("Step %d (%s) of %s is left to others: %s", *_names(step), unknown_logic(logic), extra=about)
+    with atomic():
+        attempts.release(step.attempt_id, LEFT_SECONDS)
+        free_place(step.pool)
+
+
+def _replay_in_vain(step: ClaimedStep, workflow: WorkflowRecord | None) -> None:
     """Have the handler ask for all its steps once, which makes their functions known here."""
-    workflow = workflows.read(step.workflow_id)
     definition = registry.find(step.workflow_name)
     if workflow is None or workflow.started_at is None:
         return

@@ -150,6 +150,8 @@ class Turn:
         while self._pending and self.continuing is None and not self.forced:
             ask = self._pending.pop(0)
             new = new_step(ask, self.workflow, self.definition)
+            if ask.event_id and ask.options.name is None:
+                self._name_wait(ask, new)
             heard = self.record.ending is None or ask.kind != StepKind.EVENT
             outcome = self._carry_out(ask, new, run) if heard else None
             if outcome is None:
@@ -227,6 +229,13 @@ class Turn:
             new.delivery = self.replay.deliver(outcome, self.at)
             self.record.grown_bytes += len(new.result or "")
             self.absorb()
+
+    def _name_wait(self, ask: Ask, new: NewStep) -> None:
+        """Call a wait by an event's id by the event's name, which is what people know it by."""
+        owner = event_store.owner(UUID(ask.event_id))
+        if owner is not None and owner[0] == self.workflow.id:
+            new.name = owner[1]
+            self.replay.rename(ask.number, new.name)
 
     def _take_event(self, ask: Ask) -> Outcome | None:
         event_id = UUID(ask.event_id) if ask.event_id else None

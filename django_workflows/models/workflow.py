@@ -17,6 +17,7 @@ class Workflow(models.Model):
     every change, ``delivered`` the outcomes handed to the handler. ``deliveries`` counts claims since it last got on.
     ``canceled_at_step`` is the number of the step that the handler was to ask for next when it was told of a
     cancellation, after ``canceled_at_delivery`` outcomes.
+    ``logic`` are the flags of ``core.logic`` that it was started with.
     ``reopened``: it was restarted and has taken no turn since, so the handler may ask for steps that were dropped.
     """
 
@@ -72,6 +73,7 @@ class Workflow(models.Model):
     retain_for = models.DurationField(_("retain for"), null=True)
     expires_at = models.DateTimeField(_("expires at"), null=True)
     trace = models.TextField(_("trace context"), default="", blank=True)
+    logic = models.PositiveIntegerField(_("replay logic"), default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("workflow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.logic import KNOWN
 from . import database
 from .database import connection, is_postgresql
 
@@ -9,6 +10,11 @@ from .database import connection, is_postgresql
 def due_order() -> str:
     """The order of claims. Where a test's clock stands still much is due at one instant, so ids decide as well."""
     return "due_at" if database.frozen_at is None else "due_at, id"
+
+
+def of_known_logic() -> str:
+    """What a claim of turns adds to its condition: a newer version's workflows are left to its workers."""
+    return f" AND logic <= {KNOWN}"
 
 
 def skip_locked() -> str:

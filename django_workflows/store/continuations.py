@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from ..core.entries import TurnRecord
+from ..core.logic import KNOWN
 from . import cancellation
 from .database import clock, execute, fetch_one, now_sql, put_uuid
 from .journals import end_steps
@@ -21,6 +22,7 @@ def begin_anew(turn: TurnRecord, args: str) -> bool:
     row = fetch_one(
         f"UPDATE {WORKFLOW} SET args = %s, generation = generation + 1, continuations = continuations + 1, "
         "version = version + 1, delivered = 0, deliveries = 0, claimed_by = '', problem = '', started_at = NULL, "
+        f"logic = {KNOWN}, "
         f"journal_bytes = %s, due_at = {now_sql()} WHERE id = %s AND generation = %s AND state = 'in_progress' "
         f"AND delivered = %s AND cancel_requested_at IS NULL RETURNING {now_sql()}",
         [args, len(args), workflow_id, turn.generation, turn.expected_delivered],

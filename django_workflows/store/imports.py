@@ -34,6 +34,7 @@ def insert_imported(workflow_id: UUID, history: History, problem: str) -> bool:
         queue=IMPORTED,
         context=history.dump(),
         continuations=history.continuations,
+        logic=history.logic,
         generation=1 + history.continuations,
         canceled_at_delivery=history.canceled_at_delivery,
         created_at=history.started_at or at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..conf import settings
 from ..core.journal import WorkflowRecord
-from .claiming import due_order, not_waited_for, one_of, skip_locked
+from .claiming import due_order, not_waited_for, of_known_logic, one_of, skip_locked
 from .database import Moment, clock, fetch_one, now_sql, put_uuid
 from .prepared import run_all
 from .rows import WORKFLOW, WORKFLOW_COLUMNS, workflow_record
@@ -19,7 +19,7 @@ def claim_more(queue: str, worker: str, priority: int, limit: int) -> list[Workf
     moment = Moment()
     others = (
         f"SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s AND due_at <= {moment.sql()} "
-        f"AND deliveries = 0 ORDER BY {due_order()} LIMIT %s{skip_locked()}"
+        f"AND deliveries = 0{of_known_logic()} ORDER BY {due_order()} LIMIT %s{skip_locked()}"
     )
     rows = run_all(
         f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = 1, claimed_by = %s "

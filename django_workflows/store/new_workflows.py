@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from ..core.entries import NewWorkflow
+from ..core.logic import KNOWN
 from .arrays import array
 from .database import Moment, fetch_all, is_postgresql, local_now, put_instant, put_uuid, read_uuid
 from .prepared import run_all, run_for_each
@@ -41,7 +42,7 @@ _TIMES = {"run_at": "timestamptz", "delay": "float8"}
 _NAMES = ", ".join(_COLUMNS)
 _INSERT = f"""
     INSERT INTO {WORKFLOW} ({_NAMES}, state, problem, generation, version, delivered, deliveries, claimed_by,
-        continuations, reopened, created_at, due_at)
+        continuations, reopened, logic, created_at, due_at)
 """
 
 
@@ -132,7 +133,7 @@ def _postgresql(array: str, unnest: str, now: str, channel: str) -> str:
     types = {**_COLUMNS, **_TIMES}
     values = ", ".join(f"%({name})s::{kind}{array}" for name, kind in types.items())
     source = f"{unnest}({values})" if unnest else f"(VALUES ({values}))"
-    return f"""{_INSERT} SELECT {_NAMES}, 'in_progress', '', 1, 1, 0, 0, '', 0, FALSE, {now},
+    return f"""{_INSERT} SELECT {_NAMES}, 'in_progress', '', 1, 1, 0, 0, '', 0, FALSE, {KNOWN}, {now},
         COALESCE(run_at, {now} + COALESCE(delay, 0) * interval '1 second')
         FROM {source} AS new ({", ".join(types)}) ON CONFLICT DO NOTHING RETURNING id{tells}"""
 
@@ -145,7 +146,7 @@ def _insert_row(new: NewWorkflow) -> bool:
 
 
 _PLACES = ", ".join("%s" for _ in _COLUMNS)
-_ROW = f"{_INSERT} VALUES ({_PLACES}, 'in_progress', '', 1, 1, 0, 0, '', 0, FALSE, %s, %s)"
+_ROW = f"{_INSERT} VALUES ({_PLACES}, 'in_progress', '', 1, 1, 0, 0, '', 0, FALSE, {KNOWN}, %s, %s)"
 
 
 def _row_values(new: NewWorkflow) -> tuple[object, ...]:

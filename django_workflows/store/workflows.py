@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from ..conf import settings
 from ..core.journal import WorkflowRecord
 from ..models import Workflow
-from .claiming import due_order, not_waited_for, skip_locked
+from .claiming import due_order, not_waited_for, of_known_logic, skip_locked
 from .database import (
     Moment,
     alias,
@@ -144,7 +144,7 @@ def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
         row = run_one(
             f"UPDATE {WORKFLOW} SET due_at = {moment.sql(settings.LEASE)}, deliveries = deliveries + 1, "
             f"claimed_by = %s WHERE id = (SELECT id FROM {WORKFLOW} WHERE queue = %s AND priority = %s "
-            f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) "
+            f"AND due_at <= {moment.sql()}{of_known_logic()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) "
             f"RETURNING {WORKFLOW_COLUMNS}{not_waited_for()}, {moment.sql()}",
             [worker, queue, priority],
         )
@@ -157,11 +157,11 @@ def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
 def next_due(queue: str) -> float | None:
     """Seconds until the next work of this queue is due, not above 0 if it is already; ``None`` if there is none."""
     parts, params = [], []
-    for table in (WORKFLOW, STEP):
+    for table, known in ((WORKFLOW, of_known_logic()), (STEP, "")):
         for priority in levels.of(table, queue):
             parts.append(
                 f"SELECT due_at FROM (SELECT due_at FROM {table} WHERE queue = %s AND priority = %s AND {live(table)} "
-                f"ORDER BY due_at LIMIT 1) AS due"
+                f"{known} ORDER BY due_at LIMIT 1) AS due"
             )
             params += [queue, priority]
     if not parts:

@@ -1,5 +1,7 @@
 """What the tests' workflows leave behind, so that a test can count effects."""
 
+import uuid
+
 from django.db import models
 
 
@@ -30,3 +32,34 @@ class Mark(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class CounterProxy(Counter):
+    class Meta:
+        proxy = True
+
+
+class Upwards(Counter):
+    """A table that extends another's, with the other's primary key."""
+
+    step = models.IntegerField(default=1)
+
+
+class Ticket(models.Model):
+    """Its primary key is there before it is saved."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    subject = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return f"ticket {self.pk}"
+
+
+class Seat(models.Model):
+    pk = models.CompositePrimaryKey("row", "place")
+    row = models.IntegerField()
+    place = models.CharField(max_length=10)
+    taken = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.row}{self.place}"

@@ -52,9 +52,46 @@ def test_model_instances_are_seen_where_they_can_be_recognised(agrees: Agrees) -
             user.user_permissions  #! W013
             user.logentry_set.all()  #! W013
             entry.user  #! W013
-            user.username, user.pk, user.get_full_name(), entry.user_id
+            user.pk, entry.id, made.username
             other.save()
             other.delete()
+        """
+    )
+
+
+def test_what_is_read_of_a_reference_is_seen(agrees: Agrees) -> None:
+    agrees(
+        """
+        from typing import Optional
+
+        from django.contrib.auth.models import User
+        from django.contrib.admin.models import LogEntry
+
+        def newest(user: User) -> LogEntry:
+            return user.logentry_set.last()
+
+        def name_of(user: User) -> str:
+            return user.username
+
+        def helper(user: User):
+            return user.email  #! W013
+
+        async def handler(step, user: User, quoted: "User", maybe: User | None, older: Optional[User] = None):
+            user.username  #! W013
+            quoted.get_full_name()  #! W013
+            if maybe is not None and maybe.is_active:  #! W013
+                pass
+            older and older.is_active  #! W013
+            user.email = "a@example.com"  #! W013
+            entry = await step.run_query(newest, user)
+            entry.action_time  #! W013
+            (await step.with_options(name="x").run_query(newest, user)).change_message  #! W013
+            (await step.run_query(newest, user)).pk
+            name = await step.run_query(name_of, user)
+            name.upper(), user.pk, user.id, entry.id, isinstance(user, User), User.is_active, user == quoted
+            helper(user)
+            made = User(username="a")
+            made.username
         """
     )
 

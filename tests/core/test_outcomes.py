@@ -22,6 +22,6 @@ def test_a_recorded_result_that_is_none_names_its_step(decode: Callable[[str], A
     loop = asyncio.new_event_loop()
     try:
         with pytest.raises(InvalidPayload, match="the result of step 3: "):
-            settle(loop.create_future(), "create_event", decode, Outcome(3, recorded))
+            settle(loop.create_future(), "create_event", "made", decode, Outcome(3, recorded))
     finally:
         loop.close()

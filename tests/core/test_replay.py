@@ -957,7 +957,7 @@ def failure(**changes: Any) -> Failure:
 def test_a_failure_becomes_the_exception_of_its_kind(
     kind: StepKind, error_type: str, caught: type[BaseException]
 ) -> None:
-    error = exception_of(kind, failure(type=error_type))
+    error = exception_of(kind, "a step", failure(type=error_type))
     assert type(error) is caught
     assert str(error) == "no"
 

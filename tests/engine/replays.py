@@ -39,6 +39,7 @@ def assert_replays(workflow: Workflow) -> None:
         workflow.started_at,
         limits(),
         continuations=workflow.continuations,
+        logic=workflow.logic,
     )
     try:
         replay.catch_up(journals.load(workflow.id), canceled_at=workflow.canceled_at_delivery)

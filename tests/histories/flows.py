@@ -20,6 +20,7 @@ from django_workflows import (
     WorkflowManager,
     define_event,
 )
+from tests.app.models import Counter
 
 workflow = WorkflowManager(name="tests.golden")
 again = RetryPolicy(max_attempts=3, initial_backoff=1, jitter=0)
@@ -233,3 +234,19 @@ async def unstable(step: WorkflowContext) -> int:
 
 
 ITEM = Item("tea", Decimal("2.50"), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+
+
+def counted(counter: Counter) -> Counter:
+    return counter
+
+
+def name_of(counter: Counter) -> str:
+    return counter.name
+
+
+@workflow.define(name="golden instances")
+async def instances(step: WorkflowContext, counter: Counter) -> Counter:
+    returned = await step.run_query(counted, counter)
+    await step.sleep(60)
+    await step.run_query(name_of, returned)
+    return await step.run_mutation(counted, counter)

@@ -18,9 +18,11 @@ from uuid import UUID
 import pytest
 
 from django_workflows.core.histories import History
+from django_workflows.core.logic import INSTANCE_REFERENCES
 from django_workflows.core.registry import registry
 from django_workflows.engine.histories import mismatch
 from django_workflows.testing import WorkflowTester, assert_replays
+from tests.app.models import Counter
 from tests.histories import flows
 
 JOURNALS = Path(__file__).parent / "journals"
@@ -86,6 +88,17 @@ def _restarted(workflows: WorkflowTester) -> UUID:
     return workflow_id
 
 
+def _instances(logic: int) -> Scene:
+    def scene(workflows: WorkflowTester) -> UUID:
+        workflow_id = flows.instances.start(Counter.objects.create(pk=17, name="golden"))
+        workflow.list().filter(pk=workflow_id).update(logic=logic)
+        workflows.run()
+        workflows.advance(100)
+        return workflow_id
+
+    return scene
+
+
 SCENES: dict[str, Scene] = {
     "kinds": _plain(flows.kinds),
     "values": _plain(flows.values, flows.ITEM),
@@ -112,6 +125,8 @@ SCENES: dict[str, Scene] = {
     "anew-waiting": _plain(flows.anew, 0),
     "patched": _plain(flows.patched),
     "unstable": _plain(flows.unstable),
+    "instances": _instances(INSTANCE_REFERENCES),
+    "instances-before": _instances(0),
     "not-begun": lambda workflows: flows.kinds.start(),
 }
 
@@ -141,6 +156,15 @@ def _shape(step: Any) -> tuple[Any, ...]:
     return step.number, step.kind, step.state, step.delivery, *named
 
 
+@pytest.fixture
+def rows(request: pytest.FixtureRequest) -> None:
+    """The row that a workflow function of before references reads when it is replayed."""
+    if request.node.callspec.params["path"].stem == "instances-before":
+        request.getfixturevalue("db")
+        Counter.objects.create(pk=17, name="golden")
+
+
+@pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_journal_replays_for_ever(path: Path) -> None:
     history = History.load(path.read_text(encoding="utf-8"))
@@ -148,6 +172,7 @@ def test_a_journal_replays_for_ever(path: Path) -> None:
     assert History.load(history.dump()) == history, "it can be written again without a loss"
 
 
+@pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_journal_of_which_a_step_was_another_does_not_replay(path: Path) -> None:
     """The check has teeth: change the last step that was recorded, and it must be found."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FunctionType
 
-from . import database
+from . import database, instances
 from .calls import Calls, called
 from .names import is_a, plain, resolve
 from .rules import Rule, Rules
@@ -33,7 +33,7 @@ class Reading:
         self.sightings: list[Sighting] = []
         self.calls: list[FunctionType] = []
         self._source = source
-        self._looks = (Calls(rules).look, database.look, SetOrder().look, State(source.rebound).look)
+        self._looks = (Calls(rules).look, database.look, instances.look, SetOrder().look, State(source.rebound).look)
         node = source.function(function.__code__)
         if node is not None:
             scope = Scope(node, Surroundings(function))

@@ -39,6 +39,11 @@ DATABASE = Rule(
     "uses the database",
     "Move it into a function, and await step.run_query(fn, ...) to read or step.run_mutation(fn, ...) to write.",
 )
+INSTANCE = Rule(
+    "W013",
+    "reads a model instance, of which a workflow function has a reference only",
+    "Only its primary key (.pk) is there. Read the rest in a function run by step.run_query, and return it from there.",
+)
 THREAD = Rule(
     "W014",
     "leaves the workflow's event loop",
