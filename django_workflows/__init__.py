@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .core.blocked import Blocked, BlockedReason
     from .core.context import WorkflowContext
     from .core.events import define_event
     from .core.retry import RetryPolicy
@@ -61,6 +62,7 @@ __version__ = "0.1.0"
 
 # Imported when first used: this module is imported before Django's apps are ready, and models cannot be until then.
 _HOMES = {
+    "core.blocked": ("Blocked", "BlockedReason"),
     "core.context": ("WorkflowContext",),
     "core.events": ("define_event",),
     "core.retry": ("RetryPolicy",),
@@ -131,6 +133,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AttemptLost",
+    "Blocked",
+    "BlockedReason",
     "CallbackRefused",
     "Canceled",
     "CanceledResult",

@@ -58,8 +58,10 @@ def _token(value: Any) -> str | None:
 
 
 def _mismatch(value: Any) -> str:
-    if value not in ("park", "fail"):
-        raise ValueError('"park" or "fail"')
+    if value == "park":
+        raise ValueError('"block" or "fail" (write "block" for what "park" was)')
+    if value not in ("block", "fail"):
+        raise ValueError('"block" or "fail"')
     return str(value)
 
 
@@ -113,7 +115,7 @@ SETTINGS: Mapping[str, Setting] = {
     "TURN_TIMEOUT": Setting(20, _seconds, "How long a handler may run without waiting. Shorter than LEASE."),
     "MAX_STEPS_PER_TURN": Setting(20_000, _count, "How many steps a handler may ask for without waiting for one."),
     "MAX_DELIVERIES": Setting(
-        5, _count, "How often work is handed out without getting on (its worker died) before it is parked."
+        5, _count, "How often a workflow or step is claimed in vain (its worker died) before it is blocked or fails."
     ),
     "MAX_PAYLOAD_BYTES": Setting(1024 * 1024, _count, "Largest JSON of one step's arguments or result, in bytes."),
     "MAX_JOURNAL_BYTES": Setting(8 * 1024 * 1024, _count, "Largest journal of one workflow, in bytes of JSON."),
@@ -121,7 +123,7 @@ SETTINGS: Mapping[str, Setting] = {
         100, _count, "How deep workflows may be nested: a child that would be deeper fails where it is asked for."
     ),
     "ON_MISMATCH": Setting(
-        "park", _mismatch, 'What becomes of a workflow whose journal does not match its code: "park" or "fail".'
+        "block", _mismatch, 'What becomes of a workflow whose journal does not match its code: "block" or "fail".'
     ),
     "RETENTION": Setting(
         None, _optional_duration, "How long finished workflows are kept; None keeps them until they are cleaned up."

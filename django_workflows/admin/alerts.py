@@ -43,7 +43,7 @@ def _alert(health: Health, problem: Problem) -> Alert:
     queue = next((each for each in health.queues if each.queue == problem.queue), None)
     words = _of_queue(problem.code, queue) if queue is not None else _WORDS.get(problem.code, _untold)(health)
     message, hint = words or (problem.message, problem.hint)
-    url = f"{link('changelist')}?attention=parked&started_by=any" if problem.code == "parked" else ""
+    url = f"{link('changelist')}?blocked=any&started_by=any" if problem.code == "blocked" else ""
     return Alert(problem.code, coded(message), coded(hint), problem.severity == CRITICAL, url)
 
 
@@ -101,12 +101,10 @@ def _database(health: Health) -> tuple[str, str]:
     return _("The journal's database does not answer."), _("Workflows go on by themselves when it is back.")
 
 
-def _parked(health: Health) -> tuple[str, str]:
-    text = ngettext(
-        "%(count)s workflow cannot go on by itself.", "%(count)s workflows cannot go on by themselves.", health.parked
-    )
-    hint = ngettext("Its page says why, and what to press.", "Their pages say why, and what to press.", health.parked)
-    return text % {"count": f"{health.parked:,}"}, hint
+def _blocked(health: Health) -> tuple[str, str]:
+    text = ngettext("%(count)s workflow is blocked.", "%(count)s workflows are blocked.", health.blocked)
+    hint = ngettext("Its page says why, and what to do.", "Their pages say why, and what to do.", health.blocked)
+    return text % {"count": f"{health.blocked:,}"}, hint
 
 
 def _idle(health: Health) -> tuple[str, str]:
@@ -127,7 +125,7 @@ def _untold(health: Health) -> None:
 
 _WORDS: dict[str, Callable[[Health], tuple[str, str] | None]] = {
     "database": _database,
-    "parked": _parked,
+    "blocked": _blocked,
     "idle": _idle,
     "clock_skew": _clock_skew,
 }

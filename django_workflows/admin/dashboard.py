@@ -84,7 +84,7 @@ class Tile:
 
 def _tiles(request: HttpRequest, health: Health) -> Iterator[Tile]:
     url = link("changelist")
-    yield Tile(f"{health.parked:,}", _("cannot go on"), f"{url}?attention=parked&started_by=any", "parked")
+    yield Tile(f"{health.blocked:,}", _("blocked"), f"{url}?blocked=any&started_by=any", "blocked")
     for state, count in shown_counts(request).items():
         yield Tile(count, state_words(state), f"{url}?state={state}", state)
     due = shown(sum(queue.due for queue in health.queues), 9_999)

@@ -8,18 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from ..core.attempts import HISTORY_COLUMNS, Attempt, StepHistory, read_failure
+from ..core.blocked import Blocked
 from ..core.journal import Failure, WorkflowState
 from ..core.payloads import loaded
 from ..core.waiting import Wait
 from ..models import Event, Workflow
+from ..store.blocked import blocked_of
 from ..words.masked import masked_text, masked_value
 
 #: The columns of a step's row that ``step_document`` reads.
 STEP_COLUMNS = (*HISTORY_COLUMNS, "function", "args", "result")
 #: So many open steps are named, and looked at for what they wait for.
 OPEN_LIMIT = 200
-#: What stands for a problem whose text quotes payloads, where these are not shown.
-HIDDEN_PROBLEM = "It cannot go on by itself."
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,24 @@ def workflow_document(workflow: Workflow, view: View, links: Mapping[str, str]) 
         "finished_at": iso(workflow.finished_at),
         "due_at": iso(workflow.due_at),
         "cancel_requested_at": iso(workflow.cancel_requested_at),
-        "problem": (view.text(workflow.problem) or HIDDEN_PROBLEM) if workflow.problem else None,
+        "blocked": _blocked(blocked_of(workflow), view),
         "parent": None if workflow.parent_id is None else str(workflow.parent_id),
         "parent_step": workflow.parent_step,
         "idempotency_key": workflow.idempotency_key,
         "error": view.error(read_failure(workflow.error)),
         "links": dict(links),
+    }
+
+
+def _blocked(blocked: Blocked | None, view: View) -> dict[str, Any] | None:
+    """Why it is blocked; the message quotes arguments, so it is shown beside other payloads only."""
+    if blocked is None:
+        return None
+    return {
+        "reason": str(blocked.reason),
+        "message": view.text(blocked.message),
+        "since": iso(blocked.since),
+        "checked_at": iso(blocked.checked_at),
     }
 
 
@@ -104,7 +116,7 @@ def _wait_document(wait: Wait, view: View) -> dict[str, Any]:
     return {
         "kind": wait.kind.value,
         "step": wait.number,
-        "name": wait.name if wait.number is not None or not wait.name else view.text(wait.name) or HIDDEN_PROBLEM,
+        "name": wait.name if wait.blocked is None else view.text(wait.name) or str(wait.blocked.reason),
         "count": wait.count,
         "until": iso(wait.until),
         "attempt": wait.attempt or None,

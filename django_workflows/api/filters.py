@@ -15,9 +15,12 @@ from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.request import Request
 
+from ..core.blocked import BlockedReason
 from ..core.journal import OPEN_STATES, StepState
 from ..models import Step, Workflow
 from ..store import steps as step_store
+from ..store.blocked import BLOCKED, only_blocked
+from ..words.sentences import REASONS
 from .problems import BadInput, parameter_error
 
 #: Parameters that any of our views understands.
@@ -57,7 +60,14 @@ class WorkflowFilter(django_filters.FilterSet):
     """What ``GET workflows/`` can be narrowed down by; several of them must all hold."""
 
     state = django_filters.MultipleChoiceFilter(
-        choices=Workflow.State.choices, help_text=_("In this state. May be given several times, for any of them.")
+        choices=[*Workflow.State.choices, ("blocked", _("blocked"))],
+        method="filter_state",
+        help_text=_("In this state, or `blocked`. May be given several times, for any of them."),
+    )
+    reason = django_filters.MultipleChoiceFilter(
+        choices=[(reason.value, REASONS[reason]) for reason in BlockedReason],
+        method="filter_reason",
+        help_text=_("Blocked by this reason. May be given several times, for any of them."),
     )
     name = django_filters.CharFilter(max_length=200, help_text=_("Of the definition of this name."))
     parent = django_filters.UUIDFilter(field_name="parent_id", help_text=_("Children of this workflow."))
@@ -79,12 +89,21 @@ class WorkflowFilter(django_filters.FilterSet):
     )
     has_errors = BooleanFilter(
         method="filter_has_errors",
-        help_text=_("Failed, parked, with a failed `on_complete`, or with a failed attempt of a step."),
+        help_text=_("Failed, blocked, with a failed `on_complete`, or with a failed attempt of a step."),
     )
 
     class Meta:
         model = Workflow
         fields: list[str] = []
+
+    def filter_state(self, queryset: QuerySet[Workflow], name: str, value: list[str]) -> QuerySet[Workflow]:
+        if not value:
+            return queryset
+        blocked = BLOCKED if "blocked" in value else Q(pk__in=[])
+        return queryset.filter(Q(state__in=value) | blocked) if value != ["blocked"] else queryset.filter(BLOCKED)
+
+    def filter_reason(self, queryset: QuerySet[Workflow], name: str, value: list[str]) -> QuerySet[Workflow]:
+        return only_blocked(queryset, *map(BlockedReason, value)) if value else queryset
 
     def filter_waiting_on(self, queryset: QuerySet[Workflow], name: str, value: str) -> QuerySet[Workflow]:
         wanted = Q(name=value) | Q(kind=value)
@@ -92,7 +111,7 @@ class WorkflowFilter(django_filters.FilterSet):
 
     def filter_has_errors(self, queryset: QuerySet[Workflow], name: str, value: bool) -> QuerySet[Workflow]:
         failed_step = Exists(_steps().filter(Q(state=StepState.FAILED) | ~Q(failures="[]")))
-        own = Q(error__isnull=False) | Q(on_complete_error__isnull=False) | ~Q(problem="")
+        own = Q(error__isnull=False) | Q(on_complete_error__isnull=False) | BLOCKED
         return queryset.filter(own | failed_step) if value else queryset.exclude(own).exclude(failed_step)
 
 

@@ -17,7 +17,7 @@ def health_document(health: Health) -> dict[str, Any]:
         "database": {"ok": not health.database_error, "clock_skew": _seconds(health.clock_skew)},
         "heartbeat": iso(max((worker.seen_at for worker in health.workers), default=None)),
         "oldest_due": _seconds(health.oldest_due),
-        "parked": health.parked,
+        "blocked": health.blocked,
         "queues": [_queue(queue) for queue in health.queues],
         "workers": [_worker(worker) for worker in health.workers],
         "problems": [

@@ -39,7 +39,7 @@ class HealthShape(Shape):
             database=record(ok=BOOL, clock_skew=or_null(SECONDS)),
             heartbeat=or_null(INSTANT, "When the latest worker was heard of."),
             oldest_due=or_null(SECONDS),
-            parked=COUNT,
+            blocked=COUNT,
             queues=many(queue),
             workers=many(worker),
             problems=many(problem),

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from ..core.attempts import AttemptState
+from ..core.blocked import BlockedReason
 from ..core.journal import StepKind, StepState, WorkflowState
 from ..core.waiting import WaitKind
 from ..models import Event
@@ -86,6 +87,14 @@ class AttemptStateShape(Shape):
     @classmethod
     def build(cls, refer: Refer) -> Schema:
         return one_of(AttemptState)
+
+
+class BlockedReasonShape(Shape):
+    name = "WorkflowBlockedReason"
+
+    @classmethod
+    def build(cls, refer: Refer) -> Schema:
+        return one_of(BlockedReason)
 
 
 class EventStateShape(Shape):

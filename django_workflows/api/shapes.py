@@ -10,6 +10,7 @@ from .schema_parts import (
     JSON_SCHEMA,
     TEXT,
     AttemptStateShape,
+    BlockedReasonShape,
     EventStateShape,
     Refer,
     Schema,
@@ -60,6 +61,20 @@ class StatusShape(Shape):
         }
 
 
+class BlockedShape(Shape):
+    name = "WorkflowBlocked"
+
+    @classmethod
+    def build(cls, refer: Refer) -> Schema:
+        return record(
+            "Why a workflow in progress is blocked.",
+            reason=refer(BlockedReasonShape),
+            message=or_null(TEXT, HIDDEN),
+            since=or_null(INSTANT, "When it was first blocked for this reason."),
+            checked_at=or_null(INSTANT, "When a worker last found it to be blocked."),
+        )
+
+
 class WaitShape(Shape):
     name = "WorkflowWait"
 
@@ -68,7 +83,10 @@ class WaitShape(Shape):
         return record(
             kind=refer(WaitKindShape),
             step=or_null(COUNT, "The number of the first step that waits for this; null if it is no step."),
-            name={**TEXT, "description": "The step's name, or the text of a problem."},
+            name={
+                **TEXT,
+                "description": "The step's name; of what is blocked the message, or the reason where that is hidden.",
+            },
             count={**COUNT, "description": "How many steps wait alike."},
             until=or_null(INSTANT),
             attempt=or_null(COUNT),
@@ -89,7 +107,7 @@ def _row(refer: Refer) -> dict[str, Schema]:
         "finished_at": or_null(INSTANT),
         "due_at": or_null(INSTANT, "When a worker looks at it next; null if it waits for something outside."),
         "cancel_requested_at": or_null(INSTANT),
-        "problem": or_null(TEXT, "Why it cannot go on by itself."),
+        "blocked": or_null(refer(BlockedShape)),
         "parent": or_null(IDENTITY),
         "parent_step": or_null(COUNT),
         "idempotency_key": or_null(TEXT),

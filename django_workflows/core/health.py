@@ -73,17 +73,17 @@ DUE_LIMIT = 10_000
 class Health:
     """All that was found. ``ok`` while nothing critical was; ``database_error`` is "" if the database answered.
 
-    ``parked`` workflows need attention: they cannot go on by themselves, ``parked_ids`` are the first of them. ``lost``
-    ones wait for nothing that could come (looked for only when asked to; ``None`` if not). ``clock_skew`` is what
-    this host's clock is ahead of the database's, ``None`` where they are the same clock.
+    ``blocked`` counts the workflows that are, ``blocked_ids`` are the first of them. ``lost`` ones wait for nothing
+    that could come (looked for only when asked to; ``None`` if not). ``clock_skew`` is what this host's clock is ahead
+    of the database's, ``None`` where they are the same clock.
     """
 
     checked_at: datetime
     database_error: str = ""
     queues: tuple[QueueHealth, ...] = ()
     workers: tuple[WorkerHealth, ...] = ()
-    parked: int = 0
-    parked_ids: tuple[UUID, ...] = ()
+    blocked: int = 0
+    blocked_ids: tuple[UUID, ...] = ()
     lost: tuple[UUID, ...] | None = None
     clock_skew: timedelta | None = None
     problems: tuple[Problem, ...] = field(default=())
@@ -174,12 +174,12 @@ def _growing(queue: QueueHealth) -> Problem:
 
 
 def _of_workflows(health: Health) -> Iterator[Problem]:
-    if health.parked:
+    if health.blocked:
         yield Problem(
-            "parked",
+            "blocked",
             WARNING,
-            f"Workflows that cannot go on by themselves: {health.parked}.",
-            "`manage.py workflows show ID` says what is wrong with each.",
+            f"Blocked workflows: {health.blocked}.",
+            "`manage.py workflows list --state blocked` names them, `manage.py workflows show ID` says what to do.",
         )
     if health.lost:
         yield Problem(

@@ -134,7 +134,7 @@ class WorkflowRecord:
     args: str
     result: str | None
     error: str | None
-    problem: str
+    blocked_message: str
     generation: int
     version: int
     delivered: int

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from .blocked import Blocked
+
 
 @dataclass(frozen=True)
 class InProgress:
     """Not ended. ``running`` names the open steps in step order.
 
-    ``problem`` says why the workflow cannot go on, where it cannot (empty otherwise); ``progress`` holds what running
-    steps reported, by step name: ``(done, total, message)``.
+    ``blocked`` says why the workflow is blocked: its reason, a message, and since when; ``None`` where it is not.
+    ``progress`` holds what running steps reported, by step name: ``(done, total, message)``.
     """
 
     running: Sequence[str] = field(default_factory=list)
-    problem: str = field(default="", compare=False)
+    blocked: Blocked | None = field(default=None, compare=False)
     progress: dict[str, tuple[float, float | None, str]] = field(default_factory=dict, compare=False)
     type: ClassVar[Literal["in_progress"]] = "in_progress"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .blocked import Blocked
 from .journal import OPEN_STATES, StepKind, StepState
 from .traces import Told
 
@@ -15,10 +16,10 @@ class WaitKind(StrEnum):
     """What is waited for.
 
     ``WORKER``: one that takes the next turn or the step; ``PLACE``: one in the pool of the step, whose limits
-    are reached; ``SILENT``: the step's worker has let its lease run out; ``PROBLEM``: somebody must do something.
+    are reached; ``SILENT``: the step's worker has let its lease run out; ``BLOCKED``: the workflow is blocked.
     """
 
-    PROBLEM = "problem"
+    BLOCKED = "blocked"
     START = "start"
     WORKER = "worker"
     PLACE = "place"
@@ -35,9 +36,9 @@ class WaitKind(StrEnum):
 class Wait:
     """One thing that is waited for; ``count`` steps of one name wait alike, the first of them is ``number``.
 
-    ``number`` is ``None`` where it is no step. ``name`` is the step's, or the text of a problem. ``until`` is when the
-    first of them is over or looked at again, ``None`` if nobody knows. ``attempt`` (of ``max_attempts``) is the one
-    that runs or comes.
+    ``number`` is ``None`` where it is no step. ``name`` is the step's, or the message of what is ``blocked``. ``until``
+    is when the first of them is over or looked at again, ``None`` if nobody knows. ``attempt`` (of ``max_attempts``) is
+    the one that runs or comes.
     """
 
     kind: WaitKind
@@ -48,12 +49,13 @@ class Wait:
     max_attempts: int = 1
     queue: str = ""
     count: int = 1
+    blocked: Blocked | None = None
 
 
 def waits(
     steps: Iterable[Told],
     *,
-    problem: str,
+    blocked: Blocked | None,
     started_at: datetime | None,
     due_at: datetime | None,
     queue: str,
@@ -66,8 +68,8 @@ def waits(
             alike.setdefault((_kind(step, now), step.name), []).append(step)
     found = [_together(kind, members) for (kind, _name), members in alike.items()]
     own: list[Wait] = []
-    if problem:
-        own.append(Wait(WaitKind.PROBLEM, name=problem, until=due_at))
+    if blocked is not None:
+        own.append(Wait(WaitKind.BLOCKED, name=blocked.message, until=due_at, blocked=blocked))
     elif started_at is None and due_at is not None and due_at > now:
         own.append(Wait(WaitKind.START, until=due_at))
     elif started_at is None or not found or (due_at is not None and due_at <= now):

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ..conf import settings
+from ..core.blocked import BlockedReason
 from ..core.commands import Raised
 from ..core.entries import WorkflowEnd
 from ..core.journal import ClaimedStep, WorkflowRecord, WorkflowState
@@ -14,12 +15,13 @@ from ..core.logic import is_known
 from ..core.registry import registry
 from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload
 from ..store import journals, workflows
+from ..store.blocked import block
 from ..store.database import atomic, retrying
 from .after_turn import after_writing
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .continue_as_new import continue_as_new
-from .ends import TurnVoid, end_locked, fail, force_below, leave_to_others, mismatch, park_unknown
+from .ends import TurnVoid, block_unknown, end_locked, fail, force_below, leave_to_others, mismatch
 from .guard import explained
 from .inside import concerning
 from .lead import lead_first
@@ -29,6 +31,9 @@ from .turn import Turn
 
 logger = logging.getLogger("django_workflows")
 
+#: How the message begins of a workflow that is retried no more.
+_IN_VAIN = "claimed in vain"
+
 
 def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
     """Take the turn of a workflow that was claimed; returns a step for this worker to run, if there is one.
@@ -36,13 +41,7 @@ def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
     ``queue`` is the one that it serves, ``None`` if it takes no step.
     """
     if claimed.deliveries > settings.MAX_DELIVERIES:
-        problem = (
-            f"handed out {claimed.deliveries - 1} times without getting on: each time the worker died, or this failed: "
-            f"{claimed.problem or 'no error was seen, so the worker process itself went away (killed? out of memory?)'}"
-        )
-        workflows.park(claimed.id, problem, seconds=None, deliveries=claimed.deliveries - 1, version=claimed.version)
-        about = of_workflow(claimed.id, claimed.name)
-        logger.error("Workflow %s %s needs attention: %s", claimed.name, claimed.id, problem, extra=about)
+        _give_up(claimed)
         return None
     try:
         if claimed.started_at is None and can_stand_alone():
@@ -58,13 +57,26 @@ def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
         about = of_workflow(claimed.id, claimed.name)
         logger.exception("The turn of workflow %s %s failed", claimed.name, claimed.id, extra=about)
         delay = min(60.0, 0.5 * 2**claimed.deliveries)
-        problem = f"{type(error).__name__}: {error}"[:2000]
-        retrying(lambda: _park(claimed, problem, delay))
+        message = f"{type(error).__name__}: {error}"[:2000]
+        retrying(lambda: _block(claimed, message, delay, claimed.deliveries))
     return None
 
 
-def _park(claimed: WorkflowRecord, problem: str, seconds: float) -> None:
-    workflows.park(claimed.id, problem, seconds=seconds, deliveries=claimed.deliveries, version=claimed.version)
+def _give_up(claimed: WorkflowRecord) -> None:
+    """Block a workflow that no worker advances, so that it is not claimed again by itself."""
+    times, silent = claimed.deliveries - 1, "no error was seen, so the worker itself went away (killed? out of memory?)"
+    seen = claimed.blocked_message or silent
+    if not seen.startswith(_IN_VAIN):
+        seen = f"{_IN_VAIN} {times} times: each time the worker died, or this failed: {seen}"
+    about = of_workflow(claimed.id, claimed.name)
+    reason = BlockedReason.CRASH_LOOP
+    logger.error("Workflow %s %s is blocked (%s): %s", claimed.name, claimed.id, reason, seen, extra=about)
+    _block(claimed, seen, None, times)
+
+
+def _block(claimed: WorkflowRecord, message: str, seconds: float | None, deliveries: int) -> None:
+    reason, version = BlockedReason.CRASH_LOOP, claimed.version
+    block(claimed.id, reason, message, seconds=seconds, deliveries=deliveries, version=version)
 
 
 def _first_turn(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
@@ -137,7 +149,7 @@ def locked_turn(
         return None
     definition = registry.get(workflow.name)
     if definition is None:
-        park_unknown(workflow)
+        block_unknown(workflow)
         return None
     if workflow.cancel_requested_at is not None and workflow.started_at is None:
         end_locked(workflow, at, WorkflowEnd(WorkflowState.CANCELED))

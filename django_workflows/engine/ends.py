@@ -1,4 +1,4 @@
-"""Ends or parks a workflow without asking its handler."""
+"""Ends or blocks a workflow without asking its handler."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ..conf import settings
+from ..core.blocked import BlockedReason
 from ..core.commands import Outcome
 from ..core.entries import TurnRecord, WorkflowEnd
 from ..core.journal import WorkflowRecord, WorkflowState
@@ -15,6 +16,7 @@ from ..core.outcomes import failure_of
 from ..core.registry import registry
 from ..exceptions import WorkflowError
 from ..store import cancellation, journals, workflows
+from ..store.blocked import block
 from ..store.database import atomic, retrying
 from .complete import complete
 from .dispatch import wake
@@ -25,8 +27,8 @@ from .pools import free_place
 
 logger = logging.getLogger("django_workflows")
 
-#: Seconds until a parked workflow is looked at again, in case matching code was deployed.
-PARKED_SECONDS = 60.0
+#: Seconds until a blocked workflow is looked at again, in case matching code was deployed.
+BLOCKED_SECONDS = 60.0
 #: An unknown name is first taken for a rolling deploy, in which some workers still run the older code.
 UNKNOWN_SECONDS = 15.0
 
@@ -44,23 +46,25 @@ class Undone(Exception):
 
 
 def mismatch(workflow: WorkflowRecord, error: WorkflowError) -> None:
-    """What the project wants done about a journal that does not match its code: park it, or fail it."""
+    """What the project wants done about a journal that does not match its code: block the workflow, or fail it."""
     if settings.ON_MISMATCH == "fail":
         fail(workflow.id, workflow.generation, error)
         return
     about = of_workflow(workflow.id, workflow.name)
-    logger.error("Workflow %s %s is parked: %s", workflow.name, workflow.id, error, extra=about)
-    retrying(lambda: workflows.park(workflow.id, str(error), seconds=PARKED_SECONDS, version=workflow.version))
+    reason = BlockedReason.CODE_MISMATCH
+    logger.error("Workflow %s %s is blocked (%s): %s", workflow.name, workflow.id, reason, error, extra=about)
+    retrying(lambda: block(workflow.id, reason, str(error), seconds=BLOCKED_SECONDS, version=workflow.version))
 
 
-def park_unknown(workflow: WorkflowRecord) -> None:
-    problem = (
-        f"no workflow is defined under the name {workflow.name!r} in this worker. It goes on once code that defines it "
+def block_unknown(workflow: WorkflowRecord) -> None:
+    message = (
+        f"no workflow is defined under the name {workflow.name!r} in this worker. It resumes once code that defines it "
         "is deployed."
     )
+    reason = BlockedReason.UNKNOWN_DEFINITION
     about = of_workflow(workflow.id, workflow.name)
-    logger.warning("Workflow %s waits: %s", workflow.id, problem, extra=about)
-    workflows.park(workflow.id, problem, seconds=UNKNOWN_SECONDS)
+    logger.warning("Workflow %s %s is blocked (%s): %s", workflow.name, workflow.id, reason, message, extra=about)
+    block(workflow.id, reason, message, seconds=UNKNOWN_SECONDS)
 
 
 def leave_to_others(workflow: WorkflowRecord) -> None:

@@ -13,7 +13,7 @@ from ..store import health as store
 from ..store.database import connection, is_postgresql, local_now, now
 from .aloud import everything
 
-#: How many ids of workflows that need attention are given.
+#: How many ids of workflows that are blocked are given.
 _IDS = 20
 
 
@@ -55,13 +55,13 @@ def check_queue(name: str) -> QueueHealth:
 def _look(began: datetime, thorough: bool) -> Health:
     at = now()
     workers = store.workers(at)
-    parked, parked_ids = store.parked(_IDS)
+    blocked, blocked_ids = store.blocked(_IDS)
     return Health(
         checked_at=at,
         queues=tuple(_judged(queue) for queue in store.queues(at, workers)),
         workers=tuple(workers),
-        parked=parked,
-        parked_ids=tuple(parked_ids),
+        blocked=blocked,
+        blocked_ids=tuple(blocked_ids),
         lost=tuple(store.lost(_IDS)) if thorough else None,
         clock_skew=skew(began, at),
     )

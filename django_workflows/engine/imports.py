@@ -24,9 +24,7 @@ def import_history(history: History, *, new_id: bool = False) -> UUID:
     it was imported. Raises ``InvalidArguments`` if the id is taken, and stores nothing then.
     """
     workflow_id = uuid7() if new_id else history.workflow_id
-    problem = _UNDER_WAY if history.state == WorkflowState.IN_PROGRESS else _ENDED
-    if not once(
-        lambda: insert_imported(workflow_id, history, problem), lambda: workflows.version(workflow_id) and True
-    ):
+    note = _UNDER_WAY if history.state == WorkflowState.IN_PROGRESS else _ENDED
+    if not once(lambda: insert_imported(workflow_id, history, note), lambda: workflows.version(workflow_id) and True):
         raise InvalidArguments(f"there is a workflow {workflow_id} already; import it under a new id")
     return workflow_id

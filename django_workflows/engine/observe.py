@@ -17,6 +17,7 @@ from ..core.status import Canceled, Completed, Failed, InProgress, WorkflowStatu
 from ..exceptions import ResultTimeout, WorkflowCanceled, WorkflowFailed, WorkflowNotFound
 from ..store import steps as step_store
 from ..store import workflows
+from ..store.blocked import read_blocked
 from .complete import decode_result
 from .inside import refuse_to_wait
 
@@ -45,7 +46,11 @@ def status_of(record: WorkflowRecord) -> WorkflowStatus:
     if record.state == WorkflowState.IN_PROGRESS:
         steps = step_store.open_steps(record.id)
         progress = {name: tuple(json.loads(text)) for name, text in steps if text}
-        return InProgress([name for name, _ in steps], problem=record.problem, progress=progress)
+        return InProgress(
+            [name for name, _ in steps],
+            blocked=read_blocked(record.id) if record.blocked_message else None,
+            progress=progress,
+        )
     if record.state == WorkflowState.COMPLETED:
         return Completed(decode_result(record.name, record.result))
     if record.state == WorkflowState.FAILED:

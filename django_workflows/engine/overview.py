@@ -15,6 +15,7 @@ from ..core.waiting import Wait, WaitKind, waits
 from ..models import Workflow
 from ..store import steps as step_store
 from ..store import workers, workflows
+from ..store.blocked import blocked_of
 from ..store.database import now
 from .invoke import read_only
 from .observe import not_found
@@ -68,7 +69,7 @@ def waits_of(workflow: Workflow, steps: Iterable[Told], read_at: datetime) -> li
         return []
     return waits(
         steps,
-        problem=workflow.problem,
+        blocked=blocked_of(workflow),
         started_at=workflow.started_at,
         due_at=workflow.due_at,
         queue=workflow.queue,

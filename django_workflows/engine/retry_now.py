@@ -1,4 +1,4 @@
-"""Tries again at once what waits to be tried again: steps in back-off, and workflows that were parked."""
+"""Retries at once: steps in back-off, and workflows that are blocked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from uuid import UUID
 from ..exceptions import WorkflowNotRunning
 from ..store import steps as step_store
 from ..store import workflows
+from ..store.blocked import look_at_now
 from ..store.database import atomic, retrying
 from .dispatch import wake
 from .inside import writes
@@ -15,7 +16,7 @@ from .observe import read
 
 @writes
 def retry_now(workflow_id: UUID) -> None:
-    """Let the workflow's steps in back-off be tried now, and itself be looked at now if it is parked.
+    """Let the workflow's steps in back-off be tried now, and itself be looked at now if it is blocked.
 
     Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``.
     """
@@ -28,8 +29,8 @@ def retry_now(workflow_id: UUID) -> None:
                 raise WorkflowNotRunning(f"workflow {workflow_id} is {state}, so nothing is tried again")
             workflow, _ = locked
             queues = step_store.retry_now(workflow_id)
-            if workflow.problem:
-                workflows.park(workflow_id, workflow.problem, seconds=0.0)
+            if workflow.blocked_message:
+                look_at_now(workflow_id)
                 queues.add(workflow.queue)
             for queue in queues:
                 wake(queue)

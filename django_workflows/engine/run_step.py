@@ -9,18 +9,20 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from ..conf import settings
+from ..core.blocked import BlockedReason
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, Failure, StepKind, WorkflowRecord
 from ..core.logic import is_known, unknown_logic
 from ..core.outcomes import failure_of
 from ..core.registry import registry
-from ..exceptions import AttemptLost, WorkflowError
+from ..exceptions import AttemptLost, DefinitionNotFound, WorkflowError
 from ..store import attempts, journals, workflows
 from ..store import steps as step_store
+from ..store.blocked import block
 from ..store.database import atomic
 from ..store.passing import passes
 from .bounds import handler_limits
-from .ends import PARKED_SECONDS
+from .ends import BLOCKED_SECONDS
 from .finish import finish, policy_of
 from .insist import insist
 from .invoke import AttemptInterrupted
@@ -44,7 +46,7 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
     """
     try:
         if step.damage:
-            _park(step, f"step {step.number}: {step.damage}")
+            _block(step, BlockedReason.CORRUPT_ROW, f"step {step.number}: {step.damage}")
             return None
         lost = _lost_attempt(step)
         if lost is not None:
@@ -114,25 +116,28 @@ def _function(step: ClaimedStep) -> Callable[..., Any] | None:
     if workflow is not None and not is_known(workflow.logic):
         _leave_to_others(step, workflow.logic)
         return None
-    problem = f"step {step.number}: the code no longer asks for {step.function}"
+    reason, message = BlockedReason.CODE_MISMATCH, f"step {step.number}: the code no longer asks for {step.function}"
     try:
         _replay_in_vain(step, workflow)
+    except DefinitionNotFound as error:
+        reason, message = BlockedReason.UNKNOWN_DEFINITION, str(error)
     except WorkflowError as error:
-        problem = str(error)
+        message = str(error)
     fn = registry.functions.get((step.workflow_name, step.function))
     if fn is None:
-        _park(step, problem)
+        _block(step, reason, message)
     return fn
 
 
-def _park(step: ClaimedStep, problem: str) -> None:
+def _block(step: ClaimedStep, reason: BlockedReason, message: str) -> None:
     """Leave the step to be tried later, and say of its workflow why."""
     about = of_step(step)
-    logger.error("Workflow %s %s is parked: %s", step.workflow_name, step.workflow_id, problem, extra=about)
+    text = "Workflow %s %s is blocked (%s): %s"
+    logger.error(text, step.workflow_name, step.workflow_id, reason, message, extra=about)
     with atomic():
         if workflows.lock(step.workflow_id, step.generation) is not None:
-            workflows.park(step.workflow_id, problem, seconds=PARKED_SECONDS, version=0)
-            attempts.release(step.attempt_id, PARKED_SECONDS)
+            block(step.workflow_id, reason, message, seconds=BLOCKED_SECONDS, version=0)
+            attempts.release(step.attempt_id, BLOCKED_SECONDS)
             free_place(step.pool)
 
 

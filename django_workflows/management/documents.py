@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from ..core.attempts import Attempt, StepHistory, read_failure
+from ..core.blocked import Blocked
 from ..core.journal import Failure
 from ..core.payloads import loaded
 from ..core.waiting import Wait
 from ..models import Workflow
+from ..store.blocked import blocked_of
 from ..words.masked import masked_text, masked_value
 from .journals import Journal
 
@@ -26,7 +28,7 @@ def workflow_document(workflow: Workflow) -> dict[str, Any]:
         "finished_at": _iso(workflow.finished_at),
         "due_at": _iso(workflow.due_at),
         "error": failure_document(read_failure(workflow.error)),
-        "problem": workflow.problem or None,
+        "blocked": blocked_document(blocked_of(workflow)),
         "cancel_requested_at": _iso(workflow.cancel_requested_at),
         "parent": None if workflow.parent_id is None else str(workflow.parent_id),
         "parent_step": workflow.parent_step,
@@ -36,6 +38,18 @@ def workflow_document(workflow: Workflow) -> dict[str, Any]:
         "priority": workflow.priority,
         "generation": workflow.generation,
         "continuations": workflow.continuations,
+    }
+
+
+def blocked_document(blocked: Blocked | None) -> dict[str, Any] | None:
+    """Why a workflow is blocked, since when, and when that was found last."""
+    if blocked is None:
+        return None
+    return {
+        "reason": str(blocked.reason),
+        "message": masked_text(blocked.message),
+        "since": _iso(blocked.since),
+        "checked_at": _iso(blocked.checked_at),
     }
 
 

@@ -14,13 +14,14 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.db.models import Count
 
+from ..core.blocked import Blocked
 from ..core.journal import OPEN_STATES, WorkflowState
 from ..core.status import InProgress, WorkflowStatus
 from ..core.timeline import human
 from ..store.database import now
 from ..words.masked import masked_text
-from ..words.sentences import silence_words, state_words
-from .documents import full_document, progress_document
+from ..words.sentences import blocked_words, silence_words, state_words
+from .documents import blocked_document, full_document, progress_document
 from .journals import find, load, manager
 from .parsing import INTERRUPTED
 from .terminal import Terminal
@@ -39,7 +40,7 @@ class Change:
 
     state: str
     running: tuple[str, ...]
-    problem: str
+    blocked: Blocked | None
     progress: Mapping[str, tuple[float, float | None, str]]
     steps: Mapping[str, int]
 
@@ -83,15 +84,15 @@ def _looks(workflow_id: UUID, timeout: timedelta | None) -> Iterator[Change]:
 def _change(workflow_id: UUID, status: WorkflowStatus) -> Change:
     counts = _count_steps(workflow_id)
     if isinstance(status, InProgress):
-        return Change(status.type, tuple(status.running), status.problem, status.progress, counts)
-    return Change(status.type, (), "", {}, counts)
+        return Change(status.type, tuple(status.running), status.blocked, status.progress, counts)
+    return Change(status.type, (), None, {}, counts)
 
 
 def _warn(terminal: Terminal, workflow_id: UUID) -> None:
     """Say it if the workflow needs a worker and there seems to be none."""
     if not terminal.json:
         for sentence in silence_words(load(str(workflow_id), everything=False).silence):
-            terminal.line(terminal.paint("problem", sentence))
+            terminal.line(terminal.paint("warning", sentence))
 
 
 def _count_steps(workflow_id: UUID) -> dict[str, int]:
@@ -112,7 +113,8 @@ def _show(terminal: Terminal, workflow_id: UUID, change: Change, elapsed: timede
 
 
 def _change_document(workflow_id: UUID, change: Change) -> dict[str, Any]:
-    document = {"at": now().isoformat(), "id": str(workflow_id), **asdict(change), "problem": change.problem or None}
+    document = {"at": now().isoformat(), "id": str(workflow_id), **asdict(change)}
+    document["blocked"] = blocked_document(change.blocked)
     document["progress"] = {name: progress_document(each) for name, each in change.progress.items()}
     if change.state == WorkflowState.IN_PROGRESS:
         return document
@@ -124,8 +126,8 @@ def _words(change: Change) -> str:
     total = sum(change.steps.values())
     done = total - sum(change.steps.get(state, 0) for state in OPEN_STATES)
     parts = [state_words(change.state), f"{done:,} of {plural(total, 'step')} done"]
-    if change.problem:
-        parts.append(f"cannot go on: {preview(change.problem)}")
+    if change.blocked is not None:
+        parts.append(f"{blocked_words(change.blocked)}: {preview(masked_text(change.blocked.message))}")
     elif change.running:
         parts.append(_running(change))
     return ", ".join(parts)

@@ -22,7 +22,8 @@ _ROLES = {
     "failed": "ERROR",
     "lost": "ERROR",
     "canceled": "WARNING",
-    "problem": "WARNING",
+    "blocked": "WARNING",
+    "warning": "WARNING",
     "in_progress": "HTTP_NOT_MODIFIED",
     "running": "HTTP_NOT_MODIFIED",
 }

@@ -192,11 +192,15 @@ class SyncManager(Messages):
         until = None if timeout is None else time.monotonic() + to_seconds(timeout, what="timeout")
         return observe.watch(as_id(workflow_id), until)
 
-    def list(self, *, name: str | None = None, state: str | None = None) -> QuerySet[Workflow]:
-        """Workflows, newest first, of one definition or state if asked."""
-        found = workflows.queryset()
-        wanted = {"name": name, "state": state}
-        return found.filter(**{key: value for key, value in wanted.items() if value is not None})
+    def list(
+        self, *, name: str | None = None, state: str | None = None, reason: str | None = None
+    ) -> QuerySet[Workflow]:
+        """Workflows, newest first, of one definition or state if asked; the state ``"blocked"`` selects those that are.
+
+        ``reason`` is a ``BlockedReason``: those that are blocked by it. Raises ``InvalidArguments`` for a state or
+        reason that there is not.
+        """
+        return workflows.listed(name, state, reason)
 
     def steps(self, workflow_id: UUID | str) -> QuerySet[Step]:
         """The steps of a workflow, in order."""
@@ -228,7 +232,7 @@ class SyncManager(Messages):
         restart(as_id(workflow_id), from_step)
 
     def retry_now(self, workflow_id: UUID | str) -> None:
-        """Try steps that wait for their next attempt now, and look at the workflow now if it is parked.
+        """Try steps that wait for their next attempt now, and look at the workflow now if it is blocked.
 
         Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``.
         """

@@ -64,7 +64,7 @@ def _of_health(health: Health) -> Iterator[Metric]:
         oldest.add_metric(labels, 0 if queue.waited is None else queue.waited.total_seconds())
         stalled.add_metric(labels, int(queue.stalled))
     yield from (workers, busy, due, oldest, stalled)
-    yield _gauge("parked", "Workflows that cannot go on by themselves.", health.parked)
+    yield _gauge("blocked", "Workflows that are blocked.", health.blocked)
     if health.clock_skew is not None:
         ahead = health.clock_skew.total_seconds()
         yield _gauge("clock_skew_seconds", "How far this host's clock is ahead of the database's.", ahead)

@@ -18,7 +18,9 @@ class Workflow(models.Model):
     ``canceled_at_step`` is the number of the step that the handler was to ask for next when it was told of a
     cancellation, after ``canceled_at_delivery`` outcomes.
     ``logic`` are the flags of ``core.logic`` that it was started with.
-    ``reopened``: it was restarted and has taken no turn since, so the handler may ask for steps that were dropped.
+    It is blocked while it is in progress and has a ``blocked_message``; the other columns of that name tell the last
+    time. ``reopened``: it was restarted and has taken no turn since, so the handler may ask for steps that were
+    dropped.
     """
 
     class State(models.TextChoices):
@@ -33,7 +35,10 @@ class Workflow(models.Model):
     args = models.TextField(_("arguments"))
     result = models.TextField(_("result"), null=True)
     error = models.TextField(_("error"), null=True)
-    problem = models.TextField(_("problem"), default="", blank=True)
+    blocked_message = models.TextField(_("message of what blocks it"), default="", blank=True, db_column="problem")
+    blocked_reason = models.CharField(_("blocked by"), max_length=32, default="", db_default="", blank=True)
+    blocked_at = models.DateTimeField(_("blocked since"), null=True)
+    blocked_checked_at = models.DateTimeField(_("last found blocked at"), null=True)
 
     generation = models.PositiveIntegerField(_("generation"), default=1)
     version = models.PositiveBigIntegerField(_("version"), default=1)
@@ -124,8 +129,8 @@ class Workflow(models.Model):
                 condition=Q(idempotency_key__isnull=False),
                 name="dwf_workflow_idem_prefix",
             ),
-            # What needs attention: few, however many are in progress.
-            models.Index(fields=["state", "id"], condition=~Q(problem=""), name="dwf_workflow_parked"),
+            # Few, however many are in progress.
+            models.Index(fields=["state", "id"], condition=~Q(blocked_message=""), name="dwf_workflow_blocked"),
         ]
 
     def __str__(self) -> str:

@@ -13,8 +13,8 @@ from .queues import queues_in_use
 from .rows import STEP, WORKER, WORKFLOW
 from .workflows import levels, live
 
-#: In the words of the index of workflows that need attention.
-_PARKED = "state = 'in_progress' AND NOT (problem = '')"
+#: In the words of the index of workflows that are blocked.
+_BLOCKED = "state = 'in_progress' AND NOT (problem = '')"
 _OPEN = "state IN ('queued', 'running', 'waiting')"
 
 
@@ -73,16 +73,16 @@ def _last_seen(name: str, now: datetime) -> timedelta | None:
     return None if seen_at is None else now - seen_at
 
 
-def parked(limit: int) -> tuple[int, list[UUID]]:
-    """How many workflows cannot go on by themselves, and the first of them."""
-    row = fetch_one(f"SELECT count(*) FROM {WORKFLOW} WHERE {_PARKED}")
-    rows = fetch_all(f"SELECT id FROM {WORKFLOW} WHERE {_PARKED} ORDER BY id LIMIT {int(limit)}")
+def blocked(limit: int) -> tuple[int, list[UUID]]:
+    """How many workflows are blocked, and the first of them."""
+    row = fetch_one(f"SELECT count(*) FROM {WORKFLOW} WHERE {_BLOCKED}")
+    rows = fetch_all(f"SELECT id FROM {WORKFLOW} WHERE {_BLOCKED} ORDER BY id LIMIT {int(limit)}")
     assert row is not None
     return row[0], [found for (value,) in rows if (found := read_uuid(value)) is not None]
 
 
 def lost(limit: int) -> list[UUID]:
-    """Workflows in progress that wait for nothing: not due, not parked, and without an open step.
+    """Workflows in progress that wait for nothing: not due, not blocked, and without an open step.
 
     The engine leaves none; a database that was edited, or restored in parts, may. Reads all that are in progress.
     """

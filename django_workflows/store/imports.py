@@ -14,8 +14,8 @@ from .database import alias, atomic, now
 from .rows import dump_failure
 
 
-def insert_imported(workflow_id: UUID, history: History, problem: str) -> bool:
-    """Store a history under that id, as a workflow that has ended, with its text; False if the id is taken.
+def insert_imported(workflow_id: UUID, history: History, note: str) -> bool:
+    """Store a history under that id, as a workflow that has ended, with that note for people; False if the id is taken.
 
     One that was in progress is stored as canceled, with its open steps, so that no worker and no verb takes it for one
     that can be run.
@@ -29,7 +29,7 @@ def insert_imported(workflow_id: UUID, history: History, problem: str) -> bool:
         args=history.args,
         result=history.result,
         error=dump_failure(history.error),
-        problem=problem,
+        blocked_message=note,
         delivered=sum(step.delivery is not None for step in history.steps),
         queue=IMPORTED,
         context=history.dump(),

@@ -29,7 +29,8 @@ _READERS: dict[str, Any] = {
     "reopened": bool,
 }
 _FIELDS = tuple(WorkflowRecord.__slots__)
-WORKFLOW_COLUMNS = ", ".join("parent_id" if name == "parent" else name for name in _FIELDS)
+_COLUMNS = {"parent": "parent_id", "blocked_message": "problem"}
+WORKFLOW_COLUMNS = ", ".join(_COLUMNS.get(name, name) for name in _FIELDS)
 _CONVERTED = tuple((index, _READERS[name]) for index, name in enumerate(_FIELDS) if name in _READERS)
 
 STEP_COLUMNS = "number, kind, name, args, state, result, error, delivery, delivered_at, finished_at, due_at, function"

@@ -1,18 +1,22 @@
-"""Rows of workflows: made, claimed, locked, read, parked."""
+"""Rows of workflows: made, claimed, locked, read."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from ..conf import settings
-from ..core.journal import WorkflowRecord
+from ..core.blocked import BlockedReason
+from ..core.excerpts import preview
+from ..core.journal import WorkflowRecord, WorkflowState
+from ..exceptions import InvalidArguments
 from ..models import Workflow
+from .blocked import only_blocked
 from .claiming import due_order, not_waited_for, of_known_logic, skip_locked
 from .database import (
     Moment,
@@ -21,7 +25,6 @@ from .database import (
     execute,
     fetch_all,
     fetch_one,
-    is_postgresql,
     now_sql,
     put_uuid,
     read_instant,
@@ -174,27 +177,6 @@ def next_due(queue: str) -> float | None:
     return (due_at - now).total_seconds()
 
 
-def park(
-    workflow_id: UUID, problem: str, *, seconds: float | None, deliveries: int = 0, version: int | None = None
-) -> None:
-    """Say why a running workflow cannot go on, and look at it again after ``seconds`` (``None``: when it is woken).
-
-    ``version`` is the one that was looked at: where it is another by now, whoever wrote meanwhile may have set a
-    wake-up, which is kept.
-    """
-    later = "NULL" if seconds is None else now_sql(seconds)
-    due, counted = later, "%s"
-    if version is not None:
-        least = "LEAST" if is_postgresql() else "min"
-        due = f"CASE WHEN version = {int(version)} THEN {later} ELSE COALESCE({least}(due_at, {later}), due_at) END"
-        counted = f"CASE WHEN version = {int(version)} THEN %s ELSE deliveries END"
-    execute(
-        f"UPDATE {WORKFLOW} SET due_at = {due}, problem = %s, claimed_by = '', deliveries = {counted}, "
-        "version = version + 1 WHERE id = %s AND state = 'in_progress'",
-        [problem, deliveries, put_uuid(workflow_id)],
-    )
-
-
 def make_due(workflow_id: UUID) -> None:
     """Have a worker look at a workflow now. The caller has locked it and written what there is to see."""
     execute(
@@ -209,6 +191,26 @@ def set_on_complete_error(workflow_id: UUID, error: str | None) -> None:
 def queryset() -> QuerySet[Workflow]:
     """All workflows, newest first."""
     return Workflow.objects.using(alias()).order_by("-id")
+
+
+def listed(name: str | None, state: str | None, reason: str | None) -> QuerySet[Workflow]:
+    """Those of one definition, in one state or ``"blocked"``, or blocked by one reason, where these are given."""
+    found = queryset() if name is None else queryset().filter(name=name)
+    if reason is not None:
+        if state not in (None, "blocked", WorkflowState.IN_PROGRESS):
+            raise InvalidArguments(f"reason= is of blocked workflows, and so goes with no state {preview(state)}.")
+        return only_blocked(found, BlockedReason(_one_of("reason", reason, BlockedReason)))
+    if state is None:
+        return found
+    wanted = _one_of("state", state, (*WorkflowState, "blocked"))
+    return only_blocked(found) if wanted == "blocked" else found.filter(state=wanted)
+
+
+def _one_of(what: str, value: object, known: Iterable[str]) -> str:
+    words = [str(each) for each in known]
+    if value not in words:
+        raise InvalidArguments(f"{what}= is {preview(value)}, which is none. Write one of {', '.join(words)}.")
+    return str(value)
 
 
 def add_bytes(workflow_id: UUID, count: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..core.histories import History
     from .replays import assert_replays
-    from .rest import NoRest, StepNotWritten, WorkflowParked
+    from .rest import NoRest, StepNotWritten, WorkflowBlocked
     from .tester import WorkflowTester
 
 # Imported when first used: pytest imports this package with its plugin, long before Django is set up.
@@ -16,7 +16,7 @@ _HOMES = {
     "History": "..core.histories",
     "NoRest": ".rest",
     "StepNotWritten": ".rest",
-    "WorkflowParked": ".rest",
+    "WorkflowBlocked": ".rest",
     "WorkflowTester": ".tester",
     "assert_replays": ".replays",
 }
@@ -35,4 +35,4 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *_HOMES])
 
 
-__all__ = ["History", "NoRest", "StepNotWritten", "WorkflowParked", "WorkflowTester", "assert_replays"]
+__all__ = ["History", "NoRest", "StepNotWritten", "WorkflowBlocked", "WorkflowTester", "assert_replays"]

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from ..core.blocked import BlockedReason, reason_of
 from ..core.journal import StepState, WorkflowState
 from ..engine.drain import drain
 from ..engine.worker import Worker
 from ..models import Step
 from ..store import database, workflows
+from ..store.blocked import only_blocked
 from ..store.queues import queues_in_use
 from .takeover import forget
 
@@ -21,25 +23,25 @@ class NoRest(AssertionError):
     """There was more work than the limit allows, and there is more to come."""
 
 
-class WorkflowParked(AssertionError):
-    """A workflow cannot go on; its status has the reason as ``problem``."""
+class WorkflowBlocked(AssertionError):
+    """A workflow is blocked; its status says why as ``blocked``."""
 
 
 class StepNotWritten(AssertionError):
     """The engine could not write the end of a step."""
 
 
-def work(limit: int, done: int = 0, *, parked: bool = False) -> int:
+def work(limit: int, done: int = 0, *, blocked: bool = False) -> int:
     """Do what is due now, until nothing is; how many pieces it was with the ``done`` ones, which count to the limit.
 
-    ``parked``: leave workflows that cannot go on where they are.
+    ``blocked``: leave workflows that are blocked where they are.
     """
     with _blaming_the_first_error():
         while count := _pass(limit - done):
             done += count
             _check_steps()
-            if not parked:
-                _check_parked()
+            if not blocked:
+                _check_blocked()
         due = next_due()
         if due is not None and due <= _now():
             raise NoRest(_endless(limit))
@@ -86,14 +88,20 @@ def _endless(limit: int) -> str:
     )
 
 
-def _check_parked() -> None:
-    parked = workflows.queryset().filter(state=WorkflowState.IN_PROGRESS).exclude(problem="").order_by("id").first()
-    if parked is not None:
-        raise WorkflowParked(
-            f"{parked.name} ({parked.id}) cannot go on: {parked.problem}\n"
-            "(Each turn replays the handler from the beginning, so this is where code differs from one time to the "
-            "next. If the test means it to be parked: run(parked=True).)"
+def _check_blocked() -> None:
+    workflow = only_blocked(workflows.queryset()).order_by("id").first()
+    if workflow is not None:
+        reason = reason_of(workflow.blocked_reason)
+        raise WorkflowBlocked(
+            f"{workflow.name} ({workflow.id}) is blocked ({reason}): {workflow.blocked_message}\n"
+            f"{_HINTS.get(reason, '')}If the test means it to be blocked: run(blocked=True)."
         )
+
+
+_HINTS = {
+    BlockedReason.CODE_MISMATCH: "Each turn replays the handler from the beginning, so this is where code differs from "
+    "one time to the next. "
+}
 
 
 def _check_steps() -> None:

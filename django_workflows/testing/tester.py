@@ -88,34 +88,34 @@ class WorkflowTester:
         assert database.frozen_at is not None
         return database.frozen_at
 
-    def run(self, *, limit: int = LIMIT, parked: bool = False) -> int:
+    def run(self, *, limit: int = LIMIT, blocked: bool = False) -> int:
         """Do whatever is due, and what follows from it, until nothing is; returns how many pieces of work that was.
 
         A turn of a handler is a piece, and so is an attempt of a step. Always in the same order: queue, priority, due
-        time, age. Raises ``NoRest`` when there are more than ``limit``, and ``WorkflowParked`` when a workflow cannot
-        go on, unless ``parked`` is true.
+        time, age. Raises ``NoRest`` when there are more than ``limit``, and ``WorkflowBlocked`` when a workflow is
+        blocked, unless ``blocked`` is true.
         """
         self._check_in_use()
-        return work(limit, parked=parked)
+        return work(limit, blocked=blocked)
 
-    def advance(self, duration: Duration, *, limit: int = LIMIT, parked: bool = False) -> int:
+    def advance(self, duration: Duration, *, limit: int = LIMIT, blocked: bool = False) -> int:
         """Let time pass (seconds or timedelta), running what falls due at its own instant; returns as ``run`` does."""
         self._check_in_use()
         until = self.now + timedelta(seconds=to_seconds(duration, what="advance"))
-        done = work(limit, parked=parked)
+        done = work(limit, blocked=blocked)
         while (due := next_due()) is not None and self.now < due <= until:
             set_clock(due)
-            done = work(limit, done, parked=parked)
+            done = work(limit, done, blocked=blocked)
         set_clock(until)
         return done
 
-    async def arun(self, *, limit: int = LIMIT, parked: bool = False) -> int:
+    async def arun(self, *, limit: int = LIMIT, blocked: bool = False) -> int:
         """``run``, for async tests."""
-        return await sync_to_async(self.run)(limit=limit, parked=parked)
+        return await sync_to_async(self.run)(limit=limit, blocked=blocked)
 
-    async def aadvance(self, duration: Duration, *, limit: int = LIMIT, parked: bool = False) -> int:
+    async def aadvance(self, duration: Duration, *, limit: int = LIMIT, blocked: bool = False) -> int:
         """``advance``, for async tests."""
-        return await sync_to_async(self.advance)(duration, limit=limit, parked=parked)
+        return await sync_to_async(self.advance)(duration, limit=limit, blocked=blocked)
 
     # -- afterwards
 

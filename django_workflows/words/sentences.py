@@ -12,12 +12,13 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from ..conf import settings
 from ..core.attempts import Attempt, AttemptState
+from ..core.blocked import Blocked, BlockedReason
 from ..core.journal import Failure
-from ..core.problems import ProblemKind, kind_of
 from ..core.timeline import human
 from ..core.traces import Told
 from ..core.waiting import Wait, WaitKind
 from ..models import Workflow
+from ..store.blocked import blocked_of
 from .masked import masked_text
 from .texts import PREVIEW, printable, short_name, shortened
 
@@ -30,6 +31,7 @@ STATES: Mapping[str, Any] = {
     "running": gettext_lazy("running"),
     "waiting": gettext_lazy("waiting"),
     "lost": gettext_lazy("lost"),
+    "blocked": gettext_lazy("blocked"),
 }
 
 
@@ -60,7 +62,9 @@ def standing(workflow: Workflow, now: datetime) -> str:
     if workflow.cancel_requested_at is not None:
         asked = distance(workflow.cancel_requested_at, now)
         words = _("%(state)s, asked to cancel %(when)s") % {"state": words, "when": asked}
-    return _("%(state)s for %(duration)s") % {"state": words, "duration": human(now - workflow.created_at)}
+    words = _("%(state)s for %(duration)s") % {"state": words, "duration": human(now - workflow.created_at)}
+    blocked = blocked_of(workflow)
+    return words if blocked is None else f"{words}, {blocked_for(blocked, now)}"
 
 
 def error_words(failure: Failure | None, limit: int | None = PREVIEW) -> str:
@@ -115,6 +119,9 @@ def progress_words(step: Told) -> str:
 
 def wait_words(wait: Wait, now: datetime, *, brief: bool = False) -> str:
     """What a workflow waits for, and until when; ``brief`` leaves out instants and step numbers."""
+    if wait.blocked is not None:
+        words = blocked_for(wait.blocked, now)
+        return words if brief else f"{words}: {shortened(masked_text(wait.name))}"
     words = str((_BRIEFLY if brief else {}).get(wait.kind, _WORDS[wait.kind])) % {
         "name": _name(wait, brief),
         "attempt": _attempt(wait),
@@ -126,27 +133,47 @@ def wait_words(wait: Wait, now: datetime, *, brief: bool = False) -> str:
     return words
 
 
-def problem_words(problem: str) -> str:
-    """What a workflow that cannot go on by itself needs, without what its problem says of arguments."""
-    kind = kind_of(problem)
-    if kind == ProblemKind.ERROR and (name := problem.partition(":")[0]).isidentifier():
-        return _("another try after %(error)s") % {"error": name}
-    return str(_PROBLEMS[kind])
+REASONS: Mapping[str, Any] = {
+    BlockedReason.CODE_MISMATCH: gettext_lazy("code mismatch"),
+    BlockedReason.UNKNOWN_DEFINITION: gettext_lazy("unknown definition"),
+    BlockedReason.CRASH_LOOP: gettext_lazy("crash loop"),
+    BlockedReason.CORRUPT_ROW: gettext_lazy("corrupt row"),
+    BlockedReason.MISSING_KEY: gettext_lazy("missing key"),
+    BlockedReason.MISSING_PAYLOAD: gettext_lazy("missing payload"),
+    BlockedReason.STUCK: gettext_lazy("stuck"),
+}
 
 
-_PROBLEMS: dict[ProblemKind, Any] = {
-    ProblemKind.MISMATCH: gettext_lazy("code that fits what it has done"),
-    ProblemKind.UNKNOWN: gettext_lazy("code of its name"),
-    ProblemKind.GIVEN_UP: gettext_lazy("somebody to help: trying again did not"),
-    ProblemKind.ERROR: gettext_lazy("another try after an error"),
+def blocked_words(blocked: Blocked) -> str:
+    """That a workflow is blocked, and by which reason, without its message, which may quote arguments."""
+    return _("blocked (%(reason)s)") % {"reason": REASONS[blocked.reason]}
+
+
+def blocked_for(blocked: Blocked, now: datetime) -> str:
+    """The same, with for how long it has been."""
+    words = blocked_words(blocked)
+    if blocked.since is None:
+        return words
+    return _("%(state)s for %(duration)s") % {"state": words, "duration": human(now - blocked.since)}
+
+
+def checked_words(blocked: Blocked, now: datetime) -> str:
+    """When it was last found to be blocked, "" if that is not known."""
+    if blocked.checked_at is None:
+        return ""
+    words = _STILL.get(blocked.reason, _("checked %(when)s, still blocked"))
+    return str(words) % {"when": distance(blocked.checked_at, now)}
+
+
+_STILL: dict[BlockedReason, Any] = {
+    BlockedReason.CODE_MISMATCH: gettext_lazy("checked %(when)s, still does not match"),
+    BlockedReason.UNKNOWN_DEFINITION: gettext_lazy("checked %(when)s, still not defined"),
 }
 
 
 def _name(wait: Wait, brief: bool) -> str:
     if not wait.name:
         return _("its next turn")
-    if wait.kind == WaitKind.PROBLEM and brief:
-        return problem_words(wait.name)
     if brief:
         name = shortened(short_name(wait.name), 60)
         return name if wait.count == 1 else f"{name} x {wait.count:,}"
@@ -177,7 +204,6 @@ def _when(until: datetime, now: datetime, brief: bool) -> str:
 
 
 _WORDS: dict[WaitKind, Any] = {
-    WaitKind.PROBLEM: gettext_lazy("somebody to help: %(name)s"),
     WaitKind.START: gettext_lazy("its start %(when)s"),
     WaitKind.WORKER: gettext_lazy("a worker for %(name)s"),
     WaitKind.PLACE: gettext_lazy("a place for %(name)s: the limits of its pool let no more steps begin now"),
@@ -190,7 +216,6 @@ _WORDS: dict[WaitKind, Any] = {
     WaitKind.CHILD: gettext_lazy("child workflow %(name)s"),
 }
 _BRIEFLY: dict[WaitKind, Any] = {
-    WaitKind.PROBLEM: "%(name)s",
     WaitKind.WORKER: gettext_lazy("a worker"),
     WaitKind.PLACE: gettext_lazy("a place for %(name)s"),
     WaitKind.STEP: gettext_lazy("%(name)s, running"),

@@ -77,9 +77,9 @@ def test_retry_now_makes_a_back_off_end(chief: Client) -> None:
     workflow_id = w.call.start("action", "fail_until", {"name": "slow", "attempts": 2}, {"retry": True})
     Step.objects.filter(workflow_id=workflow_id).delete()
     assert "None of its steps waits for another attempt." in confirm(chief, workflow_id, "retry")
-    parked = waiting()
-    Workflow.objects.filter(id=parked).update(problem="no code")
-    assert "Tried again now." in confirm(chief, parked, "retry")
+    blocked = waiting()
+    Workflow.objects.filter(id=blocked).update(blocked_message="no code")
+    assert "Tried again now." in confirm(chief, blocked, "retry")
 
 
 def test_clean_up_goes_back_to_the_list(chief: Client) -> None:

@@ -24,7 +24,7 @@ SAID = {
     "no_workers": ("1 piece of work is due, and no worker has ever reported", CLUSTER, logging.CRITICAL),
     "stalled": ("and the one worker takes none", "Restart the cluster", logging.CRITICAL),
     "growing": ("more comes in than the workers (1, 0 busy) can do", "Add workers", logging.WARNING),
-    "parked": ("1 workflow cannot go on by itself", "Its page says why, and what to press", logging.WARNING),
+    "blocked": ("1 workflow is blocked", "Its page says why, and what to do", logging.WARNING),
     "idle": ("No worker is running", CLUSTER, logging.WARNING),
     "clock_skew": ("The clock of this host is 2 min off", "time server", logging.WARNING),
     "database": ("The journal's database does not answer", "when it is back", logging.CRITICAL),
@@ -49,10 +49,10 @@ def too_much() -> None:
     worker.beat()
 
 
-def park() -> None:
+def block() -> None:
     workflow_id = asks_approval.start()
     run()
-    Workflow.objects.filter(pk=workflow_id).update(problem="the code changed")
+    Workflow.objects.filter(pk=workflow_id).update(blocked_message="the code changed")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def bring_about(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         "no_workers": late,
         "stalled": wedged,
         "growing": too_much,
-        "parked": park,
+        "blocked": block,
         "idle": lambda: None,
         "clock_skew": skew,
         "database": lambda: monkeypatch.setattr(health, "now", away),

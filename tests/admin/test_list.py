@@ -39,7 +39,7 @@ def test_children_are_left_out_until_asked_for(chief: Client) -> None:
         ({"state": "failed"}, {"fails"}),
         ({"state": "nonsense"}, {"fails", "sums", "asks_approval"}),
         ({"attention": "failed"}, {"fails"}),
-        ({"attention": "parked"}, {"asks_approval"}),
+        ({"attention": "blocked"}, {"asks_approval"}),
         ({"name": "tests.app.workflows.sums"}, {"sums"}),
         ({"started": "hour"}, {"fails", "sums", "asks_approval"}),
         ({"q": "SUMS"}, {"sums"}),
@@ -51,9 +51,9 @@ def test_children_are_left_out_until_asked_for(chief: Client) -> None:
 def test_filters_and_search(chief: Client, query: dict[str, str], names: set[str]) -> None:
     finish(w.fails.start())
     finish(w.sums.with_options(idempotency_key="order-1").start([1]))
-    parked = w.asks_approval.start()
+    blocked = w.asks_approval.start()
     run()
-    Workflow.objects.filter(id=parked).update(problem="no code")
+    Workflow.objects.filter(id=blocked).update(blocked_message="no code")
     shown = markup(chief, LIST, **query)
     found = {name for name in ("fails", "sums", "asks_approval") if f">{name}</span>" in shown}
     assert found == names

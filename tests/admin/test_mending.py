@@ -1,6 +1,7 @@
-"""What is said of a workflow that failed, or that cannot go on: why, and what to press."""
+"""What is said of a workflow that failed, or that is blocked: why, and what to press."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -151,7 +152,7 @@ def test_who_waits_for_another_attempt_says_why(chief: Client, login: Callable[.
     assert "call 1" not in shown
 
 
-# -- cannot go on
+# -- blocked
 
 
 def test_code_that_changed(chief: Client) -> None:
@@ -162,29 +163,34 @@ def test_code_that_changed(chief: Client) -> None:
         advance(101)
         run()
         page, listed = text(chief, page_of(workflow_id)), text(chief, LIST)
-    assert "code that fits what it has done" in listed
-    assert "code that fits what it has done step 0: the journal recorded action" in page
-    assert "before it differs; it goes on by itself then. It is looked at again in" in page
+    assert re.search(r"blocked \(code mismatch\) for [\d.]+ m?s", listed)
+    checked = (
+        r"blocked \(code mismatch\) for [\d.]+ m?s, checked [\d.]+ m?s ago, still does not match step 0: the journal"
+    )
+    assert re.search(checked, page)
+    assert "before it differs; it resumes by itself then. It is looked at again in" in page
 
 
 def test_code_that_is_not_there(chief: Client) -> None:
     with deployed(original):
         workflow_id: UUID = w.workflow.start("tests deployed", {})
     run()
-    assert "code of its name" in text(chief, LIST)
+    assert "blocked (unknown definition)" in text(chief, LIST)
     page = text(chief, page_of(workflow_id))
-    assert "Deploy code that defines it; it goes on by itself then." in page
+    assert "Deploy code that defines it; it resumes by itself then." in page
     assert "The code that is running here has no workflow of this name." in page
 
 
-def test_who_was_given_up_says_that_nobody_tries(chief: Client) -> None:
+def test_a_crash_loop_says_that_it_is_not_retried(chief: Client) -> None:
     workflow_id = w.asks_approval.start()
-    Workflow.objects.filter(id=workflow_id).update(deliveries=ours.MAX_DELIVERIES, problem="OperationalError: gone")
+    Workflow.objects.filter(id=workflow_id).update(
+        deliveries=ours.MAX_DELIVERIES, blocked_message="OperationalError: gone"
+    )
     run()
-    assert "somebody to help: trying again did not" in text(chief, LIST)
+    assert "blocked (crash loop)" in text(chief, LIST)
     page = text(chief, page_of(workflow_id))
-    assert "handed out" in page
-    assert "Nobody tries it again by itself. Mend the cause, then press “Look now”." in page
+    assert "claimed in vain" in page
+    assert "It is not retried by itself any more. Fix the cause, then press “Retry now”." in page
     assert "It is looked at again" not in page
     confirm(chief, workflow_id, "retry")
     run()
@@ -194,8 +200,10 @@ def test_who_was_given_up_says_that_nobody_tries(chief: Client) -> None:
 def test_an_error_of_its_turns_is_named(chief: Client, login: Callable[..., Client]) -> None:
     workflow_id = w.asks_approval.start()
     run()
-    Workflow.objects.filter(id=workflow_id).update(problem="OperationalError: disk 4711 is full")
-    assert "another try after OperationalError" in text(chief, LIST)
+    Workflow.objects.filter(id=workflow_id).update(
+        blocked_reason="crash_loop", blocked_message="OperationalError: disk 4711 is full"
+    )
+    assert "blocked (crash loop)" in text(chief, LIST)
     assert "disk 4711 is full" in text(chief, page_of(workflow_id))
     assert "4711" not in text(login("view_workflow"), page_of(workflow_id))
 

@@ -50,11 +50,11 @@ def test_without_a_worker_it_says_how_to_start_one(chief: Client) -> None:
     )
 
 
-def test_a_parked_workflow_shows_what_does_not_match(chief: Client, login: Callable[..., Client]) -> None:
+def test_a_blocked_workflow_shows_what_does_not_match(chief: Client, login: Callable[..., Client]) -> None:
     workflow_id = w.asks_approval.start()
     run()
     problem = "step 0: the journal recorded event x, the code asks for <b>y</b>"
-    Workflow.objects.filter(id=workflow_id).update(problem=problem)
+    Workflow.objects.filter(id=workflow_id).update(blocked_message=problem)
     shown = text(chief, page_of(workflow_id))
     assert problem in shown
     assert "Deploy code that does the same up to that step" in shown

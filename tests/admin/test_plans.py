@@ -63,7 +63,7 @@ QUERIES = [
     {"started_by": "any"},
     {"started_by": "workflow"},
     *({"state": state} for state in ("in_progress", "completed", "failed", "canceled")),
-    *({"attention": kind} for kind in ("parked", "retrying", "failed", "callback")),
+    *({"attention": kind} for kind in ("blocked", "retrying", "failed", "callback")),
     {"name": "shop.workflows.refund"},
     {"name": "shop.workflows.long", "state": "in_progress"},
     {"name": "shop.workflows.none"},

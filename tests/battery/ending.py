@@ -23,12 +23,12 @@ def bring_to_an_end(*, rounds: int = 200) -> None:
             continue
         for each in running:
             _answer(each)
-    raise AssertionError(f"these do not end: {[(str(each), each.problem) for each in running]}")
+    raise AssertionError(f"these do not end: {[(str(each), each.blocked_message) for each in running]}")
 
 
 def _answer(each: Workflow) -> None:
     """What only somebody outside can give. The value tells the wait, whenever it comes."""
-    if each.problem:
+    if each.blocked_message:
         workflow.retry_now(each.id)
     for step in each.steps.filter(kind="event", state="waiting"):
         _, _, wanted = step.function.partition(":")

@@ -387,14 +387,14 @@ class Simulation:
                 continue
             for each in running:
                 self.answer(each)
-        shown = [(str(each), each.problem, each.due_at, self.open_steps(each)) for each in running]
+        shown = [(str(each), each.blocked_message, each.due_at, self.open_steps(each)) for each in running]
         raise AssertionError(f"these do not end by {database.frozen_at}: {shown}")
 
     def open_steps(self, each: Workflow) -> list[tuple[Any, ...]]:
         return list(each.steps.exclude(state="completed").values_list("number", "name", "state", "due_at"))
 
     def answer(self, each: Workflow) -> None:
-        if each.problem:
+        if each.blocked_message:
             workflow.retry_now(each.id)
         for step in each.steps.filter(kind="event", state="waiting"):
             _, _, wanted = step.function.partition(":")

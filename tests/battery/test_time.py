@@ -115,7 +115,7 @@ def test_a_far_delay_is_waited_for_or_refused_and_hurts_nobody(seconds: float) -
     assert finish(flows.nothing.start()) == Completed("done"), "others go on"
     if workflow_id is not None:
         assert workflow.status(workflow_id).type in ("in_progress", "failed")
-        assert workflow.status(workflow_id).type == "failed" or workflow.status(workflow_id).problem == ""
+        assert workflow.status(workflow_id).type == "failed" or workflow.status(workflow_id).blocked is None
 
 
 @pytest.mark.parametrize("year", [2038, 2105])

@@ -47,7 +47,7 @@ class Shop:
     waiting: UUID
     long: UUID
     parent: UUID
-    parked: UUID
+    blocked: UUID
     retrying: UUID
     failed: UUID
     canceled: UUID
@@ -67,9 +67,9 @@ def fill() -> Shop:
     _ran(start_year("Lima"))
     retrying = _retrying()
     # The last one: it would go on, with the code that is back, as soon as somebody looks.
-    parked = _parked()
+    blocked = _blocked()
     Worker().beat()
-    return Shop(waiting, long, parent, parked, retrying, failed, canceled, wide)
+    return Shop(waiting, long, parent, blocked, retrying, failed, canceled, wide)
 
 
 def _ran(workflow_id: UUID) -> UUID:
@@ -123,7 +123,7 @@ async def _checks_spelling_first(step: WorkflowContext, prompt: str) -> str:
     return corrected[0]
 
 
-def _parked() -> UUID:
+def _blocked() -> UUID:
     """Its code was changed while it waited for an answer."""
     workflow_id = _ran(start_confirmation("a poem about rain"))
     with _deployed(_checks_spelling_first):

@@ -37,20 +37,20 @@ def test_hostile_errors_names_reasons_and_progress_are_inert(visit: Callable[...
     with deployed(fails_with_it, name=f"tests.{HOSTILE_NAME}"):
         failed = w.workflow.start(f"tests.{HOSTILE_NAME}", {"text": HOSTILE})
         run()
-        parked = w.asks_approval.start()
+        blocked = w.asks_approval.start()
         run()
-        Workflow.objects.filter(id=parked).update(problem=f"step 0: the journal recorded {HOSTILE}")
-        cancel_page = url("act", parked, "cancel")
+        Workflow.objects.filter(id=blocked).update(blocked_message=f"step 0: the journal recorded {HOSTILE}")
+        cancel_page = url("act", blocked, "cancel")
         page.goto(cancel_page)
         page.get_by_label("Reason").fill(HOSTILE[:400])
         follow(page.get_by_role("button", name="Cancel it"))
-        Workflow.objects.filter(id=parked).update(state="in_progress", finished_at=None)
-        Step.objects.filter(workflow=parked).update(progress=json.dumps([1, 2, HOSTILE]), state="running")
+        Workflow.objects.filter(id=blocked).update(state="in_progress", finished_at=None)
+        Step.objects.filter(workflow=blocked).update(progress=json.dumps([1, 2, HOSTILE]), state="running")
         names = quote(f"tests.{HOSTILE_NAME}", safe="")
         places = [LIST, f"{LIST}?q={quote(HOSTILE_NAME)}", f"{LIST}?name={names}", url("dashboard"), url("choose")]
-        places += [page_of(failed), page_of(parked), url("timeline", failed), url("start", f"tests.{HOSTILE_NAME}")]
+        places += [page_of(failed), page_of(blocked), url("timeline", failed), url("start", f"tests.{HOSTILE_NAME}")]
         places += [url("act", failed, name) for name in ("restart", "cleanup")]
-        places += [f"{url('act', parked, 'send-event')}?event={quote(HOSTILE_NAME)}", url("patches")]
+        places += [f"{url('act', blocked, 'send-event')}?event={quote(HOSTILE_NAME)}", url("patches")]
         for address in places:
             page.goto(address)
             assert_inert(page)

@@ -31,7 +31,7 @@ def addresses(shop: Shop) -> dict[str, str]:
         "workflow": page_of(shop.long),
         "waiting": page_of(shop.waiting),
         "children": page_of(shop.parent),
-        "parked": page_of(shop.parked),
+        "blocked": page_of(shop.blocked),
         "retrying": page_of(shop.retrying),
         "failed": page_of(shop.failed),
         "canceled": page_of(shop.canceled),

@@ -55,7 +55,7 @@ def _workflows() -> Iterator[str]:
         yield (
             f"{each.idempotency_key or each.name} {each.id} due {_ago(each.due_at)}, claimed by {each.claimed_by!r}, "
             f"begun {_ago(each.started_at)}, {each.deliveries} deliveries, version {each.version}, "
-            f"canceled {_ago(each.cancel_requested_at)}, problem {each.problem!r}"
+            f"canceled {_ago(each.cancel_requested_at)}, blocked {each.blocked_message!r}"
         )
         for step in Step.objects.filter(workflow=each, state__in=["queued", "running", "waiting"]).order_by("number"):
             yield (

@@ -63,7 +63,9 @@ def _ends(verdict: Verdict, plan: Sequence[Planned], ids: dict[str, UUID], rows:
     for planned in plan:
         row = rows.get(ids[planned.key]) if planned.key in ids else None
         if row is None or row.state != planned.state:
-            wrong.append(f"{planned.key} {None if row is None else row.state} {'' if row is None else row.problem}")
+            wrong.append(
+                f"{planned.key} {None if row is None else row.state} {'' if row is None else row.blocked_message}"
+            )
         elif planned.result is not None and row.result != f'"{planned.result}"':
             wrong.append(f"{planned.key} {row.result}")
     verdict.check("workflows that reached their one right end", wrong, len(plan))

@@ -93,14 +93,14 @@ def test_work_that_nobody_takes_is_an_error(manage: Manage) -> None:
     assert "1 problem to be mended" in manage.error("doctor", returncode=1)
 
 
-def test_parked_workflows_are_named(manage: Manage) -> None:
+def test_blocked_workflows_are_named(manage: Manage) -> None:
     workflow_id = asks_approval.start()
     run()
-    Workflow.objects.filter(id=workflow_id).update(problem="the code changed", due_at=None)
+    Workflow.objects.filter(id=workflow_id).update(blocked_message="the code changed", due_at=None)
 
     problems = found(manage)["journal"]
-    (parked,) = (each for each in problems if each["message"].startswith("parked"))
-    assert str(workflow_id) in parked["message"]
+    (blocked,) = (each for each in problems if each["message"].startswith("blocked"))
+    assert str(workflow_id) in blocked["message"]
 
 
 @pytest.mark.by_hand

@@ -29,7 +29,7 @@ def test_it_is_shown_replayed_and_written_again(manage: Manage, file: Path) -> N
     shown = manage("show", workflow_id)
     assert "imported from a history, in which it was in progress; it is not run" in shown
     assert "approval" in shown
-    assert "parked" not in manage("list")
+    assert "blocked" not in manage("list")
     assert "1 match" in manage("check-replay", "--finished")
     assert "imported from a history" in manage.error("restart", workflow_id, returncode=1)
 

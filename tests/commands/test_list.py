@@ -1,12 +1,14 @@
 """``manage.py workflows list``."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_workflows.models import Workflow
+from django_workflows.store.database import now
 from tests.app import workflows as w
 from tests.commands.conftest import Manage
 from tests.engine.driver import run
@@ -66,11 +68,29 @@ def test_workflows_whose_code_is_gone_are_listed_by_name(manage: Manage) -> None
     assert manage("list", "--name", "gone.with.the.code", "--state", "failed") == "No workflows.\n"
 
 
-def test_parked_workflows_stand_out(manage: Manage) -> None:
-    workflow_id = w.sums.start([1])
-    Workflow.objects.filter(id=workflow_id).update(problem="the code changed")
-    assert lines(manage("list"))[1][1] == "parked"
-    assert manage.json("list")["workflows"][0]["problem"] == "the code changed"
+def test_blocked_workflows_stand_out_and_can_be_listed_alone(manage: Manage) -> None:
+    ended = w.nothing.start()
+    run()
+    blocked, stuck, old, _ = (w.sums.start([1]) for _ in range(4))
+    since = now() - timedelta(minutes=4)
+    for each, reason in ((blocked, "code_mismatch"), (stuck, "stuck"), (old, "")):
+        Workflow.objects.filter(id=each).update(
+            blocked_message="the code changed", blocked_reason=reason, blocked_at=since if reason else None
+        )
+    Workflow.objects.filter(id=ended).update(blocked_message="before it ended")
+    assert "blocked (code mismatch) for 4 min" in manage("list")
+    found = manage.json("list", "--state", "blocked")["workflows"]
+    assert [each["id"] for each in found] == [str(old), str(stuck), str(blocked)]
+    assert found[-1]["blocked"]["reason"] == "code_mismatch"
+    assert found[-1]["blocked"]["message"] == "the code changed"
+    assert datetime.fromisoformat(found[-1]["blocked"]["since"]) == since
+    assert found[0]["blocked"]["since"] is None
+    assert [each["id"] for each in manage.json("list", "--reason", "stuck")["workflows"]] == [str(stuck)]
+    by_code = manage.json("list", "--state", "blocked", "--reason", "code_mismatch")["workflows"]
+    assert [each["id"] for each in by_code] == [str(old), str(blocked)], "an earlier version knows no reason"
+    assert manage("list", "--reason", "missing_key") == "No workflows.\n"
+    assert "invalid choice: 'parked'" in manage.error("list", "--state", "parked", returncode=1)
+    assert "reason= is of blocked" in manage.error("list", "--state", "failed", "--reason", "stuck", returncode=2)
 
 
 def test_names_from_the_database_are_escaped(manage: Manage) -> None:

@@ -137,10 +137,16 @@ def test_a_worker_that_went_silent_is_missed_and_one_that_lives_is_not(manage: M
     assert "No worker has reported for 3 min" in manage("show", workflow_id)
 
 
-def test_a_parked_workflow_says_what_the_problem_is(manage: Manage) -> None:
+def test_a_blocked_workflow_says_by_what_and_since_when(manage: Manage) -> None:
     workflow_id = w.sums.start([1])
-    Workflow.objects.filter(id=workflow_id).update(problem="step 1: the journal recorded x, the code asks for y")
-    assert "somebody to help: step 1: the journal recorded x" in manage("show", workflow_id)
+    message = "step 1: the journal recorded x, the code asks for y"
+    Workflow.objects.filter(id=workflow_id).update(
+        blocked_reason="code_mismatch", blocked_message=message, blocked_at=now() - timedelta(minutes=4)
+    )
+    shown = manage("show", workflow_id)
+    assert f"  blocked (code mismatch) for 4 min: {message}" in shown
+    assert ", blocked (code mismatch) for 4 min\n" in shown.partition("id ")[0]
+    assert manage.json("show", workflow_id)["blocked"]["reason"] == "code_mismatch"
 
 
 def test_a_workflow_that_begins_later_says_when(manage: Manage) -> None:

@@ -71,12 +71,12 @@ def test_many_open_steps_are_counted(manage: Manage) -> None:
     assert "2 of 7 steps done, open: approval, sleep, cool down, 2 more" in out.getvalue()
 
 
-def test_a_workflow_that_cannot_go_on_says_why(manage: Manage) -> None:
+def test_a_blocked_workflow_says_why(manage: Manage) -> None:
     workflow_id = w.nothing.start()
-    Workflow.objects.filter(id=workflow_id).update(problem="the code changed")
+    Workflow.objects.filter(id=workflow_id).update(blocked_message="the code changed")
     out = io.StringIO()
     manage.error("watch", workflow_id, "--timeout", "0.01", returncode=1, out=out)
-    assert "cannot go on: the code changed" in out.getvalue()
+    assert "blocked (code mismatch): the code changed" in out.getvalue()
 
 
 @pytest.mark.parametrize("json_wanted", [True, False])

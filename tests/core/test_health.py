@@ -44,9 +44,9 @@ def test_problems_come_with_the_worst_first_and_a_way_out() -> None:
     waits = QueueHealth("mail", 7, seconds(40), 2, 0, seconds(50), seconds(1), stalled=True)
     gone = QueueHealth("slow", 1, seconds(40), 0, 0, None, seconds(100), stalled=True)
     late = QueueHealth("fast", 9000, seconds(40), 2, 2, seconds(0), seconds(1), growing=True)
-    health = Health(NOW, queues=(late, waits, gone, well), parked=2, clock_skew=seconds(-61))
+    health = Health(NOW, queues=(late, waits, gone, well), blocked=2, clock_skew=seconds(-61))
     found = list(problems(health))
-    assert [problem.code for problem in found] == ["stalled", "no_workers", "growing", "parked", "clock_skew"]
+    assert [problem.code for problem in found] == ["stalled", "no_workers", "growing", "blocked", "clock_skew"]
     assert [problem.queue for problem in found[:3]] == ["mail", "slow", "fast"]
     assert "7 due on queue 'mail', for 40 s" in found[0].message
     assert "--name slow" in found[1].hint
@@ -55,8 +55,8 @@ def test_problems_come_with_the_worst_first_and_a_way_out() -> None:
 
 
 def test_only_what_stops_work_is_critical() -> None:
-    health = Health(NOW, parked=1, clock_skew=seconds(100), lost=())
-    assert codes(health) == [("parked", "warning"), ("idle", "warning"), ("clock_skew", "warning")]
+    health = Health(NOW, blocked=1, clock_skew=seconds(100), lost=())
+    assert codes(health) == [("blocked", "warning"), ("idle", "warning"), ("clock_skew", "warning")]
     assert replace(health, problems=tuple(problems(health))).ok
     broken = Health(NOW, database_error="gone")
     assert codes(broken) == [("database", "critical")]

@@ -67,7 +67,7 @@ def test_a_timeline_of_traces_is_that_of_the_histories(found: tuple[dict[str, An
     for told, history in zip(one.rows, other.rows, strict=True):
         for name in ("path", "duration", "segments", "counts", "state", "failed_attempts", "attempts"):
             assert getattr(told, name) == getattr(history, name), name
-    standing = {"problem": "", "started_at": at(0), "due_at": None, "queue": "", "now": now}
+    standing = {"blocked": None, "started_at": at(0), "due_at": None, "queue": "", "now": now}
     assert waits(short, **standing) == waits(long, **standing)
 
 

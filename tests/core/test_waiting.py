@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from django_workflows.core.attempts import Attempt, AttemptState, StepHistory
+from django_workflows.core.blocked import Blocked, BlockedReason
 from django_workflows.core.waiting import Wait, waits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,7 +18,7 @@ def step(number: int = 0, kind: str = "action", state: str = "queued", due_at: d
 
 
 def found(*steps: StepHistory, **workflow: Any) -> list[Wait]:
-    standing = {"problem": "", "started_at": EARLIER, "due_at": None, "queue": "", **workflow}
+    standing = {"blocked": None, "started_at": EARLIER, "due_at": None, "queue": "", **workflow}
     return waits(steps, now=NOW, **standing)
 
 
@@ -70,9 +71,11 @@ def test_a_timer_that_is_over_waits_for_a_worker_too() -> None:
     assert kinds(step(state="waiting", kind="sleep", due_at=EARLIER), due_at=EARLIER) == ["worker", "timer"]
 
 
-def test_a_problem_comes_first() -> None:
-    waiting = found(step(state="waiting", kind="event", due_at=None), problem="the code changed", due_at=LATER)
-    assert [(wait.kind.value, wait.name) for wait in waiting] == [("problem", "the code changed"), ("event", "pay")]
+def test_what_blocks_it_comes_first() -> None:
+    blocked = Blocked(BlockedReason.CODE_MISMATCH, "the code changed", EARLIER, EARLIER)
+    waiting = found(step(state="waiting", kind="event", due_at=None), blocked=blocked, due_at=LATER)
+    assert [(wait.kind.value, wait.name) for wait in waiting] == [("blocked", "the code changed"), ("event", "pay")]
+    assert waiting[0].blocked == blocked
 
 
 def test_many_steps_that_wait_alike_are_told_as_one() -> None:

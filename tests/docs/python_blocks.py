@@ -106,7 +106,7 @@ class Page:
             run()
             status = workflow.status(workflow_id)
             if status.type == "in_progress":
-                assert not status.problem, status.problem
+                assert status.blocked is None, status.blocked
                 self._send_what_is_awaited()
                 advance(86_400)
                 continue

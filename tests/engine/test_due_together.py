@@ -119,7 +119,15 @@ def everyone() -> list[UUID]:
 
 def stored(each: Workflow) -> tuple[Any, ...]:
     fields = "number", "kind", "name", "state", "attempt", "delivery", "result"
-    row = each.name, each.state, each.delivered, each.deliveries, each.due_at is None, each.problem, each.result or ""
+    row = (
+        each.name,
+        each.state,
+        each.delivered,
+        each.deliveries,
+        each.due_at is None,
+        each.blocked_message,
+        each.result or "",
+    )
     return (*row, list(each.steps.order_by("number").values_list(*fields)))
 
 

@@ -9,12 +9,20 @@ from uuid import UUID
 import pytest
 from django.test import override_settings
 
-from django_workflows import Canceled, ChildWorkflowFailed, Completed, WorkflowContext, WorkflowNotRunning
+from django_workflows import (
+    BlockedReason,
+    Canceled,
+    ChildWorkflowFailed,
+    Completed,
+    WorkflowContext,
+    WorkflowNotRunning,
+)
 from django_workflows.engine.advance import take_turn
 from django_workflows.engine.cleanup import cleanup_expired
 from django_workflows.engine.live import live_handlers
 from django_workflows.models import Step, Workflow
 from django_workflows.store import workflows as workflow_store
+from django_workflows.store.blocked import block
 from tests.app import steps
 from tests.app.models import Effect
 from tests.app.workflows import workflow
@@ -187,28 +195,28 @@ def test_a_child_that_would_be_too_deep_is_not_begun_by_a_restart_either(replayi
     assert not Effect.objects.exists()
 
 
-# -- parked
+# -- blocked
 
 
-def test_parking_does_not_wipe_out_a_wake_up_of_the_same_moment() -> None:
+def test_blocking_does_not_wipe_out_a_wake_up_of_the_same_moment() -> None:
     workflow_id = survives.start()
     run()
     advance(61)
     claimed = workflow_store.claim_turn("", "worker")
     assert claimed is not None
     workflow.send_event(workflow_id, "other", 1)
-    Workflow.objects.filter(pk=workflow_id).update(problem="parked before")
+    Workflow.objects.filter(pk=workflow_id).update(blocked_message="blocked before")
     workflow.retry_now(workflow_id)
-    workflow_store.park(workflow_id, "too often", seconds=None, deliveries=5, version=claimed.version)
+    block(workflow_id, BlockedReason.CRASH_LOOP, "too often", seconds=None, deliveries=5, version=claimed.version)
     assert Workflow.objects.get().due_at is not None
     assert finish(workflow_id) == Completed("slept")
 
 
-def test_without_a_wake_up_it_stays_parked() -> None:
+def test_without_a_wake_up_it_stays_blocked() -> None:
     workflow_id = survives.start()
     run()
     advance(timedelta(seconds=61))
     claimed = workflow_store.claim_turn("", "worker")
     assert claimed is not None
-    workflow_store.park(workflow_id, "too often", seconds=None, deliveries=5, version=claimed.version)
+    block(workflow_id, BlockedReason.CRASH_LOOP, "too often", seconds=None, deliveries=5, version=claimed.version)
     assert Workflow.objects.get().due_at is None

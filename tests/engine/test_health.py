@@ -74,13 +74,13 @@ def test_a_worker_that_was_silent_for_a_lease_does_not_count() -> None:
     assert check_health().workers == ()
 
 
-def test_parked_workflows_are_counted_and_named() -> None:
+def test_blocked_workflows_are_counted_and_named() -> None:
     workflow_id = asks_approval.start()
     run()
-    Workflow.objects.filter(pk=workflow_id).update(problem="the code changed")
+    Workflow.objects.filter(pk=workflow_id).update(blocked_message="the code changed")
     health = check_health()
-    assert (health.parked, health.parked_ids) == (1, (workflow_id,))
-    assert "parked" in codes()
+    assert (health.blocked, health.blocked_ids) == (1, (workflow_id,))
+    assert "blocked" in codes()
 
 
 def test_workflows_that_wait_for_nothing_are_found_when_asked_for() -> None:
@@ -94,7 +94,7 @@ def test_workflows_that_wait_for_nothing_are_found_when_asked_for() -> None:
     assert any(problem.code == "lost" for problem in health.problems)
 
 
-def test_parked_ones_are_found_through_their_index() -> None:
+def test_blocked_ones_are_found_through_their_index() -> None:
     with connection.cursor() as cursor:
         explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
         if connection.vendor == "postgresql":
@@ -106,7 +106,7 @@ def test_parked_ones_are_found_through_their_index() -> None:
         plan = str(cursor.fetchall())
         if connection.vendor == "postgresql":
             cursor.execute("RESET enable_seqscan")
-    assert "dwf_workflow_parked" in plan
+    assert "dwf_workflow_blocked" in plan
 
 
 def test_a_database_that_does_not_answer_is_said_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -504,6 +504,6 @@ def test_an_older_workflow_whose_row_is_gone_is_blocked_until_it_is_back() -> No
     run()
     status = workflow.status(workflow_id)
     assert isinstance(status, InProgress)
-    assert "there is no tests_app.Counter with primary key" in status.problem
+    assert "there is no tests_app.Counter with primary key" in status.blocked.message
     Counter.objects.create(pk=key, name="a", value=4)
     assert finish(workflow_id) == Completed("a on default")

@@ -71,7 +71,7 @@ def test_a_workflow_with_a_flag_of_a_newer_version_is_left_to_its_workers() -> N
     run()
     assert workflow.status(ours) == Completed(3)
     left = Workflow.objects.get(pk=theirs)
-    assert (left.started_at, left.deliveries, left.problem) == (None, 0, "")
+    assert (left.started_at, left.deliveries, left.blocked_message) == (None, 0, "")
     assert left.due_at is not None, "whoever knows the flag finds it due"
     assert workflows.next_due("") is None, "and nobody else spins on it"
     set_logic(theirs, KNOWN)

@@ -125,7 +125,7 @@ def test_a_renewed_lease_is_not_taken_over():
     assert not attempts.renew(claimed.attempt_id)
 
 
-def test_a_turn_that_kills_every_worker_is_parked_and_says_so(settings, caplog):
+def test_a_turn_that_kills_every_worker_is_blocked_and_says_so(settings, caplog):
     settings.DJANGO_WORKFLOWS = {"MAX_DELIVERIES": 3}
     workflow_id = flows.nothing.start()
     for _ in range(3):
@@ -136,7 +136,8 @@ def test_a_turn_that_kills_every_worker_is_parked_and_says_so(settings, caplog):
     run()
     status = workflow.status(workflow_id)
     assert status.type == "in_progress"
-    assert status.problem.startswith("handed out 3 times without getting on")
+    assert status.blocked.reason == "crash_loop"
+    assert status.blocked.message.startswith("claimed in vain 3 times: ")
     assert str(workflow_id) in caplog.text
     assert Workflow.objects.get().due_at is None
     advance(3600)

@@ -39,7 +39,7 @@ def set_up() -> None:
     for number, each in enumerate(IDS):
         Workflow.objects.create(
             id=each, name="any", args="[]", created_at=long_ago, due_at=NOW, version=5, delivered=2, deliveries=1,
-            claimed_by="me", problem="odd", journal_bytes=10, reopened=True,
+            claimed_by="me", blocked_message="odd", journal_bytes=10, reopened=True,
             retain_for=None if number else timedelta(hours=1),
         )  # fmt: skip
         times = {"created_at": long_ago, "queued_at": long_ago}

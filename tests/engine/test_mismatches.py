@@ -1,11 +1,12 @@
-"""Code that changed under a running workflow, or is not there: parked, said aloud, and going on when it is back."""
+"""Code that changed under a running workflow, or is not there: blocked, told, and resumed when it is back."""
 
 import json
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
-from django_workflows import Completed, WorkflowContext
+from django_workflows import BlockedReason, Completed, WorkflowContext
 from django_workflows.core.registry import registry
 from django_workflows.engine.callbacks import seal
 from django_workflows.models import Workflow
@@ -92,23 +93,27 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("handler", "shown"), CHANGES, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_journal_that_does_not_match_is_parked_and_goes_on_with_matching_code(asleep, handler, shown, caplog):
+def test_a_journal_that_does_not_match_blocks_until_there_is_matching_code(asleep, handler, shown, caplog):
     advance(100)
     with deployed(handler):
         run()
         status = workflow.status(asleep)
         assert status.type == "in_progress"
+        assert status.blocked.reason == BlockedReason.CODE_MISMATCH
         for part in shown:
-            assert part in status.problem
+            assert part in status.blocked.message
         assert str(asleep) in caplog.text
         assert run() == 0, "it is looked at again later, not all the time"
         advance(61)
         run()
-        assert workflow.status(asleep).problem == status.problem
+        again = workflow.status(asleep).blocked
+        assert again.message == status.blocked.message
+        assert again.since == status.blocked.since == status.blocked.checked_at
+        assert again.checked_at - again.since >= timedelta(seconds=60)
     become_another_process()
     advance(61)
     assert finish(asleep) == Completed(["one", "two"])
-    assert Workflow.objects.get(id=asleep).problem == ""
+    assert Workflow.objects.get(id=asleep).blocked_message == ""
     assert steps.calls == [("one",), ("two",)]
 
 
@@ -129,13 +134,14 @@ def test_a_journal_that_does_not_match_fails_where_the_project_wants_it(asleep, 
         workflow.cleanup(asleep)
 
 
-def test_an_unknown_definition_is_parked_and_goes_on_when_it_is_there(asleep, caplog):
+def test_an_unknown_definition_blocks_until_it_is_there(asleep, caplog):
     advance(100)
     with deployed(None):
         run()
         status = workflow.status(asleep)
         assert status.type == "in_progress"
-        assert "no workflow is defined under the name 'tests deployed' in this worker" in status.problem
+        assert "no workflow is defined under the name 'tests deployed' in this worker" in status.blocked.message
+        assert status.blocked.reason == BlockedReason.UNKNOWN_DEFINITION
         assert "'tests deployed'" in caplog.text
         assert run() == 0
         for _ in range(20):
@@ -150,7 +156,7 @@ def test_an_unknown_definition_of_a_workflow_that_never_began():
     with deployed(original) as definition:
         workflow_id = definition.start()
     run()
-    assert "no workflow is defined" in workflow.status(workflow_id).problem
+    assert "no workflow is defined" in workflow.status(workflow_id).blocked.message
     with deployed(original):
         advance(16)
         assert finish(workflow_id) == Completed(["one", "two"])
@@ -163,7 +169,7 @@ def test_a_step_whose_function_is_not_asked_for_any_more_is_not_run(asleep):
         waiting = definition.with_options(start_async=False).start()
         with deployed(other_function):
             run()
-            assert "step 0" in workflow.status(waiting).problem
+            assert "step 0" in workflow.status(waiting).blocked.message
             assert steps.calls == [("one",)], "that was the other workflow"
         become_another_process()
         advance(61)

@@ -139,4 +139,4 @@ def test_unstable_arguments_are_not_compared(unstable):
         assert (workflow.status(workflow_id) == Completed("recorded")) is unstable
     finally:
         ARGUMENT[0] = "recorded"
-    assert unstable or "recorded" in workflow.status(workflow_id).problem
+    assert unstable or "recorded" in workflow.status(workflow_id).blocked.message

@@ -33,7 +33,7 @@ def milliseconds() -> int:
 
 def write() -> None:
     with atomic():
-        Workflow.objects.update(problem="")
+        Workflow.objects.update(blocked_message="")
 
 
 def claim() -> None:

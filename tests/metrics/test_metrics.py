@@ -86,7 +86,7 @@ def test_queues_and_workers(client: Client) -> None:
     assert found["due", "slow"] == 1
     assert 299 < found["oldest_due_seconds", "slow"] < 330
     assert found["stalled", "slow"] == 1
-    assert found["parked",] == 0
+    assert found["blocked",] == 0
 
 
 def test_durations_are_a_histogram_of_what_ended_lately(client: Client) -> None:

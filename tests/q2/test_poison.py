@@ -31,21 +31,22 @@ def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
         assert workflow.result(each, timeout=PATIENCE) == 3
     for each in (mutation, query, retried, action):
         assert workflow.result(each, timeout=PATIENCE).startswith(LOST)
-    problem = wait_for(lambda: workflow.status(turn).problem, message="the poisoned turn is not set aside")
-    assert f"handed out {DELIVERIES} times" in problem
+    blocked = wait_for(lambda: workflow.status(turn).blocked, message="the poisoned turn is not blocked")
+    assert blocked.reason == "crash_loop"
+    assert f"claimed in vain {DELIVERIES} times" in blocked.message
     for each in sleepers:
         if each not in deadly:
             assert workflow.result(each, timeout=PATIENCE) is False
     for each in deadly:
-        wait_for(lambda each=each: workflow.status(each).problem, message="the poisoned timer is not set aside")
+        wait_for(lambda each=each: workflow.status(each).blocked, message="the poisoned timer is not blocked")
     assert log.texts.count("die-turn") == DELIVERIES
     # Either may have been counted once in the company of the other, and not have run then.
     assert 2 * (DELIVERIES - 1) <= log.texts.count("die-timer") <= 2 * DELIVERIES
     assert log.texts.count("die-mutation") == log.texts.count("die-query") == DELIVERIES
     assert log.texts.count("die-retried") == 3
     assert log.texts.count("die-action") == 1
-    assert Workflow.objects.get(pk=turn).due_at is None, "it would be handed out again"
+    assert Workflow.objects.get(pk=turn).due_at is None, "it would be claimed again"
     health = check_health()
-    assert (health.ok, health.parked, set(health.parked_ids)) == (True, 3, {turn, *deadly})
+    assert (health.ok, health.blocked, set(health.blocked_ids)) == (True, 3, {turn, *deadly})
     assert workflow.result(chain.start(log.path, 3), timeout=PATIENCE) == 3
     assert running.stop() == 0

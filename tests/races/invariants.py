@@ -86,9 +86,9 @@ def _check_running(workflow: Workflow, steps: list[Step], events: list[Event]) -
         if step.kind == "workflow":
             children = Workflow.objects.filter(parent=workflow, parent_step=step.number)
             assert [child.state for child in children] == ["in_progress"], "who waits for a child has one"
-    if workflow.due_at is not None or workflow.problem:
+    if workflow.due_at is not None or workflow.blocked_message:
         waits = [step.due_at for step in opened if step.state == "waiting" and step.due_at is not None]
-        if waits and not workflow.claimed_by and not workflow.problem:
+        if waits and not workflow.claimed_by and not workflow.blocked_message:
             late = f"its first wait is over {min(waits)}, and it is due {workflow.due_at}: {_shown(workflow, steps)}"
             latest = max(min(waits) + timedelta(milliseconds=1), latest_time())
             assert workflow.due_at <= latest, late

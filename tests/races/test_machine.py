@@ -359,11 +359,11 @@ class Histories(RuleBasedStateMachine):
                 continue
             for each in running:
                 self.help_on(each)
-        raise AssertionError(f"these do not end: {[(str(each), each.problem) for each in running]}")
+        raise AssertionError(f"these do not end: {[(str(each), each.blocked_message) for each in running]}")
 
     def help_on(self, each: Workflow) -> None:
         """Give it what only somebody outside can give."""
-        if each.problem:
+        if each.blocked_message:
             workflow.retry_now(each.id)
         for step in each.steps.filter(kind="event", state="waiting"):
             _, _, wanted = step.function.partition(":")

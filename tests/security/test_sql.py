@@ -58,7 +58,7 @@ def test_no_text_of_anybody_is_in_a_statement(statements: list[str]) -> None:
     with suppress(WorkflowError):
         workflow.restart(workflow_id, CANARY)
     finish(flows.fails.start(CANARY))
-    Workflow.objects.filter(id=waiting).update(problem=CANARY)
+    Workflow.objects.filter(id=waiting).update(blocked_message=CANARY)
     Step.objects.filter(workflow=waiting).update(name=CANARY, progress="")
     become_another_process()
     workflow.retry_now(waiting)

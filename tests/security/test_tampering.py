@@ -35,7 +35,7 @@ HOSTILE = [
 TEXTS = [
     (model, name)
     for model, names in (
-        (Workflow, ["name", "args", "result", "error", "on_complete", "context", "queue", "trace", "problem"]),
+        (Workflow, ["name", "args", "result", "error", "on_complete", "context", "queue", "trace", "blocked_message"]),
         (Step, ["kind", "name", "function", "args", "options", "failures", "result", "error", "progress", "pool"]),
         (Event, ["name", "state", "value", "error"]),
     )
@@ -91,7 +91,7 @@ def test_a_step_whose_row_is_damaged_parks_its_workflow_and_goes_on_when_it_was_
     become_another_process()
     advance(11)
     run()
-    assert "damaged" in workflow.status(other).problem
+    assert "damaged" in workflow.status(other).blocked.message
     Step.objects.filter(workflow=other).update(options="{}")
     assert finish(other) == Completed(3)
     assert finish(workflow_id).type == "completed"
@@ -106,4 +106,4 @@ def test_a_step_runs_no_function_that_only_another_definition_asks_for():
     advance(11)
     run()
     assert not Effect.objects.filter(key="hostile").exists()
-    assert "the journal recorded" in workflow.status(workflow_id).problem
+    assert "the journal recorded" in workflow.status(workflow_id).blocked.message

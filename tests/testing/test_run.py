@@ -6,7 +6,7 @@ from django.db import connection, transaction
 from django_workflows import Canceled, Completed, Failed, InProgress
 from django_workflows.engine import finish
 from django_workflows.engine.live import live_handlers
-from django_workflows.testing import NoRest, StepNotWritten, WorkflowParked
+from django_workflows.testing import NoRest, StepNotWritten, WorkflowBlocked
 from tests.app.models import Effect
 from tests.promises import promise
 from tests.testing import shop
@@ -133,16 +133,16 @@ def test_a_failing_workflow(workflows):
 
 def test_code_that_differs_from_turn_to_turn_is_shown(workflows):
     workflow_id = counting_turns.start()
-    with pytest.raises(WorkflowParked) as caught:
+    with pytest.raises(WorkflowBlocked) as caught:
         workflows.run()
-    assert f"{counting_turns.name} ({workflow_id}) cannot go on" in str(caught.value)
+    assert f"{counting_turns.name} ({workflow_id}) is blocked (code_mismatch)" in str(caught.value)
     assert 'step 0: the journal recorded action tests.testing.shop.add {"a":1,"b":1}' in str(caught.value)
 
 
-def test_a_workflow_may_be_parked_if_the_test_wants_it(workflows):
+def test_a_workflow_may_be_blocked_if_the_test_wants_it(workflows):
     workflow_id = counting_turns.start()
-    workflows.run(parked=True)
-    assert "the journal recorded" in workflow.status(workflow_id).problem
+    workflows.run(blocked=True)
+    assert "the journal recorded" in workflow.status(workflow_id).blocked.message
 
 
 def test_cancel_and_its_clean_up_steps(workflows):

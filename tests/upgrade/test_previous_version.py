@@ -149,7 +149,7 @@ def test_workflows_of_the_previous_version_go_on_with_the_new_code(then: Callabl
     assert workflow.status(ids["done"]) == Completed(6)
     assert workflow.status(ids["mutations"]) == Completed(3)
     assert workflow.status(ids["asks"]) == InProgress(running=["approval"])
-    assert Workflow.objects.filter(problem="").count() == Workflow.objects.count()
+    assert Workflow.objects.filter(blocked_message="").count() == Workflow.objects.count()
     workflow.send_event(ids["asks"], flows.approval, False)
     assert finish(ids["asks"]) == Completed("no")
     assert finish(ids["early"]) == Completed("yes")

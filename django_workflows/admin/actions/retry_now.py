@@ -25,12 +25,16 @@ class RetryNow(Action):
     many = gettext_lazy("Retry selected workflows now…")
     question = gettext_lazy("Try again now?")
     explanation = gettext_lazy(
-        "Steps that wait for their next attempt are tried now; a parked workflow is looked at now."
+        "Steps that wait for their next attempt are retried now; a blocked workflow is looked at now."
     )
     direct = True
 
     def why_not(self, workflow: Workflow) -> str:
-        if workflow.state == WorkflowState.IN_PROGRESS and not workflow.problem and not waits_for_a_retry(workflow.id):
+        if (
+            workflow.state == WorkflowState.IN_PROGRESS
+            and not workflow.blocked_message
+            and not waits_for_a_retry(workflow.id)
+        ):
             return _("None of its steps waits for another attempt.")
         return why_not_running(workflow)
 

@@ -16,6 +16,7 @@ from ...core.attempts import StepHistory
 from ...core.journal import Failure, WorkflowState
 from ...core.waiting import Wait, WaitKind
 from ...models import Workflow
+from ...store.blocked import blocked_of
 from ...words.sentences import moment, state_words, wait_words
 from ...words.texts import printable, short_name
 from ..payloads import safe_text
@@ -39,8 +40,8 @@ class Badge:
 
 def badge(workflow: Workflow) -> Badge:
     """The state of a workflow, or what is more urgent to know of it."""
-    if workflow.state == WorkflowState.IN_PROGRESS and workflow.problem:
-        return Badge("parked", _("cannot go on"))
+    if blocked_of(workflow) is not None:
+        return Badge("blocked", _("blocked"))
     if workflow.state == WorkflowState.IN_PROGRESS and workflow.cancel_requested_at is not None:
         return Badge("canceling", _("canceling"))
     return Badge(workflow.state, state_words(workflow.state))

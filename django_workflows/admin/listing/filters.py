@@ -13,10 +13,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from ...core.blocked import BlockedReason
 from ...models import Step, Workflow, first_uuid7
 from ...store.activity import names_in_use
+from ...store.blocked import only_blocked
 from ...store.database import now
-from ...words.sentences import STATES
+from ...words.sentences import REASONS, STATES
 from ...words.texts import printable, short_name, shortened
 from .counts import shown_counts
 
@@ -36,24 +38,20 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class AttentionFilter(admin.SimpleListFilter):
-    title = _("needs attention")
+    title = _("attention")
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
         return [
-            ("parked", _("cannot go on")),
-            ("retrying", _("is trying again")),
+            ("blocked", _("blocked")),
+            ("retrying", _("retrying")),
             ("failed", _("failed in the last 24 hours")),
             ("callback", _("on_complete failed")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
-        narrow = {"parked": _parked, "retrying": _retrying, "failed": _failed, "callback": _callback}
+        narrow = {"blocked": only_blocked, "retrying": _retrying, "failed": _failed, "callback": _callback}
         return narrow[self.value() or ""](queryset) if self.value() in narrow else None
-
-
-def _parked(rows: Rows) -> Rows:
-    return rows.filter(state="in_progress").exclude(problem="")
 
 
 def _retrying(rows: Rows) -> Rows:
@@ -68,6 +66,20 @@ def _failed(rows: Rows) -> Rows:
 
 def _callback(rows: Rows) -> Rows:
     return rows.filter(on_complete_error__isnull=False)
+
+
+class BlockedFilter(admin.SimpleListFilter):
+    title = _("blocked by")
+    parameter_name = "blocked"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        return [("any", _("any reason")), *((str(reason), REASONS[reason]) for reason in BlockedReason)]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
+        if self.value() == "any":
+            return only_blocked(queryset)
+        reason = self.value() or ""
+        return only_blocked(queryset, BlockedReason(reason)) if reason in REASONS else None
 
 
 class NameFilter(admin.SimpleListFilter):
@@ -119,4 +131,4 @@ class ParentFilter(admin.SimpleListFilter):
         return queryset.filter(parent__isnull=self.value() != "workflow")
 
 
-FILTERS = (StateFilter, AttentionFilter, NameFilter, StartedFilter, ParentFilter)
+FILTERS = (StateFilter, AttentionFilter, BlockedFilter, NameFilter, StartedFilter, ParentFilter)

@@ -13,6 +13,8 @@ from ...core.timeline import human
 from ...models import Event, Workflow
 from ...store import events as event_store
 from ...store import workflows
+from ...store.blocked import COLUMNS as BLOCKED_COLUMNS
+from ...store.blocked import blocked_of
 from ...words.sentences import state_words
 from ...words.texts import printable
 from ..payloads import Payload, payload
@@ -21,6 +23,7 @@ from ..site import link, page_link
 from .details import Error, error_of
 
 LIMIT = 50
+_COLUMNS = ("id", "name", "parent_step", "created_at", "finished_at", *BLOCKED_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def _event(row: Event, workflow: Workflow, may_see: bool) -> EventLine:
 def children(workflow: Workflow, now: datetime) -> tuple[list[Relative], bool]:
     """The first children, and whether there are more."""
     rows = workflows.queryset().filter(parent=workflow.id).order_by("parent_step")
-    found = list(rows.only("id", "name", "state", "problem", "parent_step", "created_at", "finished_at")[: LIMIT + 1])
+    found = list(rows.only(*_COLUMNS)[: LIMIT + 1])
     return [_relative(row, now) for row in found[:LIMIT]], len(found) > LIMIT
 
 
@@ -84,11 +87,11 @@ def parent(workflow: Workflow, now: datetime) -> Relative | None:
     if workflow.parent_id is None:
         return None
     found = workflows.queryset().filter(id=workflow.parent_id)
-    row = found.only("id", "name", "state", "problem", "parent_step", "created_at", "finished_at").first()
+    row = found.only(*_COLUMNS).first()
     return None if row is None else _relative(row, now)
 
 
 def _relative(row: Workflow, now: datetime) -> Relative:
     took: timedelta = (row.finished_at or now) - row.created_at
-    words = state_words("parked" if row.problem and row.state == "in_progress" else row.state)
+    words = state_words("blocked" if blocked_of(row) else row.state)
     return Relative(printable(row.name), page_link(row.id), row.state, words, row.parent_step, human(took))

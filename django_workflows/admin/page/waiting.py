@@ -13,10 +13,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...core.problems import ProblemKind, kind_of
+from ...core.blocked import Blocked, BlockedReason
 from ...core.waiting import Wait, WaitKind
 from ...engine.sketch import Sketch
-from ...words.sentences import distance, error_words, problem_words, silence_words, wait_words
+from ...words.sentences import blocked_for, checked_words, distance, error_words, silence_words, wait_words
 from ..actions import ACTIONS
 from ..payloads import coded, safe_text
 from ..permissions import PAYLOAD, may
@@ -62,10 +62,13 @@ def items(request: HttpRequest, journal: Sketch, known: Mapping[int, UUID]) -> t
 def _item(request: HttpRequest, journal: Sketch, wait: Wait, known: Mapping[int, UUID]) -> Item:
     child = None if wait.number is None else known.get(wait.number)
     helps = [each for each in _HELPS.get(wait.kind, _none)(journal.workflow.id, wait, child) if _offered(request, each)]
-    if wait.kind != WaitKind.PROBLEM:
+    if wait.blocked is None:
         return Item(wait.kind, wait_words(wait, journal.now), helps, details=_why_again(request, journal, wait))
-    known_helps = [Help(_when(wait, journal)), *helps]
-    return Item(wait.kind, problem_words(wait.name), known_helps, urgent=True, details=_problem(request, journal))
+    sentence = ", ".join(
+        filter(None, (blocked_for(wait.blocked, journal.now), checked_words(wait.blocked, journal.now)))
+    )
+    known_helps = [Help(_advice(wait, wait.blocked, journal)), *helps]
+    return Item(wait.kind, sentence, known_helps, urgent=True, details=_message(request, wait.blocked))
 
 
 def _why_again(request: HttpRequest, journal: Sketch, wait: Wait) -> str:
@@ -80,30 +83,35 @@ def _why_again(request: HttpRequest, journal: Sketch, wait: Wait) -> str:
     return _("The last attempt failed with %(error)s") % {"error": safe_text(error_words(error), 500)}
 
 
-def _problem(request: HttpRequest, journal: Sketch) -> str:
+def _message(request: HttpRequest, blocked: Blocked) -> str:
     # It tells arguments of the journal beside those that the code asks for.
     if may(request, PAYLOAD):
         # What could be done about it is said below, in the reader's language.
-        return safe_text(journal.workflow.problem.partition(" The code changed under a running workflow:")[0], 2000)
+        return safe_text(blocked.message.partition(" The code changed under a running workflow:")[0], 2000)
     return _("You need the permission to see arguments, results and errors to read more.")
 
 
-def _when(wait: Wait, journal: Sketch) -> str:
-    """What to do about a problem, and when it is looked at again by itself."""
-    advice = str(_ADVICE[kind_of(wait.name)])
+def _advice(wait: Wait, blocked: Blocked, journal: Sketch) -> str:
+    """What to do about what blocks it, and when it is looked at again by itself."""
+    if blocked.reason == BlockedReason.CRASH_LOOP and wait.until is None:
+        return _("It is not retried by itself any more. Fix the cause, then press “Retry now”.")
+    advice = str(_ADVICE[blocked.reason])
     if wait.until is None or wait.until <= journal.now:
         return advice
     return f"{advice} " + _("It is looked at again %(when)s.") % {"when": distance(wait.until, journal.now)}
 
 
-_ADVICE: dict[ProblemKind, Any] = {
-    ProblemKind.MISMATCH: gettext_lazy(
+_ADVICE: dict[BlockedReason, Any] = {
+    BlockedReason.CODE_MISMATCH: gettext_lazy(
         "Deploy code that does the same up to that step, or asks step.patched() before it differs; "
-        "it goes on by itself then."
+        "it resumes by itself then."
     ),
-    ProblemKind.UNKNOWN: gettext_lazy("Deploy code that defines it; it goes on by itself then."),
-    ProblemKind.GIVEN_UP: gettext_lazy("Nobody tries it again by itself. Mend the cause, then press “Look now”."),
-    ProblemKind.ERROR: gettext_lazy("If it stays like this, mend the cause; it goes on by itself then."),
+    BlockedReason.UNKNOWN_DEFINITION: gettext_lazy("Deploy code that defines it; it resumes by itself then."),
+    BlockedReason.CRASH_LOOP: gettext_lazy("If it stays like this, fix the cause; it resumes by itself then."),
+    BlockedReason.CORRUPT_ROW: gettext_lazy("Restore the row from a backup, or restart from a step before it."),
+    BlockedReason.MISSING_KEY: gettext_lazy("Put the key back into the settings; it resumes by itself then."),
+    BlockedReason.MISSING_PAYLOAD: gettext_lazy("Put the file back into the storage; it resumes by itself then."),
+    BlockedReason.STUCK: gettext_lazy("Deploy code that waits, or raise TURN_TIMEOUT; it resumes by itself then."),
 }
 
 
@@ -125,8 +133,8 @@ def _of_retry(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Hel
     yield Help(_("Retry now"), link("act", workflow_id, "retry"), posts=True)
 
 
-def _of_problem(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Help]:
-    yield Help(_("Look now"), link("act", workflow_id, "retry"), posts=True)
+def _of_blocked(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Help]:
+    yield Help(_("Retry now"), link("act", workflow_id, "retry"), posts=True)
     yield Help(_("Cancel it…"), link("act", workflow_id, "cancel"))
 
 
@@ -142,7 +150,7 @@ def _of_place(workflow_id: UUID, wait: Wait, child: UUID | None) -> Iterator[Hel
 _HELPS: dict[str, Callable[[UUID, Wait, UUID | None], Iterator[Help]]] = {
     WaitKind.EVENT: _of_event,
     WaitKind.RETRY: _of_retry,
-    WaitKind.PROBLEM: _of_problem,
+    WaitKind.BLOCKED: _of_blocked,
     WaitKind.CHILD: _of_child,
     WaitKind.PLACE: _of_place,
 }

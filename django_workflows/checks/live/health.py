@@ -1,4 +1,4 @@
-"""What health finds, as check messages: workers, queues, parked and lost workflows, clocks."""
+"""What health finds, as check messages: workers, queues, blocked and lost workflows, clocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_journal() -> Iterator[CheckMessage]:
     """Of critical problems E038, of others W039; each begins with health's own code for it."""
     health = check_health(thorough=True)
     for problem in health.problems:
-        ids = {"parked": health.parked_ids, "lost": health.lost or ()}.get(problem.code, ())
+        ids = {"blocked": health.blocked_ids, "lost": health.lost or ()}.get(problem.code, ())
         named = f" They are: {', '.join(map(str, ids))}." if ids else ""
         message = f"{problem.code}: {problem.message}{named}"
         if problem.severity == CRITICAL:

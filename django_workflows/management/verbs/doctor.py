@@ -70,7 +70,7 @@ def _write(terminal: Terminal, subject: str, messages: list[CheckMessage]) -> No
     if not messages:
         terminal.line(f"{terminal.paint('completed', 'ok')}       {_SUBJECTS[subject]}")
     for message in messages:
-        word, role = ("error", "failed") if message.level >= ERROR else ("warning", "problem")
+        word, role = ("error", "failed") if message.level >= ERROR else ("warning", "warning")
         place = f"{printable(str(message.obj))}: " if message.obj else ""
         identity = (message.id or "").removeprefix("django_workflows.")
         terminal.line(f"{terminal.paint(role, word)}{' ' * (9 - len(word))}{identity} {place}{printable(message.msg)}")

@@ -8,12 +8,14 @@ from datetime import datetime
 
 from django.core.management.base import CommandParser
 
+from ...core.blocked import BlockedReason
 from ...core.journal import WorkflowState
 from ...core.registry import registry
 from ...core.timeline import human
 from ...models import Workflow
+from ...store.blocked import blocked_of
 from ...store.database import now
-from ...words.sentences import moment, state_words
+from ...words.sentences import blocked_for, moment, state_words
 from ..documents import workflow_document
 from ..journals import manager
 from ..parsing import positive
@@ -21,17 +23,20 @@ from ..terminal import Terminal
 from ..texts import aligned, printable
 
 _LIMIT = 20
+_STATES = [*(state.value for state in WorkflowState), "blocked"]
+_REASONS = [reason.value for reason in BlockedReason]
 _PAYLOADS = ("args", "result", "context", "trace", "on_complete_error")
 
 
 def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--name", help="Only those of this definition.")
-    parser.add_argument("--state", choices=[state.value for state in WorkflowState], help="Only those in this state.")
+    parser.add_argument("--state", choices=_STATES, help="Only those in this state.")
+    parser.add_argument("--reason", choices=_REASONS, help="Only those that are blocked by this reason.")
     parser.add_argument("--limit", type=positive, default=_LIMIT, help=f"How many at the most (default: {_LIMIT}).")
 
 
 def run(terminal: Terminal, options: Namespace) -> None:
-    rows = manager.list(name=options.name, state=options.state).defer(*_PAYLOADS)
+    rows = manager.list(name=options.name, state=options.state, reason=options.reason).defer(*_PAYLOADS)
     found = list(rows[: options.limit + 1])
     shown, more = found[: options.limit], len(found) > options.limit
     if options.name is not None and not found and not manager.list(name=options.name).exists():
@@ -51,16 +56,21 @@ def _write(terminal: Terminal, rows: Sequence[Workflow], more: bool) -> None:
     heading, *lines = aligned(cells, right=[3], widest=200)
     terminal.line(terminal.paint("title", "  ".join(heading).rstrip()))
     for row, line in zip(rows, lines, strict=True):
-        line[1] = terminal.paint("problem" if row.problem and row.state == "in_progress" else row.state, line[1])
+        line[1] = terminal.paint("blocked" if blocked_of(row) else row.state, line[1])
         terminal.line("  ".join(line).rstrip())
     if more:
         terminal.line("There are older ones; --limit shows more.")
 
 
+def _state(row: Workflow, read_at: datetime) -> str:
+    blocked = blocked_of(row)
+    return state_words(row.state) if blocked is None else blocked_for(blocked, read_at)
+
+
 def _cells(row: Workflow, read_at: datetime) -> tuple[str, ...]:
     return (
         str(row.id),
-        "parked" if row.problem and row.state == "in_progress" else state_words(row.state),
+        _state(row, read_at),
         moment(row.created_at),
         human((row.finished_at or read_at) - row.created_at),
         printable(row.name),

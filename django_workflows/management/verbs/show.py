@@ -69,7 +69,7 @@ class Page:
         if workflow.idempotency_key is not None:
             yield "key", preview(workflow.idempotency_key)
         if workflow.queue == IMPORTED:
-            yield "imported", workflow.problem
+            yield "imported", workflow.blocked_message
         elif workflow.queue:
             yield "queue", preview(workflow.queue)
         yield "created", f"{moment(workflow.created_at)}, {distance(workflow.created_at, self._journal.now)}"
@@ -95,7 +95,7 @@ class Page:
         if rest := len(self._journal.waits) - _WAITS if len(self._journal.waits) > _WAITS else 0:
             yield f"and {rest:,} more"
         for sentence in silence_words(self._journal.silence):
-            yield self._terminal.paint("problem", sentence)
+            yield self._terminal.paint("warning", sentence)
 
     def _write_steps(self) -> None:
         workflow = self._journal.workflow
