@@ -43,7 +43,7 @@ def preview(value: Any, limit: int = PREVIEW_LIMIT) -> str:
     """A short ``repr`` that never raises, and does not read all of a large builtin value."""
     try:
         return one_line(_shortened.repr(value), limit)
-    except Exception:  # noqa: BLE001 - a user's __repr__ may do anything
+    except BaseException:  # noqa: BLE001 - a user's __repr__ may do anything
         return f"<{type(value).__name__}>"
 
 

@@ -18,10 +18,16 @@ class Limits:
     interrupts: tuple[type[BaseException], ...] = ()
 
 
-def raise_interrupt(error: BaseException | None, interrupts: tuple[type[BaseException], ...]) -> None:
-    """Raise what interrupted the handler, which may have come out of it in a group."""
+def interrupt_in(error: BaseException | None, interrupts: tuple[type[BaseException], ...]) -> BaseException | None:
+    """What interrupted the code that raised ``error``, which may be a group that holds it; ``None``: nothing did."""
     while isinstance(error, BaseExceptionGroup):
         found = error.subgroup(interrupts)
         error = None if found is None else found.exceptions[0]
-    if isinstance(error, interrupts):
-        raise error
+    return error if isinstance(error, interrupts) else None
+
+
+def raise_interrupt(error: BaseException | None, interrupts: tuple[type[BaseException], ...]) -> None:
+    """Raise what interrupted the handler, which may have come out of it in a group."""
+    found = interrupt_in(error, interrupts)
+    if found is not None:
+        raise found

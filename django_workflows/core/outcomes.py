@@ -6,6 +6,7 @@ import asyncio
 import builtins
 import json
 import traceback as tracebacks
+from types import TracebackType
 from typing import Any
 
 from ..exceptions import (
@@ -32,8 +33,8 @@ def failure_of(error: BaseException, *, attempts: int = 1, skip_frames: int = 0)
     frames = error.__traceback__
     for _ in range(skip_frames):
         frames = frames.tb_next if frames is not None and frames.tb_next is not None else frames
-    text = "".join(tracebacks.format_exception(type(error), error, frames))
-    kind, *bases = (dotted_path(cls) for cls in type(error).__mro__ if cls not in (object, BaseException))
+    classes = [cls for cls in type(error).__mro__ if cls not in (object, BaseException)]
+    kind, *bases = map(_path_of, classes or [BaseException])
     if isinstance(error, StepFailed) and error.error_type not in ("", CANCELED_TYPE):
         # A step's failure that nobody caught is told by its cause, to the parent and to whoever looks.
         kind, bases = error.error_type, [*error.error_bases, kind, *bases]
@@ -41,7 +42,7 @@ def failure_of(error: BaseException, *, attempts: int = 1, skip_frames: int = 0)
         type=kind,
         message=sanitize_text(message_of(error), MESSAGE_LIMIT),
         bases=tuple(bases),
-        traceback=sanitize_text(text, TRACEBACK_LIMIT),
+        traceback=sanitize_text(_traceback_of(error, frames), TRACEBACK_LIMIT),
         attempts=attempts,
     )
 
@@ -50,8 +51,22 @@ def message_of(error: BaseException) -> str:
     """``str(error)``, or the name of its class when that is empty or itself fails."""
     try:
         return str(error) or type(error).__name__
-    except Exception:  # noqa: BLE001 - a user's __str__ may do anything
+    except BaseException:  # noqa: BLE001 - a user's __str__ may do anything
         return f"{type(error).__name__} (its text cannot be read)"
+
+
+def _traceback_of(error: BaseException, frames: TracebackType | None) -> str:
+    try:
+        return "".join(tracebacks.format_exception(type(error), error, frames))
+    except BaseException:  # noqa: BLE001 - so may its notes, its causes and their texts
+        return "".join(tracebacks.format_tb(frames))
+
+
+def _path_of(cls: type) -> str:
+    try:
+        return dotted_path(cls)
+    except BaseException:  # noqa: BLE001 - and its metaclass
+        return type.__repr__(cls)
 
 
 def meant(error: BaseException) -> BaseException:

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec, TypeVar
 from uuid import UUID
 
-from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, WorkflowError
+from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload, WorkflowError
 from .commands import Ask, Decode, Ending, Outcome, Raised, Requests, StepOptions, Succeeded, Withdrawn
 from .definitions import Definition
 from .journal import StepKind, StepRecord
 from .limits import Limits, raise_interrupt
 from .logic import FAILED_STEP_NAMES, INSTANCE_REFERENCES
 from .loop import DurableTimer, ReplayLoop
-from .outcomes import meant, settle
+from .outcomes import meant, message_of, settle
 from .script import Script
 from .step_future import StepFuture
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Replay:
@@ -30,6 +34,9 @@ class Replay:
     ``started_at`` is the recorded time of the workflow's first turn, ``continuations`` how often it was begun anew,
     ``logic`` the flags that it was started with.
     After an exception from any method the handler's state is undefined: ``close`` it and replay from the journal.
+
+    All that is the user's runs in a ``contextvars.Context`` of this handler's own, the same over all its turns: it sees
+    nothing of whoever leads it, and leaves nothing behind there.
     """
 
     def __init__(
@@ -65,6 +72,7 @@ class Replay:
         self._main: asyncio.Task[Any] | None = None
         self._args = args
         self._context = WorkflowContext(self)
+        self._variables = Context()
 
     # -- leading the handler
 
@@ -87,13 +95,14 @@ class Replay:
         over = self.script.read(records)
         self.script.replaying, self.script.strict = not fresh, not (fresh or reopened)
         if self._main is None:
-            self._start()
+            self.inside(self._start)
         for delivery, recorded in self._deliveries(records, canceled_at):
             self.delivered = delivery
             if recorded is None:
-                self._cancel()
+                self.inside(self._cancel)
             else:
-                self._hand_over(Outcome(recorded.number, recorded.result, recorded.error), recorded.delivered_at)
+                outcome = Outcome(recorded.number, recorded.result, recorded.error)
+                self.inside(self._hand_over, outcome, recorded.delivered_at)
         if not fresh:
             self._hold_against(self.script.check_all_asked)
         self._dropped = [number for number in self._dropped if number not in over]
@@ -111,13 +120,13 @@ class Replay:
     def deliver(self, outcome: Outcome, at: datetime | None) -> int:
         """Hand over an outcome that is new, and run the handler until it waits; returns the delivery's number."""
         self.delivered += 1
-        self._hand_over(outcome, at)
+        self.inside(self._hand_over, outcome, at)
         return self.delivered
 
     def cancel(self) -> int:
         """Raise ``CancelledError`` where the handler waits; returns the number of this delivery."""
         self.delivered += 1
-        self._cancel()
+        self.inside(self._cancel)
         return self.delivered
 
     def take(self) -> Requests:
@@ -134,6 +143,13 @@ class Replay:
             return Withdrawn()
         error = self._main.exception()
         return Succeeded(self._main.result()) if error is None else Raised(meant(error))
+
+    def inside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``work``, which calls what is the user's, where it sees what the handler does.
+
+        In a copy of the handler's context: its tasks enter that itself, and Python allows this once at a time.
+        """
+        return self._variables.copy().run(work, *args, **kwargs)
 
     def close(self) -> None:
         """Set the handler aside. Its ``finally`` blocks run, and nothing that they ask for is heard."""
@@ -195,9 +211,9 @@ class Replay:
     # -- inside
 
     def _start(self) -> None:
-        args, kwargs = self._arguments()
+        args, kwargs = self._decoded(self._arguments)
         coroutine = self.definition.handler(self._context, *args, **kwargs)
-        self._main = self._loop.create_task(coroutine, name=self.definition.name)
+        self._main = self._loop.create_task(coroutine, name=self.definition.name, context=self._variables)
         self._run()
 
     def _arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -216,8 +232,19 @@ class Replay:
         if isinstance(target, DurableTimer):
             self._loop.fire(target)
         elif target is not None and not target.done():
-            settle(target, kind, name if self._names_failures else "", decode, outcome)
+            self._decoded(settle, target, kind, name if self._names_failures else "", decode, outcome)
         self._run()
+
+    def _decoded(self, decode: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What ``decode`` returns; ``InvalidPayload`` for what a validator of the user's raises beside exceptions."""
+        try:
+            return decode(*args, **kwargs)
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise_interrupt(error, self.limits.interrupts)
+            reason = f"{type(error).__name__}: {message_of(error)}"
+            raise InvalidPayload(f"a stored value cannot be read: {reason}") from error
 
     def _cancel(self) -> None:
         if self._main is not None and not self._main.done():
@@ -232,8 +259,12 @@ class Replay:
                 break
             except (SystemExit, KeyboardInterrupt) as error:
                 # asyncio lets these through, after it made them the task's outcome: then they are the handler's own.
-                if isinstance(error, self.limits.interrupts) or not self._loop.is_outcome(error):
+                if isinstance(error, self.limits.interrupts):
                     raise
+                if not self._loop.is_outcome(error):
+                    if isinstance(error, KeyboardInterrupt):
+                        raise
+                    self._break(WorkflowError(f"{self.definition.name}: a callback of its event loop raised {error!r}"))
         if self._broken is not None:
             raise self._broken
         if self.limits.interrupts and self._main.done() and not self._main.cancelled():

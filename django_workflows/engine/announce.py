@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextvars import copy_context
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from ..core.excerpts import one_line
 from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, StepState, WorkflowState
 from ..store.after_commit import after_commit
 from .inside import concerning
+from .interruptions import interruption
 from .log_fields import of_attempt, of_step, of_workflow
 
 if TYPE_CHECKING:
@@ -35,6 +37,20 @@ def _after_commit(signal: Signal, **values: Any) -> None:
 
 
 def _send(signal: Signal, values: Mapping[str, Any]) -> None:
+    """Send it. Receivers see the context variables of whoever is here, and change none of them."""
+    try:
+        copy_context().run(_send_concerning, signal, values)
+    except BaseException as error:
+        if interruption(error) is not None:
+            raise
+        # Django goes on after exceptions only.
+        about = of_workflow(values["workflow_id"], values["name"])
+        logger.exception(
+            "A receiver of a signal raised %s, and those after it were not called", type(error).__name__, extra=about
+        )
+
+
+def _send_concerning(signal: Signal, values: Mapping[str, Any]) -> None:
     with concerning(values["workflow_id"]):
         signal.send_robust(sender=None, **values)
 

@@ -127,8 +127,11 @@ class Batch:
             self._mutate(mutations)
 
     def _run_each(self) -> None:
+        last = None
         while (step := self._next()) is not None:
-            self._run(step)
+            self._run(last := step)
+        if last is not None:
+            self._worker.timer.give_back(last)
 
     def _mutate(self, steps: list[ClaimedStep]) -> None:
         """Run mutations in one transaction; if that cannot be, each in its own."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
+from contextvars import Context
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +17,13 @@ from ..core.registry import registry
 from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
 from ..store import continuations, families, journals, workflows
 from ..store.passing import passes
+from ..store.plain import hook_count
 from . import announce, tracing
 from .callbacks import find_callback
-from .dispatch import interrupts, wake
+from .dispatch import wake
+from .hooks import keep_hooks
 from .inside import concerning
+from .interruptions import interruption
 from .invoke import call, users_savepoint
 from .log_fields import of_workflow
 
@@ -38,22 +41,30 @@ def complete(workflow: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> No
 
 
 def run_on_complete(workflow: WorkflowRecord, ending: WorkflowEnd) -> bool:
-    """Call ``on_complete`` in a savepoint. An error in it is stored and logged, and changes nothing else."""
+    """Call ``on_complete`` in a savepoint, and in a ``contextvars.Context`` of its own.
+
+    An error in it is stored and logged, and changes nothing else.
+    """
+    variables, hooks, about = Context(), hook_count(), of_workflow(workflow.id, workflow.name)
     try:
-        with tracing.calling_back(workflow), users_savepoint(), concerning(workflow.id):
-            callback = find_callback(workflow.id, workflow.on_complete, workflow.on_complete_seal)
-            context = None if workflow.context is None else json.loads(workflow.context)
-            call(callback, (workflow.id, run_result(workflow, ending), context), {})
-    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError) as error:
-        if passes(error) or isinstance(error, interrupts()):
+        variables.run(_call_back, workflow, ending)
+    except BaseException as error:
+        if passes(error) or interruption(error) is not None:
             raise
-        about = of_workflow(workflow.id, workflow.name)
         logger.exception(
             "on_complete %s of %s %s failed", workflow.on_complete, workflow.name, workflow.id, extra=about
         )
-        workflows.set_on_complete_error(workflow.id, failure_of(error, skip_frames=1).dump())
+        workflows.set_on_complete_error(workflow.id, failure_of(error, skip_frames=2).dump())
         return False
+    keep_hooks(hooks, variables, workflow.id, about, "on_complete")
     return True
+
+
+def _call_back(workflow: WorkflowRecord, ending: WorkflowEnd) -> None:
+    with tracing.calling_back(workflow), users_savepoint(), concerning(workflow.id):
+        callback = find_callback(workflow.id, workflow.on_complete, workflow.on_complete_seal)
+        context = None if workflow.context is None else json.loads(workflow.context)
+        call(callback, (workflow.id, run_result(workflow, ending), context), {})
 
 
 def run_result(workflow: WorkflowRecord, ending: WorkflowEnd) -> RunResult:

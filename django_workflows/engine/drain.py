@@ -17,6 +17,7 @@ from ..store.prepared import replan
 from . import announce
 from .advance import advance
 from .batch import Batch
+from .borrowed_signals import BorrowedTimer
 from .dispatch import wake
 from .lead import is_led_together
 from .pace import pace
@@ -43,6 +44,7 @@ def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bo
     def over() -> bool:
         return stop() or (until is not None and time.monotonic() >= until)
 
+    worker.timer = BorrowedTimer()
     token = draining.set(worker.id)
     try:
         return _drain(worker, over)
@@ -159,8 +161,9 @@ def _run_on(step: ClaimedStep | None, worker: Worker, over: Callable[[], bool]) 
             break
         worker.begin(step)
         try:
-            step = run_step(step, None if late else worker.queue)
+            ran, step = step, run_step(step, None if late else worker.queue)
         finally:
             worker.begin(None)
+        worker.timer.give_back(ran)
         count += 1
     return count

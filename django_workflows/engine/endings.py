@@ -12,6 +12,7 @@ from ..core.journal import Failure, WorkflowState
 from ..core.outcomes import failure_of
 from ..exceptions import ContinueAsNew, InvalidPayload
 from .guard import explained
+from .interruptions import interruption
 
 
 def workflow_end(ending: Ending, definition: Definition[Any, Any], *, canceled: bool) -> WorkflowEnd:
@@ -33,6 +34,8 @@ def _success(value: Any, definition: Definition[Any, Any]) -> WorkflowEnd:
     what = f"result of workflow {definition.name}"
     try:
         text, _ = definition.signature.result.encode_checked(value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
-    except InvalidPayload as error:
+    except BaseException as error:  # a serializer of the user's may raise what is no Exception
+        if interruption(error) is not None or (isinstance(error, Exception) and not isinstance(error, InvalidPayload)):
+            raise
         return WorkflowEnd(WorkflowState.FAILED, error=failure_of(error))
     return WorkflowEnd(WorkflowState.COMPLETED, result=text)

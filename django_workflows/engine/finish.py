@@ -34,8 +34,9 @@ from .turn import Turn
 
 logger = logging.getLogger("django_workflows")
 
-#: A number in [0, 1) for the jitter of a retry. Replaced by ``django_workflows.testing`` only.
-uniform: Callable[[], float] = random.random
+#: A number in [0, 1) for the jitter of a retry; no step's ``random.seed`` makes it the same for all. Replaced by
+#: ``django_workflows.testing`` only.
+uniform: Callable[[], float] = random.SystemRandom().random
 
 
 def policy_of(step: ClaimedStep) -> RetryPolicy | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from ..core.commands import Ending
 from ..core.definitions import Definition
 from ..core.histories import IMPORTED, History
 from ..core.journal import Failure, WorkflowState
@@ -90,7 +89,7 @@ def mismatch(definition: Definition[Any, Any], history: History) -> str | None:
         replay = replay_of(definition, history)
         try:
             lead(replay, history)
-            return _other_end(definition, history, replay.ending())
+            return _other_end(definition, history, replay)
         finally:
             replay.close()
     except DeterminismViolation as error:
@@ -109,8 +108,9 @@ def _report(history: History, error: DeterminismViolation) -> str:
     return "\n".join(["they part at step " + str(error.number), *lines])
 
 
-def _other_end(definition: Definition[Any, Any], history: History, ending: Ending | None) -> str | None:
+def _other_end(definition: Definition[Any, Any], history: History, replay: Replay) -> str | None:
     """What is wrong with how the handler ended, after it asked for everything that was recorded."""
+    ending = replay.ending()
     if history.error is not None and history.error.type in _NOT_THE_HANDLERS:
         return None
     if history.state == WorkflowState.IN_PROGRESS:
@@ -119,7 +119,7 @@ def _other_end(definition: Definition[Any, Any], history: History, ending: Endin
         return None
     if ending is None:
         return f"the code waits for something more where the history has ended ({history.state})"
-    end = workflow_end(ending, definition, canceled=history.canceled_at_delivery is not None)
+    end = replay.inside(workflow_end, ending, definition, canceled=history.canceled_at_delivery is not None)
     if end.state != history.state:
         return f"the history ended {_end(history.state, history.result, history.error)}, the code ends {_of(end)}"
     if end.error is not None and history.error is not None and end.error.type != history.error.type:

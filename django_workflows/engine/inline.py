@@ -8,6 +8,7 @@ from typing import Any
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind
 from ..store.repeats import RunAgain, may_repeat
+from .interruptions import AttemptInterrupted
 from .timed import timed
 
 #: Runs the function of an inline step, in the transaction of its turn; its outcome.
@@ -21,12 +22,16 @@ def run_inline(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
     """The outcome of an inline step, with what it has written undone if it failed, and nothing else.
 
     A mutation has no savepoint, which would cost more than the rest of it, until its function fails for the first time
-    in this process: that raises ``RunAgain``, and its turn is taken again from the start with a savepoint for it.
+    in this process: that raises ``RunAgain``, and its turn is taken again from the start with a savepoint for it. What
+    ends the worker is raised: the turn is undone, and taken again by another.
     """
+    contained = step.kind == StepKind.MUTATION and (step.function in cautious or not may_repeat())
+    try:
+        outcome, _ = timed(step, fn, contained=contained)
+    except AttemptInterrupted as interrupted:
+        raise interrupted.cause from None
     if step.kind != StepKind.MUTATION:
-        return timed(step, fn)[0]
-    contained = step.function in cautious or not may_repeat()
-    outcome, _ = timed(step, fn, contained=contained)
+        return outcome
     if outcome.error is not None and not contained:
         cautious.add(step.function)
         raise RunAgain

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import Context
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -13,7 +14,7 @@ from django.db.transaction import TransactionManagementError
 
 from ..conf import settings
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, Failure, StepKind
+from ..core.journal import ClaimedStep, StepKind
 from ..core.outcomes import failure_of
 from ..core.signatures import Signature
 from ..exceptions import StepTimeout
@@ -22,24 +23,20 @@ from ..store.database import atomic, connection, execute
 from ..store.passing import passes
 from ..store.plain import Watch
 from . import tracing
+from .borrowed_signals import give_back_handlers, handlers
 from .current import CurrentStep, _current
 from .deadlines import DeadlineReached, deadline
-from .dispatch import interrupts
+from .hooks import keep_hooks
+from .interruptions import AttemptInterrupted, interruption
+from .log_fields import of_step
+
+__all__ = ["AttemptInterrupted", "attempt", "call", "read_only", "users_savepoint"]
 
 #: Seconds that a coroutine gets to end when asyncio has canceled it at its timeout, before it is interrupted like any
 #: other function. What is interrupted goes on in its thread, and may cancel whatever is awaited next.
 _GRACE = 1.0
 #: Calls a step's function, or something in its place. Set by ``django_workflows.testing`` only.
 stand_in: Callable[[ClaimedStep, Callable[..., Any], Any, Any, float | None], Any] | None = None
-
-
-class AttemptInterrupted(BaseException):
-    """The worker is being ended from outside while a step runs: record ``failure``, then let ``cause`` go on."""
-
-    def __init__(self, failure: Failure, cause: BaseException) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-        self.cause = cause
 
 
 def attempt(
@@ -52,9 +49,22 @@ def attempt(
     undone here, at the cost of a savepoint, so that the transaction can go on. ``watch`` is the caller's, if it has the
     statements watched.
 
-    Never raises for what ``fn`` does: its exception is the outcome. Raises ``AttemptInterrupted`` when the worker is
-    being ended, and database errors of a mutation or query that pass when its whole transaction is run again.
+    It runs in a ``contextvars.Context`` of its own: what ``fn`` sets there (time zone and language among it) is gone
+    afterwards, but for what it leaves to be called after the commit, and nothing of the worker's is seen.
+
+    Never raises for what ``fn`` does: its exception is the outcome, be it a ``BaseException``. Raises
+    ``AttemptInterrupted`` when the worker is being ended, and database errors of a mutation or query that pass when its
+    whole transaction is run again.
     """
+    variables, before = Context(), handlers()
+    outcome = variables.run(_traced, step, fn, contained, watch)
+    give_back_handlers(before, step)
+    if watch is not None and watch.hooks:
+        keep_hooks(watch.hooks_before, variables, step.workflow_id, of_step(step), "step")
+    return outcome
+
+
+def _traced(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: Watch | None) -> Outcome:
     with tracing.attempting(step) as span:
         outcome = _guarded(step, fn, contained, watch)
         if outcome.error is not None:
@@ -68,18 +78,26 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
     raw = connection().connection if step.kind == StepKind.QUERY else None
     try:
         return _attempt(step, fn, contained, watch)
-    except interrupts() as error:
-        raise AttemptInterrupted(failure_of(error, attempts=step.attempt), error) from error
-    except DeadlineReached as error:
-        late = StepTimeout(f"the attempt took longer than its timeout of {step.options.get('timeout')} s")
-        late.__traceback__ = error.__traceback__
-        return Outcome(step.number, error=failure_of(late, attempts=step.attempt, skip_frames=3))
-    except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit) as error:
+    except BaseException as error:
         if _is_of_the_database(step, error, raw):
             raise
-        return Outcome(step.number, error=failure_of(error, attempts=step.attempt, skip_frames=3))
+        return Outcome(step.number, error=failure_of(_own(step, error), attempts=step.attempt, skip_frames=3))
     finally:
         _current.reset(token)
+
+
+def _own(step: ClaimedStep, error: BaseException) -> BaseException:
+    """The error that the attempt failed with. Raises ``AttemptInterrupted`` if it did not, and the worker is ended."""
+    outside = interruption(error)
+    if outside is None:
+        return error
+    if isinstance(outside, AttemptInterrupted):
+        raise outside
+    if not isinstance(outside, DeadlineReached):
+        raise AttemptInterrupted(failure_of(outside, attempts=step.attempt), outside) from error
+    late = StepTimeout(f"the attempt took longer than its timeout of {step.options.get('timeout')} s")
+    late.__traceback__ = error.__traceback__
+    return late
 
 
 def _is_of_the_database(step: ClaimedStep, error: BaseException, before: object) -> bool:

@@ -133,7 +133,7 @@ class Turn:
         if isinstance(ending, Raised) and isinstance(ending.error, ContinueAsNew) and not canceled:
             self.continuing = ending.error.arguments
         elif ending is not None and self.record.ending is None:
-            self.record.ending = workflow_end(ending, self.definition, canceled=canceled)
+            self.record.ending = self.replay.inside(workflow_end, ending, self.definition, canceled=canceled)
 
     @property
     def needs_database(self) -> bool:

@@ -19,6 +19,7 @@ from ..conf import settings
 from ..core.journal import ClaimedStep
 from ..store import attempts, workers
 from ..store.database import retrying
+from .borrowed_signals import BorrowedTimer
 from .dispatch import wake
 from .machine import is_gone, machine, worker_id
 from .marks import forget, unbegun
@@ -37,7 +38,7 @@ class Worker:
     """This process, as rows name it.
 
     ``doing`` is the step that it runs, ``known`` says whether its id was ever heard of, ``former`` are ids whose claims
-    it has abandoned. Setting ``stirred`` makes its heartbeat beat at once.
+    it has abandoned, ``timer`` is the one set for its drain. Setting ``stirred`` makes its heartbeat beat at once.
     """
 
     def __init__(self, queue: str = "", role: str = "worker", *, batches: bool = False) -> None:
@@ -53,6 +54,7 @@ class Worker:
         self.host = socket.gethostname()[:200]
         self.id = worker_id(self.pid, secrets.token_hex(2))
         self.former: list[str] = []
+        self.timer = BorrowedTimer()
         self.doing: ClaimedStep | None = None
         self.doing_since = 0.0
         #: What it does for others than us: the name of an ordinary task of django-q2.

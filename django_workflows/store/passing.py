@@ -20,10 +20,10 @@ def passes(error: BaseException) -> bool:
     state = getattr(cause, "sqlstate", None)
     if state is not None:
         return state in _PASSING | _PREPARED_ELSEWHERE or state.startswith("08")
+    if not isinstance(error, OperationalError):
+        return False  # of which not even the text may be readable
     text = str(error).lower()
-    return isinstance(error, OperationalError) and (
-        "locked" in text or "busy" in text or "connection" in text or "terminating" in text
-    )
+    return "locked" in text or "busy" in text or "connection" in text or "terminating" in text
 
 
 def may_be_committed(error: BaseException) -> bool:

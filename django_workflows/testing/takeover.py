@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,16 +14,21 @@ from ..store import database, workflows
 
 
 class _Silent:
-    """Wakes nobody. Queues are named as they were, and Ctrl-C ends the test, not the step."""
+    """Wakes nobody. Queues are named as they were, and Ctrl-C and pytest's own end the test, not the step."""
 
     channel = ""
 
     def __init__(self, before: dispatch.Dispatcher) -> None:
-        self.interrupts: tuple[type[BaseException], ...] = (*before.interrupts, KeyboardInterrupt)
+        self.interrupts: tuple[type[BaseException], ...] = (*before.interrupts, KeyboardInterrupt, *_pytests_own())
         self.default_queue = before.default_queue
 
     def wake(self, queue: str, seconds: float, count: int) -> None:
         pass
+
+
+def _pytests_own() -> tuple[type[BaseException], ...]:
+    """What ``pytest.fail`` and ``pytest.skip`` raise, also in a fake: it is meant for the test, not for a step."""
+    return (module.OutcomeException,) if (module := sys.modules.get("_pytest.outcomes")) is not None else ()
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from django_workflows.store import steps as step_store
 from django_workflows.store import workflows as workflow_store
 from tests.battery.observation import start_over
 from tests.battery.processes import Machine, Process, simulated
-from tests.engine.dying import Mortal, mortal
+from tests.engine.dying import Died, Mortal, mortal
 from tests.engine.replays import assert_all_replay
 from tests.races import flows, invariants
 from tests.races.invariants import check, check_beginnings, check_outcomes
@@ -47,7 +47,7 @@ NESTED = 2
 class Simulation:
     """One seed's run; ``schedule`` is what happened in it, a line for each thing."""
 
-    interrupts: tuple[type[BaseException], ...] = ()
+    interrupts: tuple[type[BaseException], ...] = (Died,)
     default_queue = ""
 
     def __init__(self, seed: int) -> None:

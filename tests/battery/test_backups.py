@@ -22,7 +22,7 @@ from tests.battery.observation import observed, start_over
 from tests.battery.verbs import SHAPES, begin
 from tests.engine.conftest import Elsewhere
 from tests.engine.driver import become_another_process
-from tests.engine.dying import Died
+from tests.engine.dying import Died, deadly
 from tests.races import flows
 
 #: Tables in the order in which rows refer to each other.
@@ -44,11 +44,12 @@ def copied_at(place: int, copy: Any) -> Iterator[None]:
         count += 1
         if count == place:
             Elsewhere()(copy)
+        if count >= place:
             raise Died("the machine burns down")
         return execute(sql, params, many, context)
 
     try:
-        with connection.execute_wrapper(look):
+        with deadly(), connection.execute_wrapper(look):
             yield
     except Died:
         pass

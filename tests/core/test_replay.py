@@ -26,6 +26,7 @@ from django_workflows.exceptions import (
     HandlerStuck,
     InvalidArguments,
     InvalidPayload,
+    WorkflowError,
 )
 
 from .steps import CardDeclined, Place, broken, echo, find, other
@@ -709,7 +710,7 @@ def test_a_handler_can_catch_the_exit_of_its_task_and_goes_on() -> None:
     assert World(handler).run().result == "caught"
 
 
-def test_an_exit_that_no_task_has_made_its_own_reaches_the_worker() -> None:
+def test_an_exit_that_no_task_has_made_its_own_ends_the_turn_and_not_the_worker() -> None:
     def leave() -> None:
         raise SystemExit(4)
 
@@ -718,7 +719,7 @@ def test_an_exit_that_no_task_has_made_its_own_reaches_the_worker() -> None:
         await step.run_action(echo, 1)
 
     world = World(handler)
-    with pytest.raises(SystemExit):
+    with pytest.raises(WorkflowError, match=r"a callback of its event loop raised SystemExit\(4\)"):
         world.turn()
     world.crash()
 

@@ -11,8 +11,8 @@ import contextvars
 import copy
 import dataclasses
 import json
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -228,9 +228,8 @@ class World:
 
     def lead(self, live: Replay, records: list[StepRecord], canceled_at: int | None = None) -> None:
         """Lead a handler through records, listening to what it notes."""
-        trace = self.traces.setdefault(live, [])
-        with _listening(trace):
-            live.catch_up(records, fresh=self.started_at is None, canceled_at=canceled_at or self.canceled_at)
+        _listen(live, self.traces.setdefault(live, []))
+        live.catch_up(records, fresh=self.started_at is None, canceled_at=canceled_at or self.canceled_at)
 
     def _deliver(self, live: Replay, turn: Turn, record: StepRecord) -> None:
         turn.delivered = live.deliver(Outcome(record.number, record.result, record.error), self.now)
@@ -328,9 +327,8 @@ class World:
             if record.delivery is not None and record.delivery > last:
                 record.delivery = record.delivered_at = None
         canceled_at = self.canceled_at if self.canceled_at is not None and self.canceled_at <= last else None
-        trace = self.traces.setdefault(fresh, [])
-        with _listening(trace):
-            fresh.catch_up(records, canceled_at=canceled_at)
+        _listen(fresh, self.traces.setdefault(fresh, []))
+        fresh.catch_up(records, canceled_at=canceled_at)
         return fresh
 
     def check_deliveries(self) -> None:
@@ -357,7 +355,7 @@ class World:
             "delivered": replay.delivered,
             "now": replay.now,
             "ending": repr(replay.ending()),
-            "open": {number: kind for number, (_, kind, _) in replay.open.items()},
+            "open": {number: kind for number, (_, kind, *_) in replay.open.items()},
             "trace": self.traces[replay],
         }
 
@@ -406,11 +404,6 @@ def _ended(records: list[StepRecord], now: datetime) -> list[StepRecord]:
     return ended
 
 
-@contextmanager
-def _listening(trace: list[Any]) -> Iterator[None]:
-    # The handler's task copies the context in which it is made, so it goes on noting where it began to.
-    token = _trace.set(trace)
-    try:
-        yield
-    finally:
-        _trace.reset(token)
+def _listen(live: Replay, trace: list[Any]) -> None:
+    """From now on the handler notes there: it has a context of its own, over all its turns."""
+    live._variables.run(_trace.set, trace)

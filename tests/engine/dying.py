@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
+from django_workflows.engine import dispatch
 from django_workflows.engine.marks import Marks
 from django_workflows.models import Step, Workflow
 from tests.engine.driver import become_another_process
@@ -18,6 +19,27 @@ T = TypeVar("T")
 
 class Died(BaseException):
     """No ``Exception``: nobody but the test catches it."""
+
+
+class _Deadly:
+    """The usual dispatcher, by which a death ends a worker, too."""
+
+    def __init__(self, usual: Any) -> None:
+        self._usual = usual
+        self.interrupts = (*usual.interrupts, Died)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._usual, name)
+
+
+@contextmanager
+def deadly() -> Iterator[None]:
+    """In the block ``Died`` ends a worker from outside, and is no error of the function that it comes up in."""
+    usual = dispatch.use(_Deadly(dispatch._dispatcher))
+    try:
+        yield
+    finally:
+        dispatch.use(usual)
 
 
 class Mortal:
@@ -94,7 +116,7 @@ def mortal(**options: Any) -> Iterator[Mortal]:
     before, commit = vars(connections[DEFAULT_DB_ALIAS]).get("commit"), connection.commit
     connection.commit = lambda: life.pass_by("COMMIT", commit)
     try:
-        with connection.execute_wrapper(life.statement), life.marking():
+        with deadly(), connection.execute_wrapper(life.statement), life.marking():
             yield life
     except Died:
         if not life.dead:
