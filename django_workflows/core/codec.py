@@ -10,7 +10,7 @@ import sys
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ..exceptions import InvalidPayload, PayloadTooLarge
-from .plain_json import SCALARS, find_fault, from_text, scalar_text, to_text
+from .plain_json import SCALARS, find_fault, from_text, scalar_text, size_of, to_text
 from .round_trip import find_loss
 from .unfit import Unfit
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Codec(Generic[T]):
-    """How values of one annotation travel: a Python value to canonical ASCII JSON text, and back.
+    """How values of one annotation travel: a Python value to canonical JSON text, and back.
 
     A codec of your own (see ``register_codec``) says what to do in ``to_jsonable`` and ``from_jsonable``, and in
     ``convert``, ``from_outside`` and ``json_schema`` (without ``$defs``) if it likes. It may raise any exception for a
@@ -137,10 +137,11 @@ PLAIN = PlainCodec(Any)
 
 
 def check_size(text: str, *, what: str, max_bytes: int) -> str:
-    """``text``, unless its bytes (it is ASCII) are more than ``max_bytes``: ``PayloadTooLarge``."""
-    if len(text) > max_bytes:
+    """``text``, unless its bytes (in UTF-8) are more than ``max_bytes``: ``PayloadTooLarge``."""
+    size = size_of(text)
+    if size > max_bytes:
         raise PayloadTooLarge(
-            f"{what}: {len(text):,} bytes of JSON, and {max_bytes:,} are allowed. It begins with "
+            f"{what}: {size:,} bytes of JSON, and {max_bytes:,} are allowed. It begins with "
             f"{text[:PREVIEW_BYTES]} ... Keep large data in your own tables or files, and pass its id."
         )
     return text

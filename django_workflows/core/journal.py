@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from .plain_json import to_text
+
 
 class WorkflowState(StrEnum):
     """Where a workflow stands. Only ``IN_PROGRESS`` can change, but for a restart."""
@@ -78,7 +80,7 @@ class Failure:
         }
 
     def dump(self) -> str:
-        return json.dumps(self.to_json())
+        return to_text(self.to_json())
 
     @classmethod
     def load(cls, text: str) -> Failure:

@@ -1,4 +1,4 @@
-"""Plain JSON as journals keep it: canonical ASCII text, and why a value has none."""
+"""Plain JSON as journals keep it: canonical text that every database takes, and why a value has none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from json.encoder import encode_basestring_ascii
+from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
 from .excerpts import preview
@@ -19,6 +19,7 @@ MAX_DEPTH = 100
 
 Path = tuple[str | int, ...]
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LEAF = re.compile(r"\[\]|\{\}")
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 _NO_BRACKETS = {code: None for code in range(128) if chr(code) not in "[]{}"}
@@ -26,14 +27,23 @@ _ANNOTATE = "annotate its type, so that it comes back as what it is"
 
 
 def to_text(value: Any) -> str:
-    """The canonical text of a JSON value: ASCII, no white space, keys in their order. ``Unfit`` if there is none."""
+    """The canonical text of a JSON value: no white space, keys in their order. ``Unfit`` if there is none.
+
+    Letters stand as they are, control characters and lone surrogates, which no database takes, escaped. Older versions
+    escaped all that is not ASCII: compare such texts by ``same_json``.
+    """
     try:
         text = _encode(value)
     except Exception as error:  # noqa: BLE001 - a user's class may do anything, and RecursionError is one
         raise find_fault(value) or Unfit.of(error) from None
     if _too_deep(text):
         raise _too_deep_fault()
-    return text
+    return text if text.isascii() else _storable(text)
+
+
+def size_of(text: str) -> int:
+    """How many bytes a stored text takes, as databases and people count them: in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def from_text(text: str) -> Any:
@@ -141,13 +151,26 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _storable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text
+
+
+def _string_text(value: str) -> str:
+    text = encode_basestring(value)
+    return text if text.isascii() else _storable(text)
+
+
 def _float_text(value: float) -> str:
     if not math.isfinite(value):
         raise ValueError("not finite")
     return float.__repr__(value)
 
 
-_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _decoder: Any = json.JSONDecoder(parse_constant=_refuse_constant)
 _decode = _decoder.decode
 #: The same without looking for white space around the value, of which canonical text has none.
@@ -155,7 +178,7 @@ _scan = _decoder.scan_once
 _sorted = json.JSONEncoder(sort_keys=True).encode
 
 _SCALAR_TEXT: dict[type, Callable[[Any], str]] = {
-    str: encode_basestring_ascii,
+    str: _string_text,
     int: int.__repr__,
     float: _float_text,
     bool: lambda value: "true" if value else "false",

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind, WorkflowRecord
+from ..core.plain_json import size_of
 from ..core.retry import RetryPolicy
 from ..exceptions import WorkflowError
 from ..store import journals, workflows
@@ -206,8 +207,8 @@ def end_in_transaction(step: ClaimedStep, outcome: Outcome, queue: str | None) -
     if step.failures:
         step_store.set_failures(step, step.failures)
     announce.step_completed(step, end)
-    workflows.add_bytes(step.workflow_id, len(outcome.result or ""))
-    workflow.journal_bytes += len(outcome.result or "")
+    workflows.add_bytes(step.workflow_id, size_of(outcome.result or ""))
+    workflow.journal_bytes += size_of(outcome.result or "")
     if step.cancels and workflow.cancel_requested_at is None:
         step.cancels = ""  # undone, in a savepoint of the function's own
     if step.cancels == BY_FORCE:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 
 from ..conf import settings
+from ..core.codec import PREVIEW_BYTES
 from ..core.entries import TurnRecord, WorkflowEnd
 from ..core.journal import StepState, WorkflowRecord, WorkflowState
 from ..core.outcomes import failure_of
+from ..core.plain_json import size_of
 from ..exceptions import JournalTooLarge
 from .log_fields import of_workflow
 
@@ -21,7 +23,8 @@ def keep_within_limit(record: TurnRecord, workflow: WorkflowRecord) -> None:
         last = record.new_steps[-1].name if record.new_steps else "its last step"
         error = JournalTooLarge(
             f"the journal of {workflow.name} is {size:,} bytes at {last}, above MAX_JOURNAL_BYTES "
-            f"({limit:,}). Keep large values in your own tables and pass their ids, or split the workflow."
+            f"({limit:,}).{_largest(record)} Keep large values in your own tables and pass their ids, or split the "
+            "workflow."
         )
         record.ending = WorkflowEnd(WorkflowState.FAILED, error=failure_of(error))
         _shrink(record)
@@ -29,6 +32,19 @@ def keep_within_limit(record: TurnRecord, workflow: WorkflowRecord) -> None:
         message = "The journal of %s %s is %d bytes, %d %% of MAX_JOURNAL_BYTES."
         name, found = workflow.name, workflow.id
         logger.warning(message, name, found, size, 100 * size // limit, extra=of_workflow(found, name))
+
+
+def _largest(record: TurnRecord) -> str:
+    """The largest value that this turn adds, for people to recognise it."""
+    values = [(f"the argument text of step {new.number} ({new.name})", new.args) for new in record.new_steps]
+    values += [(f"the result of step {new.number} ({new.name})", new.result or "") for new in record.new_steps]
+    values += [(f"the result of step {end.number}", end.result or "") for end in record.step_ends]
+    what, text = max(values, key=lambda value: len(value[1]), default=("", ""))
+    if not text:
+        return ""
+    return (
+        f" The largest of what came now is {what}: {size_of(text):,} bytes, beginning with {text[:PREVIEW_BYTES]} ..."
+    )
 
 
 def _shrink(record: TurnRecord) -> None:

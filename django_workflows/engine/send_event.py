@@ -21,6 +21,7 @@ from ..exceptions import (
     InvalidArguments,
     InvalidPayload,
     InvalidStep,
+    PayloadTooLarge,
     WorkflowNotRunning,
 )
 from ..models import uuid7
@@ -67,8 +68,8 @@ def send_event(
 
     ``error`` makes it raise ``EventFailed`` where it is awaited. The value is validated now, by the definition, or by
     the one known under that name. ``from_outside``: it consists of JSON values, as a client sent it. Raises
-    ``InvalidArguments``, ``EventNotFound``, ``EventAlreadySent``, ``WorkflowNotFound`` or ``WorkflowNotRunning``, and
-    changes nothing then.
+    ``InvalidArguments``, ``PayloadTooLarge``, ``EventNotFound``, ``EventAlreadySent``, ``WorkflowNotFound`` or
+    ``WorkflowNotRunning``, and changes nothing then.
     """
     workflow_id, name = _address(workflow_id, event, event_id)
     text = None if error is not None else _encode(event, name, value, from_outside)
@@ -125,6 +126,8 @@ def _encode(event: Any, name: str, value: Any, from_outside: bool) -> str:
         try:
             given = codec.from_outside(value) if from_outside else value
             return codec.encode_checked(given, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)[0]
+        except PayloadTooLarge:
+            raise
         except Exception as error:  # noqa: BLE001 - validators are users' code
             refused = refused or _refusal(what, error)
     assert refused is not None

@@ -18,6 +18,7 @@ from ..core.journal import (
     WorkflowRecord,
     undelivered,
 )
+from ..core.plain_json import size_of
 from ..exceptions import ContinueAsNew
 from ..models import uuid7
 from ..store import cancellation, workflows
@@ -100,7 +101,7 @@ class Turn:
         """Hand over the end of the attempt that this worker ran."""
         delivery = self.replay.deliver(outcome, self.at)
         self.record.step_ends.append(step_end(step, outcome, delivery))
-        self.record.grown_bytes += len(outcome.result or "")
+        self.record.grown_bytes += size_of(outcome.result or "")
         self.absorb()
 
     def obey(self) -> None:
@@ -247,7 +248,7 @@ class Turn:
 
     def _add(self, new: NewStep) -> None:
         self.record.new_steps.append(new)
-        self.record.grown_bytes += len(new.args) + len(new.result or "")
+        self.record.grown_bytes += size_of(new.args) + size_of(new.result or "")
 
     def _drop(self, requests: Requests) -> None:
         new = {step.number: step for step in self.record.new_steps}

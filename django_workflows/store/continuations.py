@@ -6,6 +6,7 @@ from uuid import UUID
 
 from ..core.entries import TurnRecord
 from ..core.logic import KNOWN
+from ..core.plain_json import size_of
 from . import cancellation
 from .database import clock, execute, fetch_one, now_sql, put_uuid
 from .journals import end_steps
@@ -25,7 +26,7 @@ def begin_anew(turn: TurnRecord, args: str) -> bool:
         f"logic = {KNOWN}, "
         f"journal_bytes = %s, due_at = {now_sql()} WHERE id = %s AND generation = %s AND state = 'in_progress' "
         f"AND delivered = %s AND cancel_requested_at IS NULL RETURNING {now_sql()}",
-        [args, len(args), workflow_id, turn.generation, turn.expected_delivered],
+        [args, size_of(args), workflow_id, turn.generation, turn.expected_delivered],
     )
     if row is None or not end_steps(turn.workflow_id, turn.step_ends, clock.read(row[0]), turn.at):
         return False

@@ -53,6 +53,11 @@ def is_postgresql() -> bool:
     return vendor() == "postgresql"
 
 
+def bytes_sql(column: str) -> str:
+    """How many bytes a text takes, and not how many letters it has."""
+    return f"octet_length({column})" if is_postgresql() else f"length(CAST({column} AS BLOB))"
+
+
 # -- time
 
 

@@ -9,6 +9,7 @@ from django.db import IntegrityError
 
 from ..core.histories import IMPORTED, History
 from ..core.journal import OPEN_STATES, StepRecord, WorkflowState
+from ..core.plain_json import size_of
 from ..models import Step, Workflow
 from .database import alias, atomic, now
 from .rows import dump_failure
@@ -41,7 +42,9 @@ def insert_imported(workflow_id: UUID, history: History, note: str) -> bool:
         started_at=history.started_at,
         finished_at=at,
     )
-    workflow.journal_bytes = len(history.args) + sum(len(step.args) + len(step.result or "") for step in history.steps)
+    workflow.journal_bytes = size_of(history.args) + sum(
+        size_of(step.args) + size_of(step.result or "") for step in history.steps
+    )
     try:
         with atomic():
             workflow.save(force_insert=True, using=alias())

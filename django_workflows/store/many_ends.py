@@ -10,6 +10,7 @@ from django.db import DataError
 
 from ..core.entries import StepEnd
 from ..core.journal import ClaimedStep
+from ..core.plain_json import size_of
 from .database import Moment, clock
 from .listening import telling
 from .prepared import run_all
@@ -41,7 +42,7 @@ def end_many_apart(ends: Sequence[GoodEnd]) -> dict[UUID, Ended] | None:
         "numbers": [each.end.number for each in ordered],
         "attempts": [each.end.attempt for each in ordered],
         "results": [each.end.result for each in ordered],
-        "sizes": [len(each.end.result or "") for each in ordered],
+        "sizes": [size_of(each.end.result or "") for each in ordered],
         "alone": [TAKEN if each.here else 0.0 for each in ordered],
         "gathering": wait,
     }

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ..core.entries import NewWorkflow
 from ..core.logic import KNOWN
+from ..core.plain_json import size_of
 from .arrays import array
 from .database import Moment, fetch_all, is_postgresql, local_now, put_instant, put_uuid, read_uuid
 from .prepared import run_all, run_for_each
@@ -107,7 +108,7 @@ def _values(new: NewWorkflow) -> tuple[Any, ...]:
         new.depth,
         new.retain_for,
         new.trace,
-        len(new.args),
+        size_of(new.args),
     )
 
 

@@ -12,7 +12,18 @@ from ..core.histories import IMPORTED
 from ..core.journal import StepState
 from ..models import uuid7
 from . import events
-from .database import clock, execute, fetch_all, fetch_one, is_postgresql, now_sql, put_instant, put_uuid, read_uuid
+from .database import (
+    bytes_sql,
+    clock,
+    execute,
+    fetch_all,
+    fetch_one,
+    is_postgresql,
+    now_sql,
+    put_instant,
+    put_uuid,
+    read_uuid,
+)
 from .journals import end_wait
 from .new_workflows import insert_children
 from .retention import delete_descendants
@@ -181,7 +192,8 @@ def renumber_deliveries(workflow_id: UUID) -> None:
     """Let the count of deliveries be that of the journal as it is left."""
     execute(
         f"UPDATE {WORKFLOW} SET delivered = (SELECT COALESCE(max(delivery), 0) FROM {STEP} WHERE workflow_id = %s), "
-        "journal_bytes = length(args) + (SELECT COALESCE(sum(length(args) + COALESCE(length(result), 0)), 0) "
+        f"journal_bytes = {bytes_sql('args')} + (SELECT COALESCE(sum({bytes_sql('args')} "
+        f"+ COALESCE({bytes_sql('result')}, 0)), 0) "
         f"FROM {STEP} WHERE workflow_id = %s) WHERE id = %s",
         [put_uuid(workflow_id)] * 3,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,4 +52,4 @@ def step_record(row: Sequence[Any]) -> StepRecord:
 
 
 def dump_failure(failure: Failure | None) -> str | None:
-    return None if failure is None else json.dumps(failure.to_json())
+    return None if failure is None else failure.dump()

@@ -9,6 +9,7 @@ from django.db import DataError
 
 from ..core.entries import StepEnd
 from ..core.journal import ClaimedStep
+from ..core.plain_json import size_of
 from . import database
 from .database import Moment, clock
 from .listening import telling
@@ -46,7 +47,7 @@ def end_apart(step: ClaimedStep, end: StepEnd, *, here: bool) -> Ended | None:
     values: dict[str, Any] = {
         "id": step.workflow_id,
         "generation": step.generation,
-        "grown": len(end.result or ""),
+        "grown": size_of(end.result or ""),
         "number": end.number,
         "attempt": end.attempt,
         "state": str(end.state),

@@ -357,6 +357,13 @@ async def echoes(step: WorkflowContext, value):
 
 
 @workflow.define
+async def waits_then_echoes(step: WorkflowContext, value: str) -> list[str]:
+    first = await step.run_action(steps.echo, value)
+    await step.sleep(60)
+    return [first, await step.run_action(steps.echo, first)]
+
+
+@workflow.define
 async def doubles(step: WorkflowContext, counter: Counter) -> int | None:
     doubled = await step.run_mutation(steps.double, counter)
     assert doubled.pk == counter.pk

@@ -1,15 +1,15 @@
 """Values that cannot be kept: a clear error that names the step, in a workflow that can go on."""
 
-import json
+import re
 
 import pytest
 
-from django_workflows import Completed, WorkflowContext
-from django_workflows.exceptions import InvalidArguments
-from django_workflows.models import Step
+from django_workflows import Completed, WorkflowContext, define_event
+from django_workflows.exceptions import InvalidArguments, PayloadTooLarge
+from django_workflows.models import Step, Workflow
 from tests.app import steps
 from tests.app import workflows as flows
-from tests.engine.driver import finish
+from tests.engine.driver import finish, run
 
 workflow = flows.workflow
 
@@ -114,6 +114,7 @@ def test_a_journal_that_grows_too_large_fails_and_names_the_step(settings, caplo
     status = finish(workflow_id)
     assert status.error_type == "django_workflows.exceptions.JournalTooLarge"
     assert "at tests.app.steps.large, above MAX_JOURNAL_BYTES (10,000)" in status.error
+    assert re.search(r"The largest of what came now is the result of step \d+: 1,002 bytes, .*xxx", status.error)
     assert "of MAX_JOURNAL_BYTES" in caplog.text, "it was warned about before"
     assert Step.objects.filter(state="completed").count() < 11
 
@@ -157,9 +158,52 @@ def test_a_deep_argument_of_start_stores_nothing():
     assert not workflow.list().exists()
 
 
-def test_stored_texts_are_ascii():
-    finish(flows.echoes.start("ü\x00\ud800\U0001f600"))
+def test_stored_texts_hold_letters_as_they_are_and_what_no_database_takes_escaped():
+    assert finish(flows.echoes.start("ü\x00\ud800\U0001f600")) == Completed("ü\x00\ud800\U0001f600")
     step = Step.objects.get()
-    for text in (step.args, step.result):
-        assert text.isascii()
-        assert json.loads(text)
+    assert step.args == '{"value":"ü\\u0000\\ud800\U0001f600"}'
+    assert step.result == '"ü\\u0000\\ud800\U0001f600"'
+
+
+def test_a_quarter_of_a_million_cyrillic_letters_are_half_a_megabyte():
+    text = "Ж" * 250_000
+    workflow_id = flows.echoes.start(text)
+    assert finish(workflow_id, replaying=True) == Completed(text)
+    with pytest.raises(PayloadTooLarge, match=r"1,200,012 bytes of JSON, and 1,048,576 are allowed"):
+        flows.echoes.start("Ж" * 600_000)
+    stored = Workflow.objects.get()
+    texts = [stored.args, *(text for step in stored.steps.all() for text in (step.args, step.result))]
+    assert stored.journal_bytes == sum(len(each.encode()) for each in texts)
+    workflow.restart(workflow_id, 0)
+    stored.refresh_from_db()
+    assert stored.journal_bytes == len(stored.args.encode())
+    finish(workflow_id)
+
+
+def test_journals_of_before_which_escaped_all_letters_go_on():
+    workflow_id = flows.waits_then_echoes.start("Ж")
+    run()
+    Workflow.objects.update(args='{"value":"\\u0416"}')
+    Step.objects.filter(kind="action").update(args='{"value":"\\u0416"}', result='"\\u0416"')
+    assert finish(workflow_id, replaying=True) == Completed(["Ж", "Ж"])
+
+
+def test_a_start_an_event_and_a_context_that_are_too_large_raise_the_same():
+    large = "Ж" * 600_000
+    waiting = flows.asks_approval.start()
+    for ask in (
+        lambda: flows.echoes.start(large),
+        lambda: workflow.start("tests.app.workflows.echoes", {"value": large}),
+        lambda: flows.echoes.with_options(context=large).start(1),
+        lambda: workflow.send_event(waiting, "any", large),
+        lambda: workflow.send_event(waiting, define_event("bad values: large", str), large),
+        lambda: workflow.send_event(event_id=workflow.create_event(waiting, "made"), value=[large]),
+    ):
+        with pytest.raises(PayloadTooLarge) as caught:
+            ask()
+        assert re.fullmatch(
+            r"(arguments of|context of|value of event) .*: 1,200,0\d\d bytes of JSON, and 1,048,576 are allowed. "
+            r"It begins with .*ЖЖ.* ... Keep large data in your own tables or files, and pass its id.",
+            str(caught.value),
+        )
+    workflow.cancel(waiting)

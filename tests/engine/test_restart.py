@@ -76,7 +76,7 @@ def test_an_event_that_a_cancellation_kept_from_being_made_is_made() -> None:
     workflow.restart(workflow_id)
     run()
     (event,) = Event.objects.filter(workflow=workflow_id)
-    assert workflow.status(workflow_id) == InProgress([str(event.id)])
+    assert workflow.status(workflow_id) == InProgress([event.name])
     workflow.send_event(event_id=event.id, value=7)
     assert finish(workflow_id) == Completed(7)
 
