@@ -137,7 +137,8 @@ class Requests:
 class Outcome:
     """How a step ended, ready to be handed to the handler.
 
-    ``value`` is the decoded result where it is at hand; otherwise it is decoded from the text.
+    ``value`` is the decoded result where it is at hand; otherwise it is decoded from the text. ``final``: whatever the
+    policy of retries says, the function is not called again.
     """
 
     number: int
@@ -145,6 +146,7 @@ class Outcome:
     error: Failure | None = None
     value: Any = field(default=None)
     has_value: bool = False
+    final: bool = False
 
 
 Decode = Callable[[str], Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -13,13 +14,17 @@ from typing import TypeVar
 from uuid import UUID
 
 from asgiref.sync import AsyncToSync
+from django.db import DatabaseError, InterfaceError
 
+from ..core.excerpts import preview
 from ..core.journal import AttemptId, ClaimedStep
 from ..core.payloads import sanitize_text
 from ..exceptions import WorkflowError
 from ..store import attempts
 from ..store.database import retrying
+from ..store.passing import passes
 
+logger = logging.getLogger("django_workflows")
 T = TypeVar("T")
 
 #: Seconds between two looks at the database by ``canceled()`` or two writes by ``report_progress``.
@@ -98,7 +103,13 @@ class CurrentStep:
             return
         self._reported_at = time.monotonic()
         progress = json.dumps([done, total, sanitize_text(message, 500)])
-        _with_the_steps_connection(lambda: attempts.set_progress(self.attempt_id, progress))
+        try:
+            _with_the_steps_connection(lambda: attempts.set_progress(self.attempt_id, progress))
+        except (DatabaseError, InterfaceError) as error:
+            if self.in_transaction or not passes(error):
+                raise
+            # An action that has done half of its work is not to fail for a number that nobody may look at.
+            logger.warning("The progress of step %d (%s) could not be written", self.number, self.name, exc_info=True)
 
 
 def _with_the_steps_connection(change: Callable[[], T]) -> T:
@@ -130,6 +141,15 @@ def current_step() -> CurrentStep:
     return step
 
 
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond what a float can be
+        return False
+
+
 def report_progress(done: float, total: float | None = None, message: str = "") -> None:
     """Show how far the running step is, in status, API and admin, and renew its lease.
 
@@ -137,6 +157,6 @@ def report_progress(done: float, total: float | None = None, message: str = "") 
     becomes visible when the mutation commits.
     """
     for value in (done, *(() if total is None else (total,))):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise ValueError(f"report_progress: finite numbers are needed, got {value!r}")
+        if not _is_finite(value):
+            raise ValueError(f"report_progress: finite numbers are needed, got {preview(value)}")
     current_step().report(done, total, str(message))

@@ -239,7 +239,7 @@ def _turn_after(step: ClaimedStep, workflow: WorkflowRecord, now: datetime, queu
 def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
     """Queue another attempt, if the attempt failed and the policy has one left; True if it does not end here."""
     failure = outcome.error
-    policy = None if failure is None else policy_of(step)
+    policy = None if failure is None or outcome.final else policy_of(step)
     if failure is None or policy is None:
         return False
     if not policy.covers((failure.type, *failure.bases)):

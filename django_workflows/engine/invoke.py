@@ -10,16 +10,17 @@ from contextvars import Context
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.db import DatabaseError, InterfaceError
 from django.db.transaction import TransactionManagementError
 
 from ..conf import settings
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind
-from ..core.outcomes import failure_of
+from ..core.outcomes import failure_of, message_of
 from ..core.signatures import Signature
-from ..exceptions import StepTimeout
+from ..exceptions import InvalidPayload, StepTimeout
 from ..store.broken import is_broken
-from ..store.database import atomic, connection, execute
+from ..store.database import atomic, connection, execute, retrying
 from ..store.passing import passes
 from ..store.plain import Watch
 from . import tracing
@@ -35,8 +36,22 @@ __all__ = ["AttemptInterrupted", "attempt", "call", "read_only", "users_savepoin
 #: Seconds that a coroutine gets to end when asyncio has canceled it at its timeout, before it is interrupted like any
 #: other function. What is interrupted goes on in its thread, and may cancel whatever is awaited next.
 _GRACE = 1.0
+#: What becomes of a step whose function has returned what cannot be stored.
+_AFTERWARDS: dict[str, str] = {
+    StepKind.ACTION: "The function has returned, so its effect has happened: it is not called again.",
+    StepKind.MUTATION: "What the function has written is undone, and it is not called again.",
+    StepKind.QUERY: "The function is not called again.",
+}
 #: Calls a step's function, or something in its place. Set by ``django_workflows.testing`` only.
 stand_in: Callable[[ClaimedStep, Callable[..., Any], Any, Any, float | None], Any] | None = None
+
+
+class _Unstorable(Exception):
+    """The function has returned what cannot be stored."""
+
+    def __init__(self, error: InvalidPayload) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def attempt(
@@ -81,6 +96,8 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
     except BaseException as error:
         if _is_of_the_database(step, error, raw):
             raise
+        if isinstance(error, _Unstorable):
+            return Outcome(step.number, error=failure_of(error.error, attempts=step.attempt), final=True)
         return Outcome(step.number, error=failure_of(_own(step, error), attempts=step.attempt, skip_frames=3))
     finally:
         _current.reset(token)
@@ -134,11 +151,45 @@ def _outcome(
         value = stand_in(step, fn, args, kwargs, timeout)
     else:
         value = call(fn, args, kwargs, timeout) if signature.is_coroutine else fn(*args, **kwargs)
-    text, decoded = signature.result.encode_checked(
-        value, what=f"result of step {step.number} ({step.name})", max_bytes=settings.MAX_PAYLOAD_BYTES
-    )
+    text, decoded = _stored(step, signature, value)
     # Of a value that workflow functions read otherwise the text is handed over, as on every replay.
     return Outcome(step.number, text, None, decoded, signature.result.for_workflows is signature.result)
+
+
+def _stored(step: ClaimedStep, signature: Signature, value: Any) -> tuple[str, Any]:
+    """The result as it is stored, and as it comes back. ``_Unstorable`` if it cannot be.
+
+    What a database says that passes is no fault of the result's: an action's is read again, since the action cannot be.
+    """
+    try:
+        try:
+            return _encoded(step, signature, value)
+        except (DatabaseError, InterfaceError) as error:
+            if step.kind != StepKind.ACTION or not passes(error):
+                raise
+            return retrying(lambda: _encoded(step, signature, value))
+    except BaseException as error:
+        if interruption(error) is not None or (step.kind != StepKind.ACTION and passes(error)):
+            raise
+        kind = type(error) if isinstance(error, InvalidPayload) else InvalidPayload
+        reason = str(error) if isinstance(error, InvalidPayload) else f"{_what(step)}: {message_of(error)}"
+        raise _Unstorable(kind(f"{reason} {_AFTERWARDS[step.kind]}")) from error
+
+
+def _encoded(step: ClaimedStep, signature: Signature, value: Any) -> tuple[str, Any]:
+    try:
+        return signature.result.encode_checked(value, what=_what(step), max_bytes=settings.MAX_PAYLOAD_BYTES)
+    except InvalidPayload as error:
+        cause: BaseException | None = error
+        while cause is not None:  # pydantic stands between the two
+            cause = cause.__cause__ or cause.__context__
+            if isinstance(cause, (DatabaseError, InterfaceError)) and passes(cause):
+                raise cause from error
+        raise
+
+
+def _what(step: ClaimedStep) -> str:
+    return f"result of step {step.number} ({step.name})"
 
 
 def call(fn: Callable[..., Any], args: Any, kwargs: Any, timeout: float | None = None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from ..conf import settings
+from ..core.attempts import LOST_TYPE
 from ..core.blocked import BlockedReason
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, Failure, StepKind, WorkflowRecord
@@ -50,7 +51,7 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
             return None
         lost = _lost_attempt(step)
         if lost is not None:
-            return finish(step, Outcome(step.number, error=lost), queue)
+            return finish(step, Outcome(step.number, error=lost, final=True), queue)
         fn = _function(step)
         if fn is None:
             return None
@@ -84,18 +85,27 @@ def _names(step: ClaimedStep) -> tuple[int, str, UUID]:
 def _lost_attempt(step: ClaimedStep) -> Failure | None:
     """What becomes of a step whose earlier attempt went away with its worker; ``None``: just run it.
 
-    A query or mutation left no trace, so it is run again, unless it killed its worker each time. An action may have had
-    its effect: without retry it fails, with retry the lost attempt counts as one that failed.
+    A query or mutation left no trace, so it is run again. An action may have had its effect: without retry it fails,
+    with retry the lost attempt counts as one that failed. None goes on after ``MAX_DELIVERIES`` lost attempts, however
+    many others there were between them: it is what kills its workers.
     """
     if not step.lost:
         return None
-    error = AttemptLost(
+    text = (
         f"attempt {step.attempt - 1} was lost: its worker died or said nothing for {settings.LEASE:g} s, so whether it "
         "had an effect is not known"
     )
-    failure = failure_of(error, attempts=step.attempt - 1)
+    lost = step.lost + sum(isinstance(each, dict) and each.get("type") == LOST_TYPE for each in step.failures)
+    if lost >= settings.MAX_DELIVERIES:
+        text += (
+            f". {lost} attempts of this step were lost, each with its worker, and MAX_DELIVERIES is "
+            f"{settings.MAX_DELIVERIES}: it is not tried again. Does it need more memory than there is, or end its "
+            "process? Fix that, and restart the workflow from this step."
+        )
+        return failure_of(AttemptLost(text), attempts=step.attempt - 1)
+    failure = failure_of(AttemptLost(text), attempts=step.attempt - 1)
     if step.kind != StepKind.ACTION:
-        return failure if step.lost >= settings.MAX_DELIVERIES else None
+        return None
     policy = policy_of(step)
     if policy is None or step.attempt > policy.max_attempts:
         return failure

@@ -10,8 +10,8 @@ from django_workflows.store import attempts
 from tests.app import steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
-from tests.engine.driver import advance, become_another_process, claim, finish, run
-from tests.engine.dying import Died, mortal
+from tests.engine.driver import advance, claim, finish, run
+from tests.engine.dying import Mortal, mortal
 
 workflow = flows.workflow
 
@@ -22,6 +22,9 @@ async def acts_with_retry(step: WorkflowContext) -> str:
     return await step.with_options(retry=policy).run_action(steps.act_then, "k")
 
 
+lives: list[Mortal] = []
+
+
 def die_in_steps(times=1):
     """Let the worker die in the middle of a step, so many times."""
 
@@ -29,16 +32,17 @@ def die_in_steps(times=1):
         die.left -= 1
         if die.left == 0:
             steps.hooks.clear()
-        raise Died
+        lives[-1].die("in a step")
 
     die.left = times
     steps.hooks.append(die)
 
 
 def run_into_death():
-    with pytest.raises(Died):
+    with mortal() as life:
+        lives.append(life)
         run()
-    become_another_process()
+    assert life.dead
 
 
 def lose(times):
