@@ -18,7 +18,7 @@ from rest_framework.views import set_rollback
 from .. import exceptions as ours
 from ..core.retry import dotted_path
 from ..store.once import InDoubt
-from ..store.passing import passes
+from ..store.transient import is_transient
 from .pointers import locate, pointer
 
 logger = logging.getLogger("django_workflows")
@@ -126,7 +126,7 @@ def _as_api_exception(error: Exception) -> rest.APIException | None:
         return _of_package(error)
     if isinstance(error, InDoubt):
         return Unavailable(str(error))
-    if isinstance(error, (DatabaseError, InterfaceError)) and passes(error):
+    if isinstance(error, (DatabaseError, InterfaceError)) and is_transient(error):
         logger.warning("The database did not answer a request: %s", type(error).__name__, exc_info=error)
         return Unavailable("The database does not answer at the moment.")
     return error if isinstance(error, rest.APIException) else None

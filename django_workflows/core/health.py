@@ -86,6 +86,7 @@ class Health:
     blocked_ids: tuple[UUID, ...] = ()
     lost: tuple[UUID, ...] | None = None
     clock_skew: timedelta | None = None
+    read_only: bool = False
     problems: tuple[Problem, ...] = field(default=())
 
     @property
@@ -117,6 +118,8 @@ def problems(health: Health) -> Iterator[Problem]:
             "Workflows go on by themselves when it is back.",
         )
         return
+    if health.read_only:
+        yield read_only()
     for queue in health.queues:
         if queue.stalled:
             yield stalled(queue)
@@ -141,13 +144,14 @@ def stalled(queue: QueueHealth) -> Problem:
     """What to say of a queue that is stalled."""
     waited = seconds(queue.waited)
     if not queue.workers:
-        seen = "none was ever heard of" if queue.last_seen is None else f"the last was heard of {_ago(queue.last_seen)}"
+        seen = "none is on record" if queue.last_seen is None else f"the last was heard of {_ago(queue.last_seen)}"
         return Problem(
             "no_workers",
             CRITICAL,
             f"{queue.due} due on queue {queue.queue!r}, for {waited} s, and no worker: {seen}.",
             "Start one with `manage.py workflows cluster`"
-            + (f" --name {queue.queue}." if queue.queue else ", or look at why it ended."),
+            + (f" --name {queue.queue}." if queue.queue else ", or look at why it ended.")
+            + " If one runs, it cannot write to the database: its log says since when, and why.",
             queue.queue,
         )
     worked = "never" if queue.worked is None else _ago(queue.worked)
@@ -159,6 +163,33 @@ def stalled(queue: QueueHealth) -> Problem:
         "A killed process can leave a plain `qcluster` like this, with its queue locked: restart it. "
         "`manage.py workflows cluster` heals by itself.",
         queue.queue,
+    )
+
+
+def unheard(queue: QueueHealth, worker: str, since: timedelta, error: str) -> Problem:
+    """What a worker says of a queue that is stalled when it lives, and cannot write to the database ``since`` so long.
+
+    Others may be in the same position: what the database knows of them is when it last heard of one.
+    """
+    seen = "no sign of any is on record" if queue.last_seen is None else f"their last sign was {_ago(queue.last_seen)}"
+    return Problem(
+        "cannot_write",
+        CRITICAL,
+        f"{queue.due} due on queue {queue.queue!r}, for {seconds(queue.waited)} s: its workers live but cannot write "
+        f"to the database ({seen}). {worker[:1].upper()}{worker[1:]} could not for {seconds(since)} s: {error[:300]}",
+        "They resume by themselves once the database can be written. Is it a standby, is its disk full, are all its "
+        "connections taken?",
+        queue.queue,
+    )
+
+
+def read_only() -> Problem:
+    """What to say of a database that answers, and takes nothing."""
+    return Problem(
+        "read_only",
+        CRITICAL,
+        "The journal's database can only be read, so no worker can take anything.",
+        "Workers resume by themselves once it can be written. Is it a standby, or is default_transaction_read_only on?",
     )
 
 

@@ -178,7 +178,8 @@ class ClaimedStep:
 
     ``lost`` counts earlier attempts whose worker went away without a word. ``damage`` says what is wrong with its row,
     if that cannot be what was once written. ``cancels`` says how the attempt, a mutation, canceled its own workflow
-    ("gracefully", "by force"), and ``sends`` whether it sent it an event: that is carried out with its end.
+    ("gracefully", "by force"), and ``sends`` whether it sent it an event: that is carried out with its end. ``refused``
+    counts the deliveries that ended with a transient error of the database's, by which nothing was done.
     """
 
     workflow_id: UUID
@@ -201,6 +202,7 @@ class ClaimedStep:
     damage: str = ""
     cancels: str = ""
     sends: bool = False
+    refused: int = 0
 
     @property
     def attempt_id(self) -> AttemptId:

@@ -19,12 +19,13 @@ from ..core.registry import registry
 from ..exceptions import WorkflowError
 from ..store import attempts
 from ..store.database import clock
+from ..store.transient import is_away
 from . import announce
 from .batch_turns import BatchTurns
 from .batch_writer import BatchWriter, Led
 from .dispatch import wake
 from .ends import TurnVoid
-from .finish import lead_on
+from .finish import lead_on, put_off
 from .invoke import AttemptInterrupted
 from .live import live_handlers
 from .marks import marks
@@ -174,6 +175,10 @@ class Batch:
             outcome, seconds = timed(step, fn)
         except AttemptInterrupted as interrupted:
             end_interrupted(step, interrupted)
+        except Exception as error:
+            if not put_off(step, error):
+                raise
+            return
         finally:
             self._worker.begin(None)
             with self._lock:
@@ -215,9 +220,10 @@ class Batch:
                 self._writer.write(self._worker.id, self._round)
                 self._give_back()
                 marks.clear()
-            except Exception:
+            except Exception as error:
                 # What is marked stays so, for whoever gives back what this worker has abandoned.
-                logger.warning("What worker %s holds is due when its leases end", self._worker.id, exc_info=True)
+                about = None if is_away(error) else error
+                logger.warning("What worker %s holds is due when its leases end", self._worker.id, exc_info=about)
             finally:
                 self._writer.close()
 

@@ -15,9 +15,9 @@ from ..store.database import retrying
 from ..store.many_ends import GoodEnd, end_many_apart
 from ..store.many_turns import Written, write_turns
 from ..store.many_turns_sql import Shape
-from ..store.passing import passes
 from ..store.prepared import in_one_statement
 from ..store.step_statement import Ended
+from ..store.transient import is_transient
 from . import announce
 from .advance import advance, write_somehow
 from .after_turn import after_writing
@@ -191,7 +191,7 @@ def _together(write: Callable[[], T | None]) -> T | None:
     try:
         return insist(partial(retrying, write))
     except Exception as error:
-        if passes(error):
+        if is_transient(error):
             raise
         logger.warning("What would be written together is written one by one", exc_info=True)
         return None

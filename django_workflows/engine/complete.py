@@ -7,17 +7,20 @@ import logging
 from contextvars import Context
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 
+from ..conf import settings
 from ..core.entries import StepEnd, WorkflowEnd
 from ..core.journal import Failure, StepState, WorkflowRecord, WorkflowState
 from ..core.outcomes import CANCELED_TYPE, failure_of
 from ..core.registry import registry
 from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
 from ..store import continuations, families, journals, workflows
-from ..store.passing import passes
 from ..store.plain import hook_count
+from ..store.repeats import RunAgain, may_repeat
+from ..store.transient import is_transient
 from . import announce, tracing
 from .callbacks import find_callback
 from .dispatch import wake
@@ -28,6 +31,9 @@ from .invoke import call, users_savepoint
 from .log_fields import of_workflow
 
 logger = logging.getLogger("django_workflows")
+
+#: Errors of callbacks, by workflow and generation, that are stored when their turn is taken again, without a call.
+_given_up: dict[tuple[UUID, int], str] = {}
 
 
 def complete(workflow: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> None:
@@ -45,16 +51,25 @@ def run_on_complete(workflow: WorkflowRecord, ending: WorkflowEnd) -> bool:
 
     An error in it is stored and logged, and changes nothing else.
     """
+    given_up = _given_up.pop((workflow.id, workflow.generation), None)
+    if given_up is not None:
+        workflows.set_on_complete_error(workflow.id, given_up)
+        return False
     variables, hooks, about = Context(), hook_count(), of_workflow(workflow.id, workflow.name)
     try:
         variables.run(_call_back, workflow, ending)
     except BaseException as error:
-        if passes(error) or interruption(error) is not None:
+        transient = is_transient(error)
+        if interruption(error) is not None or (transient and not _is_last(workflow)):
             raise
         logger.exception(
             "on_complete %s of %s %s failed", workflow.on_complete, workflow.name, workflow.id, extra=about
         )
-        workflows.set_on_complete_error(workflow.id, failure_of(error, skip_frames=2).dump())
+        failure = failure_of(error, skip_frames=2).dump()
+        if transient:
+            _given_up[workflow.id, workflow.generation] = failure
+            raise RunAgain from None  # of the present transaction nothing may be left
+        workflows.set_on_complete_error(workflow.id, failure)
         return False
     keep_hooks(hooks, variables, workflow.id, about, "on_complete")
     return True
@@ -65,6 +80,10 @@ def _call_back(workflow: WorkflowRecord, ending: WorkflowEnd) -> None:
         callback = find_callback(workflow.id, workflow.on_complete, workflow.on_complete_seal)
         context = None if workflow.context is None else json.loads(workflow.context)
         call(callback, (workflow.id, run_result(workflow, ending), context), {})
+
+
+def _is_last(workflow: WorkflowRecord) -> bool:
+    return workflow.deliveries >= settings.MAX_DELIVERIES and may_repeat()
 
 
 def run_result(workflow: WorkflowRecord, ending: WorkflowEnd) -> RunResult:

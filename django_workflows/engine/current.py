@@ -22,7 +22,7 @@ from ..core.payloads import sanitize_text
 from ..exceptions import WorkflowError
 from ..store import attempts
 from ..store.database import retrying
-from ..store.passing import passes
+from ..store.transient import is_transient
 
 logger = logging.getLogger("django_workflows")
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class CurrentStep:
         try:
             _with_the_steps_connection(lambda: attempts.set_progress(self.attempt_id, progress))
         except (DatabaseError, InterfaceError) as error:
-            if self.in_transaction or not passes(error):
+            if self.in_transaction or not is_transient(error):
                 raise
             # An action that has done half of its work is not to fail for a number that nobody may look at.
             logger.warning("The progress of step %d (%s) could not be written", self.number, self.name, exc_info=True)

@@ -7,11 +7,13 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, StepKind, WorkflowRecord
+from ..core.journal import ClaimedStep, Failure, StepKind, WorkflowRecord
+from ..core.outcomes import failure_of
 from ..core.plain_json import size_of
 from ..core.retry import RetryPolicy
 from ..exceptions import WorkflowError
@@ -19,6 +21,7 @@ from ..store import journals, workflows
 from ..store import steps as step_store
 from ..store.database import alias, atomic, clock, retrying
 from ..store.step_statement import end_apart
+from ..store.transient import is_away, is_transient
 from . import announce
 from .advance import locked_turn, take_turn, write, write_in_transaction
 from .alone import can_stand_alone, stands_alone
@@ -35,6 +38,8 @@ from .turn import Turn
 
 logger = logging.getLogger("django_workflows")
 
+#: Seconds until a step is run again that the database refused for its own sake, at the most and before jitter.
+_LONGEST_PUT_OFF = 60.0
 #: A number in [0, 1) for the jitter of a retry; no step's ``random.seed`` makes it the same for all. Replaced by
 #: ``django_workflows.testing`` only.
 uniform: Callable[[], float] = random.SystemRandom().random
@@ -244,18 +249,50 @@ def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
         return False
     if not policy.covers((failure.type, *failure.bases)):
         return False
-    delay = policy.delay(step.attempt, uniform())
+    delay = policy.delay(step.attempt - step.refused, uniform())
     if delay is None:
         return False
+    _queue_again(step, failure, failure.to_json(), delay.total_seconds())
+    return True
+
+
+def _queue_again(step: ClaimedStep, failure: Failure, error: dict[str, Any], seconds: float) -> None:
     locked = workflows.lock(step.workflow_id, step.generation)
     if locked is None:
         raise TurnVoid
     _, now = locked
-    failures = [*step.failures, step_store.attempt_json(step, step.attempt, failure.to_json(), now, step.started_at)]
-    retry_at = step_store.retry(step, failures, delay.total_seconds())
+    failures = [*step.failures, step_store.attempt_json(step, step.attempt, error, now, step.started_at)]
+    retry_at = step_store.retry(step, failures, seconds)
     if retry_at is None:
         raise TurnVoid
     free_place(step.pool)
     announce.step_retried(step, failure, retry_at)
-    wake(step.queue, delay.total_seconds())
+    wake(step.queue, seconds)
+
+
+def put_off(step: ClaimedStep, error: Exception) -> bool:
+    """Queue a query or mutation again, later, that the database refused for its own sake; whether it did.
+
+    Nothing of it was done, so that uses up no attempt of its policy. How often this may happen is bounded by
+    ``MAX_DELIVERIES``; then the error is the step's failure. Not where the database is away: whoever takes the step
+    then would have no better luck, and there is nobody to write to.
+    """
+    if step.kind == StepKind.ACTION or not is_transient(error) or is_away(error):
+        return False
+    failure = failure_of(error, attempts=step.attempt, skip_frames=1)
+    seconds = min(_LONGEST_PUT_OFF, 0.5 * 4**step.refused) * (0.5 + uniform())
+
+    def change() -> None:
+        with atomic():
+            _queue_again(step, failure, failure.to_json() | {step_store.TRANSIENT: True}, seconds)
+
+    try:
+        retrying(change)
+    except TurnVoid:
+        pass  # somebody else has it by now, or nobody wants it any more
+    except (DatabaseError, InterfaceError):
+        return False
+    names = (step.number, step.name, step.workflow_name, step.workflow_id, seconds)
+    message = "Step %d (%s) of %s %s is run again in %.1f s, since the database could not do it: %s"
+    logger.warning(message, *names, " ".join(str(error).split()), extra=of_step(step))
     return True

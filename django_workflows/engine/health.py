@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from ..conf import settings
 from ..core.health import Health, QueueHealth, judge_queue, problems
 from ..store import health as store
-from ..store.database import connection, is_postgresql, local_now, now
+from ..store.database import connection, is_postgresql, is_read_only, local_now, now
 from .aloud import everything
 
 #: How many ids of workflows that are blocked are given.
@@ -64,6 +64,7 @@ def _look(began: datetime, thorough: bool) -> Health:
         blocked_ids=tuple(blocked_ids),
         lost=tuple(store.lost(_IDS)) if thorough else None,
         clock_skew=skew(began, at),
+        read_only=is_read_only(),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..conf import settings
 from ..core.journal import ClaimedStep
-from ..store.passing import passes
+from ..store.transient import is_transient
 from .log_fields import of_step
 
 logger = logging.getLogger("django_workflows")
@@ -21,16 +21,19 @@ _PAUSE = 0.25
 
 def insist(write: Callable[[], T], step: ClaimedStep | None = None) -> T:
     """``write()``, again and again while it fails for a reason that passes. ``step``: whose end it writes."""
-    until = time.monotonic() + settings.LEASE
+    until, said = time.monotonic() + settings.LEASE, False
     while True:
         try:
             return write()
         except Exception as error:
-            if not passes(error) or time.monotonic() >= until:
+            if not is_transient(error) or time.monotonic() >= until:
                 raise
-            if step is None:
+            if said:
+                pass
+            elif step is None:
                 logger.warning("The ends of several steps are yet to be written")
             else:
                 names = step.number, step.name, step.workflow_id
                 logger.warning("The end of step %d (%s) of %s is yet to be written", *names, extra=of_step(step))
+            said = True
             time.sleep(_PAUSE)

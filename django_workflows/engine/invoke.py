@@ -21,8 +21,8 @@ from ..core.signatures import Signature
 from ..exceptions import InvalidPayload, StepTimeout
 from ..store.broken import is_broken
 from ..store.database import atomic, connection, execute, retrying
-from ..store.passing import passes
 from ..store.plain import Watch
+from ..store.transient import is_asked_for, is_read_only, is_transient, timed_out
 from . import tracing
 from .borrowed_signals import give_back_handlers, handlers
 from .current import CurrentStep, _current
@@ -94,8 +94,11 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
     try:
         return _attempt(step, fn, contained, watch)
     except BaseException as error:
-        if _is_of_the_database(step, error, raw):
+        refused = _refused(step, error, raw, watch)
+        if refused is error:
             raise
+        if refused is not None:
+            raise refused from refused.__cause__
         if isinstance(error, _Unstorable):
             return Outcome(step.number, error=failure_of(error.error, attempts=step.attempt), final=True)
         return Outcome(step.number, error=failure_of(_own(step, error), attempts=step.attempt, skip_frames=3))
@@ -117,16 +120,42 @@ def _own(step: ClaimedStep, error: BaseException) -> BaseException:
     return late
 
 
-def _is_of_the_database(step: ClaimedStep, error: BaseException, before: object) -> bool:
-    """Whether the journal's database was in the way of a step that leaves no trace when its transaction is undone.
+def _refused(step: ClaimedStep, error: BaseException, before: object, watch: Watch | None) -> BaseException | None:
+    """The transient error for which a query or mutation is to be run again; ``None`` where ``error`` is its failure.
 
-    A query may have asked another database, or a service: so it counts only where the journal's connection was lost, or
-    could not be had.
+    Neither leaves a trace when its transaction is undone. It must be the journal's own database that was in the way:
+    another one, or a service, may have been asked as well. Whatever the function made of that error, its transaction is
+    lost. A time limit that the function has set itself is its own, and so is its failure. On its last delivery any
+    error is.
     """
-    if step.kind == StepKind.QUERY:
-        raw = connection().connection
-        return passes(error) and (raw is None or raw is not before)
-    return step.kind == StepKind.MUTATION and passes(error)
+    if step.kind == StepKind.ACTION or is_last_delivery(step):
+        return None
+    found = error if is_transient(error) else None if interruption(error) is not None else _broken_by(watch)
+    if found is None or (timed_out(found) and watch is not None and watch.own_limit):
+        return None
+    if step.kind == StepKind.QUERY and is_read_only(found):
+        return None  # it must not write
+    ours = watch is None or found is watch.refused or _is_lost(before)
+    return found if ours and not is_asked_for(found) else None
+
+
+def is_last_delivery(step: ClaimedStep) -> bool:
+    """Whether the database has refused this step as often as it may: now whatever comes of it is its outcome."""
+    return bool(step.refused >= settings.MAX_DELIVERIES - 1)
+
+
+def _broken_by(watch: Watch | None) -> Exception | None:
+    """The transient error, caught by the function, that left nothing of its transaction."""
+    refused = None if watch is None else watch.refused
+    if refused is None or not is_transient(refused):
+        return None
+    return refused if is_broken() or _is_lost(None) else None
+
+
+def _is_lost(before: object) -> bool:
+    """Whether the journal's connection is gone, or is another one than ``before``."""
+    raw: object = connection().connection
+    return raw is None or (before is not None and raw is not before) or bool(getattr(raw, "closed", False))
 
 
 def _attempt(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: Watch | None) -> Outcome:
@@ -165,11 +194,11 @@ def _stored(step: ClaimedStep, signature: Signature, value: Any) -> tuple[str, A
         try:
             return _encoded(step, signature, value)
         except (DatabaseError, InterfaceError) as error:
-            if step.kind != StepKind.ACTION or not passes(error):
+            if step.kind != StepKind.ACTION or not is_transient(error):
                 raise
             return retrying(lambda: _encoded(step, signature, value))
     except BaseException as error:
-        if interruption(error) is not None or (step.kind != StepKind.ACTION and passes(error)):
+        if interruption(error) is not None or (step.kind != StepKind.ACTION and is_transient(error)):
             raise
         kind = type(error) if isinstance(error, InvalidPayload) else InvalidPayload
         reason = str(error) if isinstance(error, InvalidPayload) else f"{_what(step)}: {message_of(error)}"
@@ -183,7 +212,7 @@ def _encoded(step: ClaimedStep, signature: Signature, value: Any) -> tuple[str, 
         cause: BaseException | None = error
         while cause is not None:  # pydantic stands between the two
             cause = cause.__cause__ or cause.__context__
-            if isinstance(cause, (DatabaseError, InterfaceError)) and passes(cause):
+            if isinstance(cause, (DatabaseError, InterfaceError)) and is_transient(cause):
                 raise cause from error
         raise
 

@@ -21,10 +21,10 @@ from ..store import attempts, journals, workflows
 from ..store import steps as step_store
 from ..store.blocked import block
 from ..store.database import atomic
-from ..store.passing import passes
+from ..store.transient import is_away, is_transient
 from .bounds import handler_limits
 from .ends import BLOCKED_SECONDS
-from .finish import finish, policy_of
+from .finish import finish, policy_of, put_off
 from .insist import insist
 from .invoke import AttemptInterrupted
 from .live import new_replay
@@ -62,10 +62,16 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
     except AttemptInterrupted as interrupted:
         end_interrupted(step, interrupted)
     except Exception as error:
-        logger.exception("Step %d (%s) of %s could not be written", *_names(step), extra=of_step(step))
-        if passes(error):
+        if not put_off(step, error) and _is_in_vain(step, error):
             raise  # no use to take another step now; the worker abandons this one
-        return None  # the lease brings the step back
+    return None
+
+
+def _is_in_vain(step: ClaimedStep, error: Exception) -> bool:
+    """Log that the end of a step could not be written; whether that is of the database. Its lease brings it back."""
+    names, about = _names(step), None if is_away(error) else error
+    logger.error("Step %d (%s) of %s could not be written", *names, extra=of_step(step), exc_info=about)
+    return is_transient(error)
 
 
 def end_interrupted(step: ClaimedStep, interrupted: AttemptInterrupted) -> NoReturn:

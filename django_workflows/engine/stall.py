@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
-from ..core.health import WorkerHealth, of_clock, of_queue
+from ..core.health import WorkerHealth, of_clock, of_queue, unheard
 from ..store import health as store
 from ..store.database import local_now, now
 from .aloud import Aloud
 from .health import check_queue, skew
+from .worker import Worker
 
 
 class StallWatch:
@@ -27,6 +29,13 @@ class StallWatch:
             self._queue_aloud.tell(of_queue(check_queue(self._queue)))
         if worker == _speaker(_of_host(ours, worker), worker):
             self._host_aloud.tell(of_clock(ahead))
+
+    def look_unheard(self, worker: Worker, since: datetime, error: Exception) -> None:
+        """As ``look``, of a worker that cannot write to the database: nobody hears of it, though it lives."""
+        queue = check_queue(self._queue)
+        if queue.stalled:
+            name = f"worker {worker.pid} on {worker.host}"
+            self._queue_aloud.tell([unheard(queue, name, local_now() - since, " ".join(str(error).split()))])
 
 
 def _speaker(workers: Iterable[WorkerHealth], otherwise: str) -> str:

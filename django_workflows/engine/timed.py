@@ -30,7 +30,12 @@ def timed(
             outcome = attempt(step, fn, contained=contained, watch=watch)
         alone = outcome.error is not None or not watch.plain or watch.hooks or inspect.iscoroutinefunction(fn)
     else:
-        outcome = retrying(lambda: attempt(step, fn)) if step.kind == StepKind.QUERY else attempt(step, fn)
+        outcome = retrying(lambda: _watched(step, fn)) if step.kind == StepKind.QUERY else attempt(step, fn)
     seconds = math.inf if alone else time.perf_counter() - began
     pace.note(step, seconds)
     return outcome, seconds
+
+
+def _watched(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+    with Watch() as watch:
+        return attempt(step, fn, watch=watch)

@@ -203,6 +203,7 @@ class Turn:
         if ask.kind == StepKind.WORKFLOW:
             return Outcome(ask.number, error=too_deep(ask, self.workflow))
         step = claimed_step(new, self.workflow, self.at)
+        step.refused = max(0, self.workflow.deliveries - 1)
         outcome = run(step, ask.function)
         self._sent = step.sends
         if step.cancels:

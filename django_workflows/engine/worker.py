@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import datetime
 from functools import partial
 
 from django.db import connections
@@ -18,11 +19,13 @@ from django.db import connections
 from ..conf import settings
 from ..core.journal import ClaimedStep
 from ..store import attempts, workers
-from ..store.database import retrying
+from ..store.database import local_now, retrying
+from ..store.transient import is_away
 from .borrowed_signals import BorrowedTimer
 from .dispatch import wake
 from .machine import is_gone, machine, worker_id
 from .marks import forget, unbegun
+from .outage import outage
 
 logger = logging.getLogger("django_workflows")
 
@@ -127,9 +130,17 @@ class Heartbeat:
     it gives back what its worker has abandoned and what dead workers of this machine held, and calls ``then``.
     """
 
-    def __init__(self, worker: Worker, then: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        then: Callable[[], None] = lambda: None,
+        unheard: Callable[[datetime, Exception], None] = lambda since, error: None,
+    ) -> None:
+        """``unheard`` is called when a beat failed: since when they do, by this host's clock, and why."""
         self.worker = worker
         self._then = then
+        self._unheard = unheard
+        self._failing_since: datetime | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="django_workflows heartbeat", daemon=True)
 
@@ -162,8 +173,24 @@ class Heartbeat:
             self._then()
             if self.worker.doing is None:
                 connections.close_all()
-        except Exception:
-            logger.warning("A heartbeat of worker %s failed", self.worker.id, exc_info=True)
+        except Exception as error:
+            self._failing_since = self._failing_since or local_now()
+            if is_away(error):
+                outage.noticed(error)
+            else:
+                logger.warning("A heartbeat of worker %s failed", self.worker.id, exc_info=True)
             connections.close_all()
+            self._say_unheard(self._failing_since, error)
             return False
+        self._failing_since = None
+        outage.over()
         return True
+
+    def _say_unheard(self, since: datetime, error: Exception) -> None:
+        """What cannot write may still be able to read, and so to say what becomes of the work."""
+        try:
+            self._unheard(since, error)
+        except Exception:
+            logger.debug("Worker %s cannot read either", self.worker.id, exc_info=True)
+        finally:
+            connections.close_all()

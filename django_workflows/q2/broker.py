@@ -6,15 +6,18 @@ import logging
 import time
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
+from django_q.models import OrmQ
 
 from ..engine.dispatch import queue_name
+from ..engine.outage import outage
 from ..store import workflows
 from ..store.database import alias
 from ..store.prepared import replan
+from ..store.transient import is_away
 from . import hands
 from .channel import Channel, Heard
 from .process import keep_connection
@@ -29,6 +32,8 @@ _IDLE = 1.0
 _ORDINARY = 0.5
 #: Seconds that the worker of a drain which was handed out at once is left alone, before a look at what else is due.
 _REST = 0.005
+#: Seconds between two looks while the database cannot be reached, at first and at the most.
+_AWAY, _LONG_AWAY = 0.5, 2.0
 #: Seconds after which django-q2's pusher may ask again, while it is about to be ended.
 _STOPPING = 0.02
 
@@ -50,6 +55,15 @@ class JournalBroker(ORM):
         self._package: Package | None = None
         self._ordinary_at = 0.0
         self._rest_until = 0.0
+        self._pause = _AWAY
+
+    @staticmethod
+    def get_connection(list_key: str | None = None) -> Any:
+        """As django-q2's, but that it does not connect: a cluster starts, too, while its database is away."""
+        connection = connections[Conf.ORM]
+        if connection.connection is None or connection.get_autocommit():
+            close_old_connections()
+        return OrmQ.objects.using(Conf.ORM)
 
     @property
     def queue(self) -> str:
@@ -73,14 +87,21 @@ class JournalBroker(ORM):
             time.sleep(_STOPPING)
             return None
         try:
-            return self._dequeue()
-        except (DatabaseError, InterfaceError):
+            tasks = self._dequeue()
+        except (DatabaseError, InterfaceError) as error:
             # django-q2 would let its pusher sleep for ten seconds and die.
-            logger.warning("The database cannot be reached; trying again", exc_info=True)
+            if is_away(error):
+                outage.noticed(error)
+            else:
+                logger.warning("The broker could not ask the database; it asks again", exc_info=True)
             self._channel = None
             connections.close_all()
-            time.sleep(0.5)
+            time.sleep(self._pause)
+            self._pause = min(_LONG_AWAY, 2 * self._pause)
             return None
+        self._pause = _AWAY
+        outage.over()
+        return tasks
 
     def _dequeue(self) -> list[tuple[Any, str]] | None:
         if self._channel is None:

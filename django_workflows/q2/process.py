@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing.util
 import os
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -50,7 +51,10 @@ def _worker(pid: int, queue: str) -> Worker:
         _revive(worker)
         stall.look(worker.id)
 
-    heartbeat = Heartbeat(worker, then)
+    def unheard(since: datetime, error: Exception) -> None:
+        stall.look_unheard(worker, since, error)
+
+    heartbeat = Heartbeat(worker, then, unheard)
     heartbeat.start()
     _note_ordinary_tasks(worker)
     multiprocessing.util.Finalize(None, _leave, args=(heartbeat,), exitpriority=10)

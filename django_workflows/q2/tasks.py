@@ -13,9 +13,11 @@ from django_q.tasks import async_task
 from ..conf import settings
 from ..engine import cleanup
 from ..engine.drain import drain as drain_journal
+from ..engine.outage import outage
 from ..engine.recover import recover
 from ..store import workflows
 from ..store.prepared import replan
+from ..store.transient import is_away
 from . import hands
 from .nudge import SOON, delays_messages, nudge
 from .process import DRAIN, keep_connection, this_worker
@@ -67,9 +69,13 @@ def drain(queue: str = "") -> None:
             drain_journal(worker, seconds=until - time.monotonic(), stop=stopping)
         _wake_if_due(queue)
         replan()
-    except Exception:
+    except Exception as error:
         # django-q2 could do nothing better with the error.
-        logger.exception("A drain of queue %r ended early", queue, extra={"queue": queue})
+        if is_away(error):
+            outage.noticed(error)
+            logger.info("A drain of queue %r ended early: the database is away", queue, extra={"queue": queue})
+        else:
+            logger.exception("A drain of queue %r ended early", queue, extra={"queue": queue})
         this_worker(queue).abandon()
 
 

@@ -15,13 +15,15 @@ from django.db import DatabaseError, InterfaceError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import settings
-from .passing import passes
 from .repeats import LockFirst, RunAgain, repeatable
+from .transient import is_transient, timed_out
 from .write_lock import soon_after_it_is_free
 
 T = TypeVar("T")
 
 _TRIES = 6
+#: Seconds after which what reached a time limit of the server is not retried at once.
+_ENOUGH = 5.0
 
 #: What a test's clock is ahead of the database's. Moved by ``django_workflows.testing`` only.
 clock_offset = timedelta(0)
@@ -91,6 +93,14 @@ def now() -> datetime:
     if not is_postgresql():
         return local_now()
     return read_instant(fetch_one(f"SELECT {now_sql()}")[0])  # type: ignore[index, return-value]
+
+
+def is_read_only() -> bool:
+    """Whether the server takes no writes from this session; one round trip on PostgreSQL, elsewhere nobody can tell."""
+    if not is_postgresql():
+        return False
+    row = fetch_one("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool")
+    return bool(row and row[0])
 
 
 class Clock:
@@ -243,12 +253,15 @@ def _behind(take: Callable[[], None], change: Callable[[], T]) -> T:
 
 
 def _retrying(change: Callable[[], T]) -> T:
+    began = time.monotonic()
     for attempt in range(1, _TRIES + 1):
         try:
             return change()
         except (DatabaseError, InterfaceError) as error:
             conn = connection()
-            if conn.in_atomic_block or attempt == _TRIES or not passes(error):
+            if conn.in_atomic_block or attempt == _TRIES or not is_transient(error):
+                raise
+            if timed_out(error) and time.monotonic() - began > _ENOUGH:
                 raise
         conn.close_if_unusable_or_obsolete()
         time.sleep(random.uniform(0.5, 1.5) * 0.01 * 3 ** (attempt - 1))  # noqa: S311 - jitter, no secret

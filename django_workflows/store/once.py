@@ -8,7 +8,7 @@ from typing import TypeVar
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from .database import atomic, retrying
-from .passing import may_be_committed
+from .transient import may_be_committed
 
 T = TypeVar("T")
 

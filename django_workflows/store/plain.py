@@ -17,6 +17,8 @@ _PLAIN = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|SAVEPOINT|RELEASE S
 _ODD_CALLS = re.compile(r"\b(?:set_config|pg_\w*advisory\w*|pg_export_snapshot|dblink\w*)\b", re.IGNORECASE)
 #: PostgreSQL's word for a lock that was not to be had in the time that is given for it, or at once.
 _LOCK_NOT_AVAILABLE = "55P03"
+#: What a function says that sets a limit of its own for the rest of its transaction.
+_OWN_LIMIT = re.compile(r"statement_timeout|lock_timeout|idle_in_transaction_session_timeout|transaction_timeout")
 #: Milliseconds that a shared transaction waits for a lock. PostgreSQL looks for deadlocks after a second.
 _LOCK_MS = 50
 
@@ -33,10 +35,11 @@ Hook = Callable[[], object]
 class Watch:
     """Watches the statements of one function in the present transaction. ``forbids``: none but plain ones are run.
 
-    ``plain`` says whether all were; ``hooks`` whether something is to be called after the commit.
+    ``plain`` says whether all were; ``hooks`` whether something is to be called after the commit. ``refused`` is the
+    last error of a statement, ``own_limit`` says whether the function has set a time limit of the database's itself.
     """
 
-    __slots__ = ("_aside", "_conn", "_forbids", "_hooks", "_watching", "plain")
+    __slots__ = ("_aside", "_conn", "_forbids", "_hooks", "_watching", "own_limit", "plain", "refused")
 
     def __init__(self, *, forbids: bool = False) -> None:
         self._conn = connection()
@@ -45,6 +48,8 @@ class Watch:
         self._watching = self._conn.execute_wrapper(self._run)
         self._aside = False
         self.plain = True
+        self.own_limit = False
+        self.refused: Exception | None = None
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -61,6 +66,7 @@ class Watch:
 
     def __exit__(self, *exc_info: object) -> None:
         self._watching.__exit__(*exc_info)  # type: ignore[arg-type]
+        self.refused = None  # it holds on to its frames, and they to a cursor
 
     @property
     def broken(self) -> bool:
@@ -81,6 +87,7 @@ class Watch:
             return execute(sql, params, many, context)
         if not (isinstance(sql, str) and _PLAIN.match(sql)) or _ODD_CALLS.search(sql):
             self.plain = False
+            self.own_limit = self.own_limit or bool(_OWN_LIMIT.search(f"{sql} {params or ''}"))
             if self._forbids:
                 raise NotPlain(f"not for a transaction that is shared: {str(sql)[:80]}")
         try:
@@ -88,6 +95,7 @@ class Watch:
         except Exception as error:
             if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
                 self.plain = False  # the function may be about to do something about it
+            self.refused = error
             raise
 
 

@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from . import sqlite_statements
 from .database import connection, is_postgresql, vendor
-from .passing import is_prepared_elsewhere
+from .transient import is_prepared_elsewhere
 
 logger = logging.getLogger("django_workflows")
 

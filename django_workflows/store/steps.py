@@ -33,6 +33,8 @@ from .prepared import run_one
 from .rows import STEP, WORKFLOW
 from .workflows import levels, live
 
+#: Marks, in a step's failures, an attempt that the database refused for its own sake.
+TRANSIENT = "transient"
 _CLAIMED = (
     "workflow_id, number, kind, name, function, args, options, attempt, failures, queued_at, started_at, queue, pool, "
     f"id, (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
@@ -125,6 +127,7 @@ def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep:
         continuations=row[16],
         trace=row[17],
         damage=damage,
+        refused=sum(isinstance(each, dict) and TRANSIENT in each for each in failures),
     )
 
 

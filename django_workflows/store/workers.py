@@ -52,9 +52,15 @@ def give_back(worker: str) -> set[str]:
 
 
 def remove_silent() -> int:
-    """Forget processes that have said nothing for ten leases; how many."""
+    """Forget processes that have said nothing for ten leases; how many.
+
+    But for the last of each queue: when that was heard of is all that is known where no worker can write any more.
+    """
     silence = timedelta(seconds=10 * settings.LEASE).total_seconds()
-    return execute(f"DELETE FROM {WORKER} WHERE seen_at < {now_sql(-silence)}")
+    return execute(
+        f"DELETE FROM {WORKER} WHERE seen_at < {now_sql(-silence)} AND EXISTS (SELECT 1 FROM {WORKER} AS later "
+        f"WHERE later.queue = {WORKER}.queue AND later.seen_at > {WORKER}.seen_at)"
+    )
 
 
 def seconds_since_last_seen(queue: str) -> float | None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .passing import passes
+from .transient import is_transient
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def soon_after_it_is_free(conn: BaseDatabaseWrapper, take: Callable[[], T]) -> T
             try:
                 return take()
             except OperationalError as error:
-                if not passes(error):
+                if not is_transient(error):
                     raise
                 _forget(error)
             if time.monotonic() >= late:

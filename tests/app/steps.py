@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from django_workflows import current_step, report_progress
 from tests.app.models import Counter, Effect
@@ -468,3 +468,45 @@ def fail_at_first(name: str) -> str:
 
 def insert_and_nap_unless_awake(seconds: float) -> str:
     return insert_and_nap(0 if "awake" in calls else seconds)
+
+
+#: Statements that the database refuses, one for each of the next calls.
+refusals: list[str] = []
+
+
+def be_refused() -> None:
+    """Run what the database refuses, if it is to refuse anything."""
+    if refusals:
+        sql = refusals.pop()
+        try:
+            with connection.cursor() as cursor:
+                for each in sql.split(";;"):
+                    cursor.execute(each)
+        finally:
+            if connection.vendor == "sqlite":
+                connection.connection.execute("PRAGMA max_page_count = 1000000000")
+
+
+def refused(key: str, how: str = "") -> str:
+    """A write, and what the database refuses; ``how`` the function takes that."""
+    calls.append(("refused", key))
+    Effect.objects.create(key=key)
+    try:
+        be_refused()
+    except DatabaseError as error:
+        if how == "wrap":
+            raise CardDeclined("no money") from error
+        if how != "swallow":
+            raise
+    return key
+
+
+def refused_query() -> int:
+    calls.append(("refused_query",))
+    be_refused()
+    return len(calls)
+
+
+def callback_refused(workflow_id: UUID, result: object, context: object) -> None:
+    calls.append(("callback_refused",))
+    be_refused()

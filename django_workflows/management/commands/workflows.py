@@ -9,7 +9,7 @@ from argparse import Namespace
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, ProgrammingError
+from django.db import DatabaseError, InterfaceError, ProgrammingError
 
 from ...exceptions import (
     DefinitionNotFound,
@@ -19,6 +19,7 @@ from ...exceptions import (
     WorkflowError,
     WorkflowNotFound,
 )
+from ...store.transient import is_away
 from ..parsing import INTERRUPTED, WRONG_USAGE
 from ..terminal import Terminal
 from ..texts import printable
@@ -52,7 +53,7 @@ class Command(BaseCommand):
             raise CommandError(printable(str(error)), returncode=WRONG_USAGE) from error
         except WorkflowError as error:
             raise CommandError(printable(str(error))) from error
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             raise CommandError(f"{printable(str(error).strip())}{_hint(error)}") from error
         except KeyboardInterrupt:
             raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
@@ -63,7 +64,9 @@ class Command(BaseCommand):
             terminal.end_live()
 
 
-def _hint(error: DatabaseError) -> str:
+def _hint(error: DatabaseError | InterfaceError) -> str:
+    if is_away(error):
+        return ". The database cannot be used at the moment; `manage.py workflows doctor` says when it can."
     missing = isinstance(error, ProgrammingError) or "no such table" in str(error)
     return ". Has `manage.py migrate` been run?" if missing else ""
 

@@ -11,7 +11,10 @@ from django import db
 from django_q.conf import Conf
 from django_q.scheduler import scheduler
 
+from ...engine.outage import outage
 from ...engine.recover import recover
+from ...store.database import connection
+from ...store.transient import is_away
 from .crew import kill, spawn
 from .member import begin
 
@@ -49,9 +52,13 @@ class Errands:
 def _run(broker: Any, parent: int) -> None:
     """django-q2's schedules, and whatever was lost in the journal."""
     begin(parent)
-    if Conf.SCHEDULER:
-        scheduler(broker=broker)
     try:
+        connection().ensure_connection()  # django-q2's scheduler would log each time that it cannot
+        if Conf.SCHEDULER:
+            scheduler(broker=broker)
         recover()
-    except Exception:
+    except Exception as error:
+        if is_away(error):
+            outage.noticed(error)
+            return
         logger.exception("Nothing could be recovered; the next errand tries again")

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any
 
+from django import db
 from django_q.monitor import monitor
 from django_q.worker import worker
 
+from ...engine.outage import outage
+from ...store.transient import is_away
 from ..stopping import leave_when
 from .parents import end_with_parent
 from .pushing import push, put
@@ -83,8 +86,12 @@ def run_monitor(crew: Crew, parent: int) -> None:
     while True:
         try:
             monitor(crew.result_queue, crew.broker)
-        except Exception:
-            logger.exception("The outcome of a django-q2 task could not be saved or acknowledged")
+        except Exception as error:
+            if is_away(error):
+                outage.noticed(error)
+                db.connections.close_all()
+            else:
+                logger.exception("The outcome of a django-q2 task could not be saved or acknowledged")
             time.sleep(_PAUSE)
         else:
             return

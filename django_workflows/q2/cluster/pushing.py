@@ -13,6 +13,8 @@ from typing import Any
 from django_q.conf import Conf
 from django_q.signing import BadSignature, SignedPackage
 
+from ...engine.outage import outage
+from ...store.transient import is_away
 from ..tasks import Package
 from .flags import Flag
 
@@ -48,8 +50,11 @@ def push(task_queue: Any, stop: Flag, pulse: Pulse, broker: Any) -> None:
         pulse.beat()
         try:
             tasks = broker.dequeue()
-        except Exception:
-            logger.exception("The broker gave no tasks; trying again")
+        except Exception as error:
+            if is_away(error):
+                outage.noticed(error)
+            else:
+                logger.exception("The broker gave no tasks; it is asked again")
             time.sleep(_PAUSE)
             continue
         for ack_id, payload in tasks or ():

@@ -17,6 +17,8 @@ from django_q.conf import Conf
 from django_q.humanhash import humanize
 from django_q.status import Stat
 
+from ...engine.outage import outage
+from ...store.transient import is_away
 from .crew import GRACE, Crew, Hand, kill
 from .errands import Errands
 from .flags import Flag
@@ -36,12 +38,17 @@ def run_sentinel(stop: Flag, running: Flag, cluster_id: UUID, parent: int) -> No
     """The sentinel's process, until ``stop`` is set or its main process dies. Leaves no child behind."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    sentinel = HardenedSentinel(stop, running, cluster_id, parent)
+    sentinel: HardenedSentinel | None = None
     try:
+        sentinel = HardenedSentinel(stop, running, cluster_id, parent)
         sentinel.start()
-    except BaseException:
-        logger.exception("The sentinel failed")
-        sentinel.kill_all()
+    except BaseException as error:
+        if is_away(error):
+            outage.noticed(error)
+        else:
+            logger.exception("The sentinel failed")
+        if sentinel is not None:
+            sentinel.kill_all()
         os._exit(1)
 
 

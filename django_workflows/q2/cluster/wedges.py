@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ...engine.outage import outage
 from .crew import Crew, kill
 
 #: Seconds for which tasks may wait beside idle workers, results for the monitor, the broker for the pusher.
@@ -38,6 +39,6 @@ class WedgeWatch:
         if self._results.seconds((crew, results)) > _RESULTS and results > 0:
             kill(crew.monitor, wait=1.0)  # what waits for it is inherited by another
             return "Results waited, and the monitor took none"
-        if crew.pulse.silent_for() > _PULSE:
+        if crew.pulse.silent_for() > _PULSE and not outage.lasts:
             return "The pusher does not come back from its broker"
         return ""
