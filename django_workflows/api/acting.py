@@ -114,6 +114,7 @@ class ActingView(ReadingView):
     def send(self, request: Request, pk: str) -> Response:
         """Send an event: by the name that the workflow waits for, or will, or by the id of one made ahead."""
         workflow_id, data = self.workflow_id(), self._input()
+        key = self._idempotency_key(data)
 
         def change() -> Event:
             event_id = self._act(
@@ -125,6 +126,7 @@ class ActingView(ReadingView):
                     error=data.get("error"),
                     event_id=data.get("event_id"),
                     from_outside=True,
+                    idempotency_key=key,
                 ),
             )
             event = event_store.queryset(workflow_id).filter(pk=event_id).select_related("workflow").first()

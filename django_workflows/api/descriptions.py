@@ -54,7 +54,7 @@ _WAIT = OpenApiParameter(
     {"type": "number", "minimum": 0, "maximum": 10**9 - 1},
     description="Long poll: seconds to wait for a change (with `If-None-Match`) or for the end.",
 )
-_KEY = OpenApiParameter("Idempotency-Key", str, "header", description="The same key again starts nothing new.")
+_KEY = OpenApiParameter("Idempotency-Key", str, "header", description="The same key again does nothing new.")
 
 
 def _answers(*statuses: int) -> dict[Any, Any]:
@@ -151,7 +151,7 @@ WORKFLOWS: dict[str, Any] = {
     ),
 }
 #: For an action that is mapped to a method of another, and so is not found by its name.
-SEND = _post("sendEvent", inputs.SendShape, shapes.EventShape, (202,), 404, 409, 412, 422)
+SEND = _post("sendEvent", inputs.SendShape, shapes.EventShape, (202,), 404, 409, 412, 422, parameters=(_KEY,))
 DEFINITIONS: dict[str, Any] = {
     "list": _get("listDefinitions", shapes.DefinitionShape(many=True)),
     "retrieve": _get(

@@ -12,6 +12,7 @@ from ..core.blocked import Blocked
 from ..core.journal import Failure, WorkflowState
 from ..core.payloads import loaded
 from ..core.waiting import Wait
+from ..engine import forgotten
 from ..models import Event, Workflow
 from ..store.blocked import blocked_of
 from ..words.masked import masked_text, masked_value
@@ -89,6 +90,10 @@ def status_document(
         "args": view.payload(workflow.args),
         "context": view.payload(workflow.context),
         "result": view.payload(workflow.result),
+        "untaken_events": forgotten.untaken_events(workflow),
+        "never_awaited": [
+            {"number": number, "name": name} for number, name in forgotten.never_awaited(workflow).items()
+        ],
         "on_complete_error": view.error(read_failure(workflow.on_complete_error)),
     }
 

@@ -57,10 +57,10 @@ class SendShape(Shape):
         return {
             "anyOf": [
                 *known,
-                _closed({"name": other, "value": {}}, ["name"]),
-                _closed({"name": _NAME, "error": _TEXT}, ["name", "error"]),
-                _closed({"event_id": _EVENT_ID, "value": {}}, ["event_id"]),
-                _closed({"event_id": _EVENT_ID, "error": _TEXT}, ["event_id", "error"]),
+                _closed({"name": other, "value": {}, "idempotency_key": _KEY}, ["name"]),
+                _closed({"name": _NAME, "error": _TEXT, "idempotency_key": _KEY}, ["name", "error"]),
+                _closed({"event_id": _EVENT_ID, "value": {}, "idempotency_key": _KEY}, ["event_id"]),
+                _closed({"event_id": _EVENT_ID, "error": _TEXT, "idempotency_key": _KEY}, ["event_id", "error"]),
             ]
         }
 
@@ -115,7 +115,8 @@ def _start(definition: Any, register: Register) -> Schema:
 def _send(name: str, schemas: list[Schema], register: Register) -> Schema:
     values = [_hoisted(schema, f"{name}.value", register) for schema in schemas]
     value = values[0] if len(values) == 1 else {"anyOf": values}
-    return _closed({"name": {"type": "string", "const": name}, "value": value}, ["name", "value"])
+    properties = {"name": {"type": "string", "const": name}, "value": value, "idempotency_key": _KEY}
+    return _closed(properties, ["name", "value"])
 
 
 def _closed(properties: Schema, required: list[str]) -> Schema:

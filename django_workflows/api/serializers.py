@@ -99,6 +99,12 @@ class EventSerializer(StrictSerializer):
         validators=[ProhibitNullCharactersValidator()],
         help_text="Raised where the workflow waits, instead of a value.",
     )
+    idempotency_key = NameField(
+        "idempotency_key",
+        required=False,
+        allow_null=True,
+        help_text="The same key for the same workflow again sends nothing new. Or as the header `Idempotency-Key`.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("name" in attrs) == ("event_id" in attrs):

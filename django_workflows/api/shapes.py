@@ -138,6 +138,15 @@ class WorkflowShape(Shape):
             args={"description": f"The arguments by name. {HIDDEN}"},
             context={"description": f"What was given with them. {HIDDEN}"},
             result={"description": HIDDEN},
+            untaken_events={
+                "type": "object",
+                "additionalProperties": COUNT,
+                "description": "How many events of each name were sent to it and never taken, once it has ended.",
+            },
+            never_awaited={
+                **many(record(number=COUNT, name=TEXT)),
+                "description": "Steps that its function asked for and never awaited.",
+            },
             on_complete_error=or_null(refer(ErrorShape)),
         )
 

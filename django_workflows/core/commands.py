@@ -100,6 +100,8 @@ class Ask:
     delay: float | None = None
     run_at: datetime | None = None
     event_id: str | None = None
+    #: Where the event that it waits for, or makes, was defined; "" for a plain name or an id.
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)

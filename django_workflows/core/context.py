@@ -104,7 +104,8 @@ class WorkflowContext:
     def await_event(self, event: Any, timeout: Duration | None = None) -> asyncio.Future[Any]:
         """Wait for an event by definition, name or id; first sent, first taken.
 
-        Raises ``EventFailed`` when it was sent with an error, ``TimeoutError`` after ``timeout``. With ``run_after`` or
+        Raises ``EventFailed`` when it was sent with an error, or with a value that cannot be read as the event's type;
+        ``TimeoutError`` after ``timeout``. With ``run_after`` or
         ``run_at`` it is two steps: a timer under the event's name, and then the wait.
         """
         check_options(self._options, StepKind.EVENT)
@@ -119,6 +120,7 @@ class WorkflowContext:
         text = f'{{"event":"{event_id}","timeout":{shown}}}' if event_id else f'{{"timeout":{shown}}}'
         ask = Ask(0, StepKind.EVENT, name, text, event_name, self._options, delay)
         ask.event_id = str(event_id) if event_id else None
+        ask.event = event.reference if isinstance(event, EventDefinition) else ""
         return self._replay.ask(ask, decode)
 
     def create_event(self, event: EventDefinition[Any] | str) -> asyncio.Future[UUID]:
@@ -127,6 +129,7 @@ class WorkflowContext:
         check_name(name, what="the name of an event")
         check_options(self._options, StepKind.CREATE_EVENT)
         ask = Ask(0, StepKind.CREATE_EVENT, name, "{}", name, StepOptions(name=name))
+        ask.event = event.reference if isinstance(event, EventDefinition) else ""
         return self._replay.ask(ask, _decode_uuid)
 
     def sleep(self, duration: Duration, name: str | None = None) -> asyncio.Future[None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from uuid import UUID
 
@@ -17,10 +18,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EventDefinition(Generic[T]):
-    """A named event whose values are of type ``type``: any type that pydantic knows, unions of models included."""
+    """A named event whose values are of type ``type``: any type that pydantic knows, unions of models included.
+
+    ``reference`` is where it was defined, as the journal keeps it: of two that share a name each has its own.
+    """
 
     name: str
     type: Any = Any
+    reference: str = field(default="", compare=False)
 
     @property
     def codec(self) -> Codec[T]:
@@ -36,22 +41,30 @@ def define_event(name: str, type: TypeForm[T]) -> EventDefinition[T]: ...
 def define_event(name: str, type: Any = Any) -> EventDefinition[Any]:
     """Define an event by its name and the type of its value.
 
-    The value is validated when it is sent. ``InvalidStep`` if the name is not 1 to 200 printable characters.
+    The value is validated when it is sent. Several modules may use one name with types of their own: which type is
+    meant depends on the workflow that waits. ``InvalidStep`` if the name is not 1 to 200 printable characters.
     """
     check_name(name, what="the name of an event")
-    definition: EventDefinition[Any] = EventDefinition(name, type)
-    known = _known.setdefault(name, [])
-    if definition not in known:
-        known.append(definition)
+    place = f"{sys._getframe(1).f_globals.get('__name__', '')}:{name}"
+    known = _defined.setdefault(place, [])
+    for number, each in enumerate(known):
+        if each == EventDefinition(name, type):
+            return known[number]
+    reference = place if not known else f"{place}#{len(known) + 1}"
+    definition: EventDefinition[Any] = EventDefinition(name, type, reference)
+    known.append(definition)
+    _by_reference[reference] = definition
     return definition
 
 
-_known: dict[str, list[EventDefinition[Any]]] = {}
+#: By module and name; a module may define a name anew, with another type.
+_defined: dict[str, list[EventDefinition[Any]]] = {}
+_by_reference: dict[str, EventDefinition[Any]] = {}
 
 
-def known_events(name: str) -> list[EventDefinition[Any]]:
-    """What this process's code defined under that name; several modules may use one name with types of their own."""
-    return list(_known.get(name, ()))
+def find_event(reference: str) -> EventDefinition[Any] | None:
+    """What this process's code defined there; ``None`` where it has not."""
+    return _by_reference.get(reference)
 
 
 EventReference = EventDefinition[T] | str | UUID

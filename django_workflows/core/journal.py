@@ -161,6 +161,8 @@ class WorkflowRecord:
     retain_for: timedelta | None
     trace: str
     logic: int
+    has_events: bool = False
+    never_awaited: str = ""
 
 
 class AttemptId(NamedTuple):

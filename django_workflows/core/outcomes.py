@@ -21,6 +21,7 @@ from .commands import Decode, Outcome
 from .journal import Failure, StepKind
 from .payloads import sanitize_text
 from .retry import dotted_path
+from .unfit import Unfit
 
 MESSAGE_LIMIT = 10_000
 TRACEBACK_LIMIT = 50_000
@@ -45,6 +46,12 @@ def failure_of(error: BaseException, *, attempts: int = 1, skip_frames: int = 0)
         traceback=sanitize_text(_traceback_of(error, frames), TRACEBACK_LIMIT),
         attempts=attempts,
     )
+
+
+def unreadable(error: Exception) -> Failure:
+    """The failure of a wait for an event whose value is not of the type that is waited for."""
+    why = error if isinstance(error, InvalidPayload) else Unfit.of(error)
+    return failure_of(InvalidPayload(f"the event's value cannot be read where it is awaited: {why}"))
 
 
 def message_of(error: BaseException) -> str:

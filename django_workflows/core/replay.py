@@ -20,7 +20,7 @@ from .journal import StepKind, StepRecord
 from .limits import Limits, raise_interrupt
 from .logic import FAILED_STEP_NAMES, INSTANCE_REFERENCES
 from .loop import DurableTimer, ReplayLoop
-from .outcomes import meant, message_of, settle
+from .outcomes import meant, message_of, settle, unreadable
 from .script import Script
 from .step_future import StepFuture
 
@@ -62,6 +62,8 @@ class Replay:
         self.script = Script()
         self.delivered = 0
         self.open: dict[int, tuple[StepFuture | DurableTimer, str, str, Decode | None]] = {}
+        #: Names of steps that were asked for and that nobody has awaited yet, by number.
+        self.unawaited: dict[int, str] = {}
         self.detached = False
         self._asks: list[Ask] = []
         self._dropped: list[int] = []
@@ -123,6 +125,19 @@ class Replay:
         self.inside(self._hand_over, outcome, at)
         return self.delivered
 
+    def read_event(self, outcome: Outcome) -> Outcome:
+        """The same with its value, or with an error in its place if its wait cannot read it. Not for what is recorded.
+
+        Values are checked when they are sent, but a wait that begins later may be of another type.
+        """
+        target, _, _, decode = self.open.get(outcome.number, (None, "", "", None))
+        if target is None or decode is None or outcome.result is None or outcome.error is not None:
+            return outcome
+        try:
+            return Outcome(outcome.number, outcome.result, None, self.inside(decode, outcome.result), True)
+        except Exception as error:  # noqa: BLE001 - validators are users' code
+            return Outcome(outcome.number, error=unreadable(error))
+
     def cancel(self) -> int:
         """Raise ``CancelledError`` where the handler waits; returns the number of this delivery."""
         self.delivered += 1
@@ -168,6 +183,7 @@ class Replay:
         if not self.detached:
             future.number = self._number(ask)
             self.open[future.number] = (future, ask.kind, ask.name, decode)
+            self.unawaited[future.number] = ask.name
         return future
 
     def patched(self, patch_id: str) -> bool:

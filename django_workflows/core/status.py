@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -25,26 +25,37 @@ class InProgress:
 
 @dataclass(frozen=True)
 class Completed:
-    """Ended with ``result``."""
+    """Ended with ``result``.
+
+    ``untaken_events`` says how many events of each name were sent to it and never taken, ``never_awaited`` names the
+    steps that its function asked for and never awaited. Neither takes part in comparisons.
+    """
 
     result: Any = None
+    untaken_events: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    never_awaited: Sequence[str] = field(default_factory=list, compare=False, repr=False)
     type: ClassVar[Literal["completed"]] = "completed"
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Ended with an error: its message, and the dotted path and text of the exception's traceback."""
+    """Ended with an error: its message, and the dotted path and text of the exception's traceback.
+
+    ``untaken_events`` as in ``Completed``.
+    """
 
     error: str
     error_type: str = field(default="", compare=False)
     traceback: str = field(default="", compare=False, repr=False)
+    untaken_events: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     type: ClassVar[Literal["failed"]] = "failed"
 
 
 @dataclass(frozen=True)
 class Canceled:
-    """Ended because it was canceled."""
+    """Ended because it was canceled. ``untaken_events`` as in ``Completed``."""
 
+    untaken_events: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     type: ClassVar[Literal["canceled"]] = "canceled"
 
 

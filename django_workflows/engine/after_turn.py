@@ -27,7 +27,9 @@ def after_writing(turn: Turn, now: datetime, version: int) -> ClaimedStep | None
     if record.first:
         pace.note_first(turn.workflow.name, record.new_steps)
     if record.ending is not None:
-        complete(turn.workflow, record.ending, now)
+        # Written between this turn's reading and its writing: it may have been an event.
+        turn.workflow.has_events |= version != record.expected_version + 1
+        complete(turn.workflow, record.ending, now, turn.never_awaited)
     if record.dropped or record.ending is not None:
         free_place(turn.definition.pool)
     _wake_others(turn)

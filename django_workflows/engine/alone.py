@@ -28,8 +28,9 @@ def stands_alone(turn: Turn) -> bool:
 
 
 def _only_ends(turn: Turn) -> bool:
-    """Whether the workflow's end concerns no callback, no parent and no child."""
-    return not turn.workflow.on_complete and turn.workflow.parent is None and not may_have_children(turn)
+    """Whether the workflow's end concerns no callback, no parent and no child, and there is nothing to note of it."""
+    alone = not turn.workflow.on_complete and turn.workflow.parent is None and not may_have_children(turn)
+    return alone and not turn.never_awaited
 
 
 def may_have_children(turn: Turn) -> bool:

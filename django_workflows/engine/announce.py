@@ -69,13 +69,41 @@ def workflow_started(workflow_id: UUID, name: str) -> None:
     _after_commit(signals.workflow_started, workflow_id=workflow_id, name=name)
 
 
-def workflow_completed(workflow_id: UUID, name: str, ending: WorkflowEnd) -> None:
+def workflow_completed(
+    workflow_id: UUID, name: str, ending: WorkflowEnd, untaken: Mapping[str, int], never: Mapping[int, str]
+) -> None:
+    """``untaken`` counts events that were sent and not taken, by name; ``never`` are steps that were never awaited."""
     about = of_workflow(workflow_id, name)
     if ending.state == WorkflowState.FAILED:
         _log(logging.WARNING, about, "Workflow %s %s failed: %s", name, workflow_id, _words(ending.error))
     else:
         _log(logging.INFO, about, "Workflow %s %s is %s", name, workflow_id, ending.state)
-    _after_commit(signals.workflow_completed, workflow_id=workflow_id, name=name, state=ending.state)
+    never_awaited(workflow_id, name, never, "is completed")
+    if untaken:
+        message = "Workflow %s %s is %s, and events were sent to it that it never took: %s. They are kept with it"
+        names = ", ".join(f"{event} ({count})" for event, count in untaken.items())
+        _log(logging.WARNING, about, message, name, workflow_id, ending.state, one_line(names, _MESSAGE))
+    _after_commit(
+        signals.workflow_completed,
+        workflow_id=workflow_id,
+        name=name,
+        state=ending.state,
+        untaken_events=dict(untaken),
+        never_awaited=list(never.values()),
+    )
+
+
+def never_awaited(workflow_id: UUID, name: str, never: Mapping[int, str], how: str) -> None:
+    """Warn of steps whose call was never awaited."""
+    if not never:
+        return
+    steps = ", ".join(f"step {number} ({step})" for number, step in never.items())
+    message = (
+        "Workflow %s %s %s, and never awaited %s. What of it had not ended is canceled: write await before the call, "
+        "or give it to asyncio.gather"
+    )
+    about = of_workflow(workflow_id, name)
+    _log(logging.WARNING, about, message, name, workflow_id, how, one_line(steps, _MESSAGE))
 
 
 def turn(turn: Turn, mine: ClaimedStep | None) -> None:

@@ -42,10 +42,13 @@ def new_step(ask: Ask, workflow: WorkflowRecord, definition: Definition[Any, Any
         new.pool = definition.pool
     elif ask.kind == StepKind.EVENT:
         new.function = event_store.function_of(ask.function, ask.event_id)
+        new.options = json.dumps({"event": ask.event}) if ask.event else "{}"
     elif ask.kind == StepKind.WORKFLOW:
         new.function = ask.function.name
         # The delay is the child's; its parent's step only waits for it.
         new.delay = new.run_at = None
+    elif ask.kind == StepKind.CREATE_EVENT:
+        new.options = json.dumps({"event": ask.event}) if ask.event else "{}"
     elif ask.kind == StepKind.PATCH:
         new.state, new.result = StepState.COMPLETED, "true"
     return new

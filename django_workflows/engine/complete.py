@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from contextvars import Context
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from ..core.outcomes import CANCELED_TYPE, failure_of
 from ..core.registry import registry
 from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
 from ..store import continuations, families, journals, workflows
+from ..store import events as event_store
 from ..store.plain import hook_count
 from ..store.repeats import RunAgain, may_repeat
 from ..store.transient import is_transient
@@ -32,13 +34,24 @@ from .log_fields import of_workflow
 
 logger = logging.getLogger("django_workflows")
 
+#: So many steps that were never awaited are kept with a workflow.
+_KEPT = 1000
 #: Errors of callbacks, by workflow and generation, that are stored when their turn is taken again, without a call.
 _given_up: dict[tuple[UUID, int], str] = {}
 
 
-def complete(workflow: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> None:
-    """Run the callback and tell the parent. The workflow's row already shows its end."""
-    announce.workflow_completed(workflow.id, workflow.name, ending)
+def complete(
+    workflow: WorkflowRecord, ending: WorkflowEnd, now: datetime, never_awaited: Mapping[int, str] | None = None
+) -> None:
+    """Run the callback and tell the parent, and everybody of what was forgotten. The workflow's row shows its end.
+
+    ``never_awaited`` are the steps that its function asked for and never awaited: their names by number.
+    """
+    never = never_awaited or {}
+    if never:
+        workflows.note_never_awaited(workflow.id, json.dumps(list(never.items())[:_KEPT]))
+    untaken = event_store.untaken(workflow.id) if workflow.has_events else {}
+    announce.workflow_completed(workflow.id, workflow.name, ending, untaken, never)
     if workflow.on_complete:
         run_on_complete(workflow, ending)
     # Asked anew: a parent that continued as new has other steps under the same numbers.

@@ -15,6 +15,7 @@ from asgiref.sync import sync_to_async
 from ..core.journal import Failure, WorkflowRecord, WorkflowState
 from ..core.status import Canceled, Completed, Failed, InProgress, WorkflowStatus
 from ..exceptions import ResultTimeout, WorkflowCanceled, WorkflowFailed, WorkflowNotFound
+from ..store import events as event_store
 from ..store import steps as step_store
 from ..store import workflows
 from ..store.blocked import read_blocked
@@ -51,12 +52,14 @@ def status_of(record: WorkflowRecord) -> WorkflowStatus:
             blocked=read_blocked(record.id) if record.blocked_message else None,
             progress=progress,
         )
+    untaken = event_store.untaken(record.id) if record.has_events else {}
     if record.state == WorkflowState.COMPLETED:
-        return Completed(decode_result(record.name, record.result))
+        never = [name for _, name in json.loads(record.never_awaited or "[]")]
+        return Completed(decode_result(record.name, record.result), untaken, never)
     if record.state == WorkflowState.FAILED:
         failure = Failure("", "") if record.error is None else Failure.load(record.error)
-        return Failed(failure.message, failure.type, failure.traceback)
-    return Canceled()
+        return Failed(failure.message, failure.type, failure.traceback, untaken)
+    return Canceled(untaken)
 
 
 def result(workflow_id: UUID, timeout: float | None) -> Any:

@@ -16,6 +16,7 @@ from ..core.journal import (
     StepRecord,
     StepState,
     WorkflowRecord,
+    WorkflowState,
     undelivered,
 )
 from ..core.plain_json import size_of
@@ -67,6 +68,8 @@ class Turn:
         self.tried = False
         #: The step that this worker runs next.
         self.mine: ClaimedStep | None = None
+        #: Steps that the handler never awaited, by number, once it has returned or begins anew.
+        self.never_awaited: dict[int, str] = {}
         self._pending: list[Ask] = []
         self._sent = False
 
@@ -88,7 +91,7 @@ class Turn:
                     raise TurnVoid  # whoever takes the event next must be locked out
                 ended += pass_on(self.workflow.id, record, records, self.replay, self.at)
                 continue
-            delivery = self.replay.deliver(Outcome(record.number, record.result, record.error), self.at)
+            delivery = self.replay.deliver(self._read(record), self.at)
             if record.due_at is not None:
                 self.record.step_ends.append(
                     StepEnd(record.number, record.state, error=record.error, delivery=delivery)
@@ -96,6 +99,18 @@ class Turn:
             else:
                 self.record.deliveries.append((record.number, delivery))
             self.absorb()
+
+    def _read(self, record: StepRecord) -> Outcome:
+        """What a record tells the handler. An event that it cannot read becomes a failure, in the journal as well."""
+        outcome = Outcome(record.number, record.result, record.error)
+        if record.kind != StepKind.EVENT or record.due_at is not None:
+            return outcome
+        outcome = self.replay.read_event(outcome)
+        if outcome.error is not None and record.error is None:
+            if self.record.exact:
+                raise TurnVoid  # it is written at once, for which the workflow must be locked
+            event_store.refuse(self.workflow.id, record.number, outcome.error)
+        return outcome
 
     def deliver_end(self, step: ClaimedStep, outcome: Outcome) -> None:
         """Hand over the end of the attempt that this worker ran."""
@@ -133,8 +148,12 @@ class Turn:
         canceled = self.workflow.cancel_requested_at is not None or self.record.canceled_at_delivery is not None
         if isinstance(ending, Raised) and isinstance(ending.error, ContinueAsNew) and not canceled:
             self.continuing = ending.error.arguments
+            self.never_awaited = dict(self.replay.unawaited)
         elif ending is not None and self.record.ending is None:
             self.record.ending = self.replay.inside(workflow_end, ending, self.definition, canceled=canceled)
+            if self.record.ending.state == WorkflowState.COMPLETED:
+                # One that failed may not have come to its awaits.
+                self.never_awaited = dict(self.replay.unawaited)
 
     @property
     def needs_database(self) -> bool:
@@ -196,7 +215,7 @@ class Turn:
     def _carry_out(self, ask: Ask, new: NewStep, run: RunInline) -> Outcome | None:
         if ask.kind == StepKind.CREATE_EVENT:
             event_id = uuid7()
-            event_store.create(event_id, self.workflow.id, ask.name, self.at)
+            event_store.create(event_id, self.workflow.id, ask.name, self.at, ask.event)
             return Outcome(ask.number, result=json.dumps(str(event_id)))
         if ask.kind == StepKind.EVENT:
             return self._take_event(ask)
@@ -225,7 +244,7 @@ class Turn:
             taken = event_store.take_by_function(self.workflow.id, new.number, new.function) if waits else None
             if taken is None:
                 continue
-            outcome = Outcome(new.number, result=taken[0], error=taken[1])
+            outcome = self.replay.read_event(Outcome(new.number, *taken))
             new.state = StepState.FAILED if outcome.error else StepState.COMPLETED
             new.result, new.error, new.delay, new.run_at = outcome.result, outcome.error, None, None
             new.delivery = self.replay.deliver(outcome, self.at)
@@ -244,8 +263,7 @@ class Turn:
         taken = event_store.take(self.workflow.id, ask.number, ask.function, event_id)
         if taken is None:
             return None
-        value, error = taken
-        return Outcome(ask.number, result=value, error=error)
+        return self.replay.read_event(Outcome(ask.number, *taken))
 
     def _add(self, new: NewStep) -> None:
         self.record.new_steps.append(new)

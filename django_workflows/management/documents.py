@@ -11,6 +11,7 @@ from ..core.blocked import Blocked
 from ..core.journal import Failure
 from ..core.payloads import loaded
 from ..core.waiting import Wait
+from ..engine import forgotten
 from ..models import Workflow
 from ..store.blocked import blocked_of
 from ..words.masked import masked_text, masked_value
@@ -59,6 +60,10 @@ def full_document(workflow: Workflow) -> dict[str, Any]:
         **workflow_document(workflow),
         "args": masked_value(loaded(workflow.args)),
         "result": masked_value(loaded(workflow.result)),
+        "untaken_events": forgotten.untaken_events(workflow),
+        "never_awaited": [
+            {"number": number, "name": name} for number, name in forgotten.never_awaited(workflow).items()
+        ],
         "on_complete": workflow.on_complete or None,
         "on_complete_error": failure_document(read_failure(workflow.on_complete_error)),
     }

@@ -89,15 +89,36 @@ class WorkflowManager(SyncManager):
 
     @overload
     async def asend_event(
-        self, workflow_id: UUID | str, event: EventDefinition[T], value: T, *, error: None = None
+        self,
+        workflow_id: UUID | str,
+        event: EventDefinition[T],
+        value: T,
+        *,
+        error: None = None,
+        idempotency_key: str | None = None,
     ) -> UUID: ...
     @overload
-    async def asend_event(self, workflow_id: UUID | str, event: EventDefinition[None]) -> UUID: ...
-    @overload
-    async def asend_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str, *, error: str) -> UUID: ...
+    async def asend_event(
+        self, workflow_id: UUID | str, event: EventDefinition[None], *, idempotency_key: str | None = None
+    ) -> UUID: ...
     @overload
     async def asend_event(
-        self, workflow_id: UUID | str, event: str, value: Any = None, *, error: str | None = None
+        self,
+        workflow_id: UUID | str,
+        event: EventDefinition[Any] | str,
+        *,
+        error: str,
+        idempotency_key: str | None = None,
+    ) -> UUID: ...
+    @overload
+    async def asend_event(
+        self,
+        workflow_id: UUID | str,
+        event: str,
+        value: Any = None,
+        *,
+        error: str | None = None,
+        idempotency_key: str | None = None,
     ) -> UUID: ...
     @overload
     async def asend_event(
@@ -108,6 +129,7 @@ class WorkflowManager(SyncManager):
         *,
         error: str | None = None,
         event_id: UUID | str,
+        idempotency_key: str | None = None,
     ) -> UUID: ...
     async def asend_event(
         self,
@@ -117,10 +139,13 @@ class WorkflowManager(SyncManager):
         *,
         error: str | None = None,
         event_id: UUID | str | None = None,
+        idempotency_key: str | None = None,
     ) -> UUID:
         """``send_event``, for async code."""
         send: Callable[..., UUID] = self.send_event
-        return await sync_to_async(send)(workflow_id, event, value, error=error, event_id=event_id)
+        return await sync_to_async(send)(
+            workflow_id, event, value, error=error, event_id=event_id, idempotency_key=idempotency_key
+        )
 
     async def acreate_event_token(self, event_id: UUID | str, *, expires_in: Duration) -> str:
         """``create_event_token``, for async code."""

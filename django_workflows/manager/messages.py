@@ -19,19 +19,40 @@ class Messages:
 
     def create_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str) -> UUID:
         """Make an event for a running workflow ahead of time; returns the id by which it is sent and awaited."""
-        return create_event(as_id(workflow_id), event.name if isinstance(event, EventDefinition) else event)
+        return create_event(as_id(workflow_id), event)
 
     @overload
     def send_event(
-        self, workflow_id: UUID | str, event: EventDefinition[T], value: T, *, error: None = None
+        self,
+        workflow_id: UUID | str,
+        event: EventDefinition[T],
+        value: T,
+        *,
+        error: None = None,
+        idempotency_key: str | None = None,
     ) -> UUID: ...
     @overload
-    def send_event(self, workflow_id: UUID | str, event: EventDefinition[None]) -> UUID: ...
-    @overload
-    def send_event(self, workflow_id: UUID | str, event: EventDefinition[Any] | str, *, error: str) -> UUID: ...
+    def send_event(
+        self, workflow_id: UUID | str, event: EventDefinition[None], *, idempotency_key: str | None = None
+    ) -> UUID: ...
     @overload
     def send_event(
-        self, workflow_id: UUID | str, event: str, value: Any = None, *, error: str | None = None
+        self,
+        workflow_id: UUID | str,
+        event: EventDefinition[Any] | str,
+        *,
+        error: str,
+        idempotency_key: str | None = None,
+    ) -> UUID: ...
+    @overload
+    def send_event(
+        self,
+        workflow_id: UUID | str,
+        event: str,
+        value: Any = None,
+        *,
+        error: str | None = None,
+        idempotency_key: str | None = None,
     ) -> UUID: ...
     @overload
     def send_event(
@@ -42,6 +63,7 @@ class Messages:
         *,
         error: str | None = None,
         event_id: UUID | str,
+        idempotency_key: str | None = None,
     ) -> UUID: ...
     def send_event(
         self,
@@ -51,15 +73,21 @@ class Messages:
         *,
         error: str | None = None,
         event_id: UUID | str | None = None,
+        idempotency_key: str | None = None,
     ) -> UUID:
         """Send an event to a workflow, by definition or name, or by the id of one that was made ahead; returns its id.
 
-        ``error`` raises ``EventFailed`` where it is awaited. The value is validated now. Raises ``InvalidArguments``,
-        ``EventNotFound``, ``EventAlreadySent``, ``WorkflowNotFound`` or ``WorkflowNotRunning``, and then changes
-        nothing.
+        ``error`` raises ``EventFailed`` where it is awaited. The value is validated now, by the definition and by the
+        type of the wait that is open; what is awaited later is validated there. ``idempotency_key``, of 1 to 200
+        characters, is for senders that repeat themselves: the same key for the same workflow again sends nothing and
+        returns the first event's id, whatever became of the workflow meanwhile; with another value it is
+        ``EventAlreadySent``. Raises ``InvalidArguments``, ``EventNotFound``, ``EventAlreadySent``,
+        ``WorkflowNotFound`` or ``WorkflowNotRunning``, and then changes nothing.
         """
         target = None if workflow_id is None else as_id(workflow_id)
-        return send_event(target, event, value, error=error, event_id=event_id_of(event_id))
+        return send_event(
+            target, event, value, error=error, event_id=event_id_of(event_id), idempotency_key=idempotency_key
+        )
 
     def create_event_token(self, event_id: UUID | str, *, expires_in: Duration) -> str:
         """A token by which whoever has it may send this event, once, for ``expires_in`` (seconds or timedelta).

@@ -35,11 +35,23 @@ class Event(models.Model):
     )
     token_expires_at = models.DateTimeField(_("token expires at"), null=True, editable=False)
     sequence = models.PositiveBigIntegerField(_("sequence"), default=0)
+    definition = models.TextField(_("where its type is defined"), default="", db_default="", blank=True, editable=False)
+    idempotency_key = models.CharField(_("idempotency key"), max_length=200, null=True, editable=False)
+    fingerprint = models.CharField(
+        _("fingerprint of what was sent"), max_length=64, default="", db_default="", blank=True, editable=False
+    )
 
     class Meta:
         verbose_name = _("event")
         verbose_name_plural = _("events")
         default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workflow", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="dwf_event_idempotency",
+            ),
+        ]
         indexes = [
             models.Index(fields=["workflow", "name", "state", "sequence"], name="dwf_event_workflow"),
             models.Index(fields=["workflow", "step"], condition=Q(step__isnull=False), name="dwf_event_step"),

@@ -18,6 +18,8 @@ class Workflow(models.Model):
     ``canceled_at_step`` is the number of the step that the handler was to ask for next when it was told of a
     cancellation, after ``canceled_at_delivery`` outcomes.
     ``logic`` are the flags of ``core.logic`` that it was started with.
+    ``has_events``: events may have been sent to it. ``never_awaited`` is a JSON list of (number, name) of the steps
+    that its function asked for and never awaited, "" for none.
     It is blocked while it is in progress and has a ``blocked_message``; the other columns of that name tell the last
     time. ``reopened``: it was restarted and has taken no turn since, so the handler may ask for steps that were
     dropped.
@@ -79,6 +81,8 @@ class Workflow(models.Model):
     expires_at = models.DateTimeField(_("expires at"), null=True)
     trace = models.TextField(_("trace context"), default="", blank=True)
     logic = models.PositiveIntegerField(_("replay logic"), default=0, db_default=0, editable=False)
+    has_events = models.BooleanField(_("has events"), default=False, db_default=False)
+    never_awaited = models.TextField(_("never awaited"), default="", db_default="", blank=True)
 
     class Meta:
         verbose_name = _("workflow")

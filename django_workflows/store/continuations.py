@@ -32,7 +32,11 @@ def begin_anew(turn: TurnRecord, args: str) -> bool:
         return False
     cancellation.request_for_children(turn.workflow_id, None)
     execute(f"UPDATE {WORKFLOW} SET parent_id = NULL, parent_step = NULL WHERE parent_id = %s", [workflow_id])
-    execute(f"DELETE FROM {EVENT} WHERE workflow_id = %s AND state = 'consumed'", [workflow_id])
+    execute(
+        f"DELETE FROM {EVENT} WHERE workflow_id = %s AND state = 'consumed' AND idempotency_key IS NULL", [workflow_id]
+    )
+    # Its sender may repeat itself. It belongs to no step any more, whose numbers begin anew.
+    execute(f"UPDATE {EVENT} SET step = NULL WHERE workflow_id = %s AND state = 'consumed'", [workflow_id])
     execute(f"DELETE FROM {STEP} WHERE workflow_id = %s", [workflow_id])
     return True
 

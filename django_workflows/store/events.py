@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from uuid import UUID
 
@@ -13,23 +14,44 @@ from .database import alias, execute, fetch_all, fetch_one, put_instant, put_uui
 from .rows import EVENT, STEP, dump_failure
 
 
-def create(event_id: UUID, workflow_id: UUID, name: str, now: datetime) -> None:
-    """Make an event ahead of time."""
+def create(event_id: UUID, workflow_id: UUID, name: str, now: datetime, definition: str = "") -> None:
+    """Make an event ahead of time; ``definition`` is where its type was defined, if it has one."""
     execute(
-        f"INSERT INTO {EVENT} (id, workflow_id, name, state, created_at, sequence) "
-        "VALUES (%s, %s, %s, 'created', %s, 0)",
-        [put_uuid(event_id), put_uuid(workflow_id), name, put_instant(now)],
+        f"INSERT INTO {EVENT} (id, workflow_id, name, state, created_at, sequence, definition) "
+        "VALUES (%s, %s, %s, 'created', %s, 0, %s)",
+        [put_uuid(event_id), put_uuid(workflow_id), name, put_instant(now), definition],
     )
 
 
-def owner(event_id: UUID) -> tuple[UUID, str] | None:
-    """The workflow and name of an event; no lock needed, they never change."""
-    row = fetch_one(f"SELECT workflow_id, name FROM {EVENT} WHERE id = %s", [put_uuid(event_id)])
+def owner(event_id: UUID) -> tuple[UUID, str, str] | None:
+    """The workflow, name and definition of an event; no lock needed, they never change."""
+    row = fetch_one(f"SELECT workflow_id, name, definition FROM {EVENT} WHERE id = %s", [put_uuid(event_id)])
     if row is None:
         return None
     workflow_id = read_uuid(row[0])
     assert workflow_id is not None
-    return workflow_id, row[1]
+    return workflow_id, row[1], row[2]
+
+
+def sent_with(workflow_id: UUID, key: str) -> tuple[UUID, str] | None:
+    """The event that was sent to this workflow with that idempotency key, and the print of what was sent."""
+    row = fetch_one(
+        f"SELECT id, fingerprint FROM {EVENT} WHERE workflow_id = %s AND idempotency_key = %s",
+        [put_uuid(workflow_id), key],
+    )
+    if row is None:
+        return None
+    event_id = read_uuid(row[0])
+    assert event_id is not None
+    return event_id, row[1]
+
+
+def put_key(event_id: UUID, key: str, fingerprint: str) -> None:
+    """Note the idempotency key with which an event is sent."""
+    execute(
+        f"UPDATE {EVENT} SET idempotency_key = %s, fingerprint = %s WHERE id = %s",
+        [key, fingerprint, put_uuid(event_id)],
+    )
 
 
 def state_of(event_id: UUID) -> str | None:
@@ -46,17 +68,20 @@ def was_sent(event_id: UUID, now: datetime, sequence: int) -> bool:
     return row is not None
 
 
-def waiting_step(workflow_id: UUID, name: str, event_id: UUID | None) -> int | None:
-    """The first step that waits for the event of this id, else for one of this name, and was not given one."""
+def waiting_step(workflow_id: UUID, name: str, event_id: UUID | None) -> tuple[int, str] | None:
+    """The first step that waits for the event of this id, else for one of this name, and was not given one.
+
+    With where the type that it waits for was defined, "" if it says none.
+    """
     wanted = [function_of(name, None)] if event_id is None else [function_of(None, event_id), function_of(name, None)]
     for function in wanted:
         row = fetch_one(
-            f"SELECT number FROM {STEP} WHERE workflow_id = %s AND kind = 'event' AND state = 'waiting' "
+            f"SELECT number, options FROM {STEP} WHERE workflow_id = %s AND kind = 'event' AND state = 'waiting' "
             "AND function = %s ORDER BY number LIMIT 1",
             [put_uuid(workflow_id), function],
         )
         if row is not None:
-            return int(row[0])
+            return int(row[0]), str(json.loads(row[1]).get("event", ""))
     return None
 
 
@@ -81,6 +106,25 @@ def give_back(workflow_id: UUID, number: int) -> tuple[UUID, str] | None:
     event_id = read_uuid(row[0])
     assert event_id is not None
     return event_id, row[1]
+
+
+def refuse(workflow_id: UUID, number: int, error: Failure) -> None:
+    """Let a wait that was given an event end with this error instead: its value cannot be read there."""
+    execute(
+        f"UPDATE {STEP} SET state = 'failed', result = NULL, error = %s WHERE workflow_id = %s AND number = %s "
+        "AND state = 'completed'",
+        [dump_failure(error), put_uuid(workflow_id), number],
+    )
+
+
+def untaken(workflow_id: UUID) -> dict[str, int]:
+    """How many events were sent to a workflow and not taken, by name; of the first hundred names."""
+    rows = fetch_all(
+        f"SELECT name, count(*) FROM {EVENT} WHERE workflow_id = %s AND state = 'sent' GROUP BY name ORDER BY name "
+        "LIMIT 100",
+        [put_uuid(workflow_id)],
+    )
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def function_of(name: str | None, event_id: UUID | str | None) -> str:

@@ -40,7 +40,8 @@ def reopen(workflow_id: UUID) -> tuple[datetime, str, int] | None:
     row = fetch_one(
         f"UPDATE {WORKFLOW} SET state = 'in_progress', generation = generation + 1, version = version + 1, "
         f"result = NULL, error = NULL, problem = '', due_at = {now_sql()}, finished_at = NULL, expires_at = NULL, "
-        f"deliveries = 0, claimed_by = '', on_complete_error = NULL, reopened = {'TRUE' if is_postgresql() else '1'} "
+        "deliveries = 0, claimed_by = '', on_complete_error = NULL, never_awaited = '', "
+        f"reopened = {'TRUE' if is_postgresql() else '1'} "
         f"WHERE id = %s AND state <> 'in_progress' AND queue <> %s RETURNING {now_sql()}, queue, generation",
         [put_uuid(workflow_id), IMPORTED],
     )
@@ -117,13 +118,13 @@ def reopen_steps(workflow_id: UUID, now: datetime) -> int:
 def _make_events(workflow_id: UUID, now: datetime) -> None:
     """Make the events that the handler had asked for when it was canceled, before they were made."""
     rows = fetch_all(
-        f"SELECT number, name FROM {STEP} WHERE workflow_id = %s AND {_REOPENED} AND kind = 'create_event' "
+        f"SELECT number, name, options FROM {STEP} WHERE workflow_id = %s AND {_REOPENED} AND kind = 'create_event' "
         "ORDER BY number",
         [put_uuid(workflow_id)],
     )
-    for number, name in rows:
+    for number, name, options in rows:
         event_id = uuid7()
-        events.create(event_id, workflow_id, name, now)
+        events.create(event_id, workflow_id, name, now, str(json.loads(options).get("event", "")))
         execute(
             f"UPDATE {STEP} SET state = 'completed', result = %s, started_at = %s, finished_at = %s "
             "WHERE workflow_id = %s AND number = %s",

@@ -26,6 +26,7 @@ _READERS: dict[str, Any] = {
     "finished_at": read_instant,
     "retain_for": read_duration,
     "reopened": bool,
+    "has_events": bool,
 }
 _FIELDS = tuple(WorkflowRecord.__slots__)
 _COLUMNS = {"parent": "parent_id", "blocked_message": "problem"}

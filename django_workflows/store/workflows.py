@@ -25,6 +25,7 @@ from .database import (
     execute,
     fetch_all,
     fetch_one,
+    is_postgresql,
     now_sql,
     put_uuid,
     read_instant,
@@ -61,15 +62,18 @@ def version(workflow_id: UUID) -> int | None:
     return None if row is None else int(row[0])
 
 
-def lock(workflow_id: UUID, generation: int | None = None) -> tuple[WorkflowRecord, datetime] | None:
+def lock(
+    workflow_id: UUID, generation: int | None = None, *, sending: bool = False
+) -> tuple[WorkflowRecord, datetime] | None:
     """Lock a running workflow until the end of the transaction, and count a change; returns the database's time too.
 
     ``None`` if it is unknown, ended, or of another generation. Everything that is decided about a workflow is read
-    after this.
+    after this. ``sending``: to send it an event, which is noted.
     """
+    sets = f", has_events = {'TRUE' if is_postgresql() else '1'}" if sending else ""
     fence, params = ("", []) if generation is None else (" AND generation = %s", [generation])
     row = fetch_one(
-        f"UPDATE {WORKFLOW} SET version = version + 1 WHERE id = %s AND state = 'in_progress'{fence} "
+        f"UPDATE {WORKFLOW} SET version = version + 1{sets} WHERE id = %s AND state = 'in_progress'{fence} "
         f"RETURNING {WORKFLOW_COLUMNS}{telling()}, {now_sql()}",
         [put_uuid(workflow_id), *params],
     )
@@ -182,6 +186,11 @@ def make_due(workflow_id: UUID) -> None:
     execute(
         f"UPDATE {WORKFLOW} SET due_at = {now_sql()} WHERE id = %s AND state = 'in_progress'", [put_uuid(workflow_id)]
     )
+
+
+def note_never_awaited(workflow_id: UUID, steps: str) -> None:
+    """Keep which steps the workflow's function never awaited; the caller's transaction ends the workflow."""
+    execute(f"UPDATE {WORKFLOW} SET never_awaited = %s WHERE id = %s", [steps, put_uuid(workflow_id)])
 
 
 def set_on_complete_error(workflow_id: UUID, error: str | None) -> None:

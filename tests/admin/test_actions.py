@@ -1,13 +1,14 @@
 """What can be done to a workflow: each action does it, notes it, names its permission, or says why not."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from pydantic import BaseModel, Field
 
-from django_workflows import Canceled, Completed
+from django_workflows import Canceled, Completed, WorkflowContext, define_event
 from django_workflows.admin.actions import ACTIONS
 from django_workflows.engine import observe
 from django_workflows.engine.cancel import cancel
@@ -25,6 +26,22 @@ PERMISSIONS = {
     "on-complete": "restart_workflow",
     "cleanup": "cleanup_workflow",
 }
+
+
+class Accepted(BaseModel):
+    choice: Annotated[int, Field(lt=3)]
+
+
+class Rejected(BaseModel):
+    reason: str
+
+
+choice = define_event("approval", Accepted | Rejected)
+
+
+@w.workflow.define
+async def chooses(step: WorkflowContext) -> str:
+    return type(await step.await_event(choice)).__name__
 
 
 def waiting() -> Any:
@@ -109,13 +126,23 @@ def test_an_event_is_sent_by_a_form_of_its_type(chief: Client) -> None:
     workflow_id = waiting()
     form = text(chief, url("act", workflow_id, "send-event"))
     assert "Event approval" in form
+    assert "Choice" not in form  # another event of this name, which another workflow waits for
+    sent = confirm(chief, workflow_id, "send-event", event="approval", value="on")
+    assert 'Sent the event "approval".' in sent
+    assert finish(workflow_id) == Completed("yes")
+
+
+def test_a_form_is_of_the_type_that_the_workflow_waits_for(chief: Client) -> None:
+    workflow_id = chooses.start()
+    run()
+    form = text(chief, url("act", workflow_id, "send-event"))
     assert "Choice" in form
     assert "Rejected" in form
     sent = confirm(chief, workflow_id, "send-event", event="approval", value="0", **{"value.0.choice": "9"})
     assert "Input should be less than 3, got 9 (int) Choice:" in sent
-    sent = confirm(chief, workflow_id, "send-event", event="approval", value="2", **{"value.2": "on"})
+    sent = confirm(chief, workflow_id, "send-event", event="approval", value="0", **{"value.0.choice": "2"})
     assert 'Sent the event "approval".' in sent
-    assert finish(workflow_id) == Completed("yes")
+    assert finish(workflow_id) == Completed("Accepted")
 
 
 def test_an_error_can_be_sent_in_place_of_a_value(chief: Client) -> None:

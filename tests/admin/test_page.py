@@ -250,3 +250,13 @@ def test_the_calls_of_a_step_are_not_run_by_looking(chief: Client) -> None:
     before = list(steps.calls)
     chief.get(page_of(workflow_id))
     assert list(steps.calls) == before
+
+
+def test_what_was_forgotten_is_told(chief: Client) -> None:
+    workflow_id = w.ends_before_its_child.start(False)
+    for amount in range(2):
+        send_event(workflow_id, "payment", amount)
+    finish(workflow_id)
+    shown = text(chief, page_of(workflow_id))
+    assert "Steps never awaited 0 tests.app.workflows.waits_for_ever" in shown
+    assert "Events never taken payment (2)" in shown

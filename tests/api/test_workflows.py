@@ -433,3 +433,25 @@ def test_other_media_types(client: APIClient) -> None:
 def test_the_ids_are_uuids(client_of: Clients) -> None:
     client = client_of("start_workflow")
     assert UUID(start(client)["id"])
+
+
+# -- what nobody took, and senders that repeat themselves
+
+
+def test_an_event_with_a_key_is_sent_once(client: APIClient) -> None:
+    order = waiting_order(client)
+    address = f"/api/workflows/{order}/events/"
+    sent = [
+        client.post(address, {"name": "note", "value": 1, "idempotency_key": "k"}, format="json"),
+        client.post(address, {"name": "note", "value": 1}, format="json", headers={"Idempotency-Key": "k"}),
+    ]
+    assert [each.status_code for each in sent] == [202, 202]
+    assert sent[0].json()["id"] == sent[1].json()["id"]
+    other = client.post(address, {"name": "note", "value": 2, "idempotency_key": "k"}, format="json")
+    assert other.status_code == 409
+    assert "take another key" in other.json()["detail"]
+    assert len(client.get(address).json()["results"]) == 1
+    workflow.cancel(order)
+    again = client.post(address, {"name": "note", "value": 1, "idempotency_key": "k"}, format="json")
+    assert again.json()["id"] == sent[0].json()["id"]
+    assert client.get(f"/api/workflows/{order}/").json()["untaken_events"] == {"note": 1}

@@ -430,3 +430,16 @@ def test_showing_changes_nothing(manage: Manage) -> None:
     before = (list(Workflow.objects.values()), list(Step.objects.values()))
     manage("show", workflow_id, "--all")
     assert (list(Workflow.objects.values()), list(Step.objects.values())) == before
+
+
+def test_what_was_forgotten_is_shown(manage: Manage) -> None:
+    workflow_id = w.ends_before_its_child.start(False)
+    w.workflow.send_event(workflow_id, "payment", 1)
+    w.workflow.send_event(workflow_id, "payment", 2)
+    finish(workflow_id)
+    text = manage("show", workflow_id)
+    assert "never awaited 0 tests.app.workflows.waits_for_ever" in text
+    assert "never taken events: payment (2)" in text
+    document = json.loads(manage("show", workflow_id, "--json"))
+    assert document["untaken_events"] == {"payment": 2}
+    assert document["never_awaited"] == [{"number": 0, "name": "tests.app.workflows.waits_for_ever"}]

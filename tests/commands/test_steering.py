@@ -114,3 +114,14 @@ def test_a_file_that_is_no_history_is_named(tmp_path: Path) -> None:
     code, message = refused("check-replay", path)
     assert code == 2
     assert str(path) in message
+
+
+def test_an_event_with_a_key_is_sent_once(capsys: pytest.CaptureFixture[str]) -> None:
+    workflow_id = asks_approval.start()
+    for _ in range(2):
+        told(capsys, "send", workflow_id, "approval", "--value", "true", "--idempotency-key", "k")
+    assert finish(workflow_id) == Completed("yes")
+    told(capsys, "send", workflow_id, "approval", "--value", "true", "--idempotency-key", "k")
+    code, said = refused("send", workflow_id, "approval", "--value", "false", "--idempotency-key", "k")
+    assert code == 1
+    assert "take another key" in said

@@ -43,7 +43,7 @@ def test_a_workflow_is_announced_from_start_to_end(heard):
     assert sorted(heard, key=lambda each: each[0]) == [
         ("step_completed", {**step, "state": "completed"}),
         ("step_started", step),
-        ("workflow_completed", {**about, "state": "completed"}),
+        ("workflow_completed", {**about, "state": "completed", "untaken_events": {}, "never_awaited": []}),
     ]
     assert heard[0][0] == "step_started"
 

@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...core.events import EventDefinition, known_events
+from ...core.events import EventDefinition
 from ...core.unfit import Unfit
-from ...engine.send_event import send_event
+from ...engine.send_event import awaited_type, send_event
 from ...models import Workflow
 from ...store import events as event_store
 from ...store import workflows
@@ -42,10 +42,16 @@ class EventForm(SchemaForm):
     because = Because.base_fields["because"]
 
     def __init__(
-        self, data: Mapping[str, Any] | None, name: str, *, seen: int | None = None, known: bool = False
+        self,
+        data: Mapping[str, Any] | None,
+        name: str,
+        *,
+        definition: EventDefinition[Any] | None = None,
+        seen: int | None = None,
+        known: bool = False,
     ) -> None:
-        self.definitions = known_events(name)
-        super().__init__(data, schema_of(self.definitions))
+        self.definition = definition
+        super().__init__(data, schema_of(definition))
         self.initial.update({"event": name, "seen": seen})
         if known:
             self.fields["event"].widget = forms.HiddenInput()
@@ -60,29 +66,19 @@ class EventForm(SchemaForm):
         return {**cleaned, "value": None if self.value is NOTHING else self.value}
 
     def _check_value(self) -> None:
-        """Against the type of the event, or one of them where several modules use its name."""
-        problem: Unfit | None = None
-        for definition in self.definitions:
-            try:
-                definition.codec.from_outside(None if self.value is NOTHING else self.value)
-            except Exception as error:  # noqa: BLE001 - validators are users' code
-                problem = problem or Unfit.of(error)
-            else:
-                return
-        if problem is not None:
+        """Against the type that the workflow waits for, where it does."""
+        if self.definition is None:
+            return
+        try:
+            self.definition.codec.from_outside(None if self.value is NOTHING else self.value)
+        except Exception as error:  # noqa: BLE001 - validators are users' code
+            problem = Unfit.of(error)
             self.place_errors(problem.problems, str(problem))
 
 
-def schema_of(definitions: list[EventDefinition[Any]]) -> dict[str, Any]:
-    """The schema of an event's value: of any of ``definitions``, which share the event's name."""
-    schemas = [definition.codec.json_schema() for definition in definitions]
-    if not schemas:
-        return {**_ANYTHING}
-    if len(schemas) == 1:
-        return {**_ANYTHING, **schemas[0]}
-    shared = {name: each for schema in schemas for name, each in schema.get("$defs", {}).items()}
-    options = [option for schema in schemas for option in schema.get("anyOf", [schema])]
-    return {**_ANYTHING, "anyOf": options, "$defs": shared}
+def schema_of(definition: EventDefinition[Any] | None) -> dict[str, Any]:
+    """The schema of an event's value, as far as its type is known."""
+    return {**_ANYTHING} if definition is None else {**_ANYTHING, **definition.codec.json_schema()}
 
 
 class SendEvent(Action):
@@ -105,7 +101,8 @@ class SendEvent(Action):
         waiting = event_store.names_waited_for(workflow.id)
         name = name or (waiting[0] if waiting else "")
         seen = event_store.count_sent(workflow.id, name) if name else None
-        form = EventForm(data, name, seen=seen, known=bool(name))
+        definition = awaited_type(workflow.id, name) if name else None
+        form = EventForm(data, name, definition=definition, seen=seen, known=bool(name))
         form.waiting, form.chosen = waiting, name  # type: ignore[attr-defined]
         return form
 

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from ...core.histories import IMPORTED
 from ...core.timeline import human
+from ...engine import forgotten
 from ...engine.sketch import Sketch
 from ...words.sentences import distance, moment
 from ...words.texts import printable
@@ -42,6 +43,10 @@ def facts(journal: Sketch) -> Iterator[Fact]:
         yield _instant(_("Asked to cancel"), workflow.cancel_requested_at, now)
     yield from _keys(journal)
     yield from _runs(journal)
+    if never := forgotten.never_awaited_words(workflow):
+        yield Fact(_("Steps never awaited"), printable(never))
+    if untaken := forgotten.untaken_words(workflow):
+        yield Fact(_("Events never taken"), printable(untaken))
     if workflow.expires_at is not None:
         yield _instant(_("Cleaned up by itself"), workflow.expires_at, now)
 

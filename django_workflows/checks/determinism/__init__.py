@@ -17,11 +17,11 @@ from .reading import Reading, Sighting
 from .rules import Rules
 from .sources import Sources
 
-_VOUCH = " If it is deterministic all the same, say why on that line: # deterministic: <reason>"
+_VOUCH = " If {}, say why on that line: # deterministic: <reason>"
 
 
 def check_handlers(**kwargs: Any) -> list[CheckMessage]:
-    """W010 to W018: a registered handler, or a function that it calls, does what a replay would do differently."""
+    """W010 to W018, W044: a registered handler, or a function that it calls, differs on replay or drops a step."""
     inspection = Inspection()
     for definition in registry:
         inspection.inspect(definition)
@@ -60,7 +60,8 @@ class Inspection:
         if source is None:
             return
         try:
-            reading = Reading(function, source, self._rules)
+            handler = plain(definition.handler)
+            reading = Reading(function, source, self._rules, is_handler=function.__code__ is handler.__code__)
         except RecursionError:  # an expression of a thousand terms
             return
         for sighting in reading.sightings:
@@ -76,7 +77,7 @@ class Inspection:
         where = f"{definition.name}, in {function.__qualname__}()," if inside else definition.name
         message = Warning(
             f"{where} {rule.what}: {sighting.code}",
-            hint=rule.instead + _VOUCH,
+            hint=rule.instead + _VOUCH.format(rule.unless),
             obj=f"{_shown(filename)}:{sighting.line}",
             id=f"django_workflows.{rule.id}",
         )

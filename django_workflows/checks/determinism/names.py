@@ -19,6 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 from django.db.models import Model
 
+from ...core.context import WorkflowContext
+
 #: In place of an object that is not known.
 MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
 
@@ -129,8 +131,8 @@ def imported(path: str) -> Ref:
 
 
 def instance_of(ref: Ref | None) -> Ref | None:
-    """What is known of an instance of a class: of models and of paths, whose methods matter."""
-    if ref is None or not is_a(ref.value, type) or not issubclass(ref.value, (Model, PurePath)):
+    """What is known of an instance of a class: of models, paths and the context, whose methods matter."""
+    if ref is None or not is_a(ref.value, type) or not issubclass(ref.value, (Model, PurePath, WorkflowContext)):
         return None
     return Ref(ref.paths, ref.value, instance=True)
 

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FunctionType
 
-from . import database, instances
+from ...core.context import WorkflowContext
+from . import awaits, database, instances
 from .calls import Calls, called
-from .names import is_a, plain, resolve
+from .names import instance_of, is_a, plain, ref_to, resolve
 from .rules import Rule, Rules
 from .scopes import Scope, Surroundings, scope_inside
 from .sets import SetOrder
 from .sources import Source
 from .state import State
+
+#: What a handler's first parameter stands for.
+_CONTEXT = instance_of(ref_to(WorkflowContext))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,15 @@ class Sighting:
 class Reading:
     """``sightings`` and ``calls`` of one function, with the functions inside of it."""
 
-    def __init__(self, function: FunctionType, source: Source, rules: Rules) -> None:
+    def __init__(self, function: FunctionType, source: Source, rules: Rules, *, is_handler: bool = False) -> None:
         self.sightings: list[Sighting] = []
         self.calls: list[FunctionType] = []
         self._source = source
-        self._looks = (Calls(rules).look, database.look, instances.look, SetOrder().look, State(source.rebound).look)
+        looks = (Calls(rules).look, awaits.look, database.look, instances.look, SetOrder().look)
+        self._looks = (*looks, State(source.rebound).look)
         node = source.function(function.__code__)
         if node is not None:
-            scope = Scope(node, Surroundings(function))
+            scope = Scope(node, Surroundings(function), _CONTEXT if is_handler else None)
             for statement in node.body if isinstance(node.body, list) else []:
                 self._read(statement, scope, (0, 0))
 
@@ -68,7 +73,7 @@ def _functions(node: ast.AST, scope: Scope) -> Iterator[FunctionType]:
         for target in called(node, scope):
             ref = resolve(target, scope)
             function = None if ref is None else plain(ref.value)
-            if is_a(function, FunctionType):
+            if is_a(function, FunctionType) and function.__module__ != WorkflowContext.__module__:
                 yield function  # type: ignore[misc]
 
 

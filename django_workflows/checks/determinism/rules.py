@@ -14,11 +14,15 @@ from .projects import is_project_module
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One way to be different on replay: what the code does, and what to write instead. Several share an ``id``."""
+    """One way to be different on replay: what the code does, and what to write instead. Several share an ``id``.
+
+    ``unless`` says when a line is right all the same.
+    """
 
     id: str
     what: str
     instead: str
+    unless: str = "it is deterministic all the same"
 
 
 _IN_ACTION = "Move it into a function, and await step.run_action(fn, ...): its result is recorded."
@@ -71,6 +75,12 @@ ENGINE = Rule(
     "W018",
     "calls the workflow engine past the journal",
     "Run a child with await step.run_workflow(definition, ...); anything else in a function run by step.run_mutation.",
+)
+NEVER_AWAITED = Rule(
+    "W044",
+    "asks for what it never awaits, so that it is canceled when the workflow ends, and its failure is seen by nobody",
+    "Write await before the call, or keep what it returns and await it later, with asyncio.gather for example.",
+    unless="that is meant",
 )
 FUTURE = Rule(
     "W015",

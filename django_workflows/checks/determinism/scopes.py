@@ -58,14 +58,19 @@ def _cells(function: FunctionType) -> Iterator[tuple[str, Any]]:
 class Scope:
     """The names of one function or comprehension. Functions and comprehensions inside have scopes of their own."""
 
-    def __init__(self, node: FunctionNode | Comprehension, around: Surroundings | Scope) -> None:
+    def __init__(
+        self, node: FunctionNode | Comprehension, around: Surroundings | Scope, first: Ref | None = None
+    ) -> None:
+        """``first`` is what its first parameter stands for, where it has no annotation."""
         self.node = node
         self._around = around
         self.package: str = around.package
         self._bindings: dict[str, list[Binding]] = {}
         self._resolving: set[str] = set()
         for argument in () if isinstance(node, COMPREHENSIONS) else _arguments(node.args):
-            self._bind(argument.arg, Binding(annotation=argument.annotation))
+            known = first if argument.annotation is None else None
+            self._bind(argument.arg, Binding(annotation=argument.annotation, ref=known))
+            first = None
         elsewhere: set[str] = set()
         for inner in own_nodes(node):
             if isinstance(inner, (ast.Global, ast.Nonlocal)):

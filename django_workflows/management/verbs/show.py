@@ -16,6 +16,7 @@ from ...core.grouping import GROUP_SIZE
 from ...core.histories import IMPORTED
 from ...core.rows import Row
 from ...core.timeline import Timeline, layout
+from ...engine import forgotten
 from ...models import Workflow
 from ...words.masked import masked_json, masked_text
 from ...words.sentences import distance, error_words, moment, silence_words, standing, wait_words
@@ -81,6 +82,13 @@ class Page:
         if workflow.result is not None:
             yield "result", preview(masked_json(workflow.result), self._limit)
         yield from self._errors(workflow)
+        yield from self._forgotten(workflow)
+
+    def _forgotten(self, workflow: Workflow) -> Iterator[tuple[str, str]]:
+        if never := forgotten.never_awaited_words(workflow):
+            yield "never awaited ", self._terminal.paint("problem", preview(never, self._limit))
+        if untaken := forgotten.untaken_words(workflow):
+            yield "never taken", self._terminal.paint("problem", f"events: {preview(untaken, self._limit)}")
 
     def _errors(self, workflow: Workflow) -> Iterator[tuple[str, str]]:
         for label, text in (("error", workflow.error), ("on_complete", workflow.on_complete_error)):
