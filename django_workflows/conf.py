@@ -57,6 +57,12 @@ def _token(value: Any) -> str | None:
     return value
 
 
+def _reset(value: Any) -> str:
+    if value not in ("auto", "always"):
+        raise ValueError('"auto" or "always"')
+    return str(value)
+
+
 def _mismatch(value: Any) -> str:
     if value == "park":
         raise ValueError('"block" or "fail" (write "block" for what "park" was)')
@@ -142,6 +148,12 @@ SETTINGS: Mapping[str, Setting] = {
         _count,
         "How many workflows a worker leads side by side, sharing commits, while their steps are quick or their waits "
         "are over; 1 for none.",
+    ),
+    "SESSION_RESET": Setting(
+        "auto",
+        _reset,
+        'When a database session that a step used is dropped: "auto", where the step was seen to change it; "always", '
+        "after each attempt that used it, for database functions that change it unseen.",
     ),
     "LIVE_HANDLERS": Setting(
         200, _count, "How many waiting handlers a worker keeps in memory, to go on without replay."

@@ -17,6 +17,8 @@ from ..core.entries import StepEnd, WorkflowEnd
 from ..core.excerpts import one_line
 from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, StepState, WorkflowState
 from ..store.after_commit import after_commit
+from ..store.database import alias
+from ..store.session import guard
 from .inside import concerning
 from .interruptions import interruption
 from .log_fields import of_attempt, of_step, of_workflow
@@ -51,7 +53,8 @@ def _send(signal: Signal, values: Mapping[str, Any]) -> None:
 
 
 def _send_concerning(signal: Signal, values: Mapping[str, Any]) -> None:
-    with concerning(values["workflow_id"]):
+    # What a receiver does to the session is undone like what a step does.
+    with guard(alias(), bound=False), concerning(values["workflow_id"]):
         signal.send_robust(sender=None, **values)
 
 

@@ -20,8 +20,10 @@ from ..core.registry import registry
 from ..core.status import CanceledResult, ErrorResult, RunResult, SuccessResult
 from ..store import continuations, families, journals, workflows
 from ..store import events as event_store
+from ..store.database import alias
 from ..store.plain import hook_count
 from ..store.repeats import RunAgain, may_repeat
+from ..store.session import guard
 from ..store.transient import is_transient
 from . import announce, tracing
 from .callbacks import find_callback
@@ -92,7 +94,8 @@ def _call_back(workflow: WorkflowRecord, ending: WorkflowEnd) -> None:
     with tracing.calling_back(workflow), users_savepoint(), concerning(workflow.id):
         callback = find_callback(workflow.id, workflow.on_complete, workflow.on_complete_seal)
         context = None if workflow.context is None else json.loads(workflow.context)
-        call(callback, (workflow.id, run_result(workflow, ending), context), {})
+        with guard(alias(), bound=True):
+            call(callback, (workflow.id, run_result(workflow, ending), context), {})
 
 
 def _is_last(workflow: WorkflowRecord) -> bool:

@@ -11,9 +11,10 @@ from ..core.journal import ClaimedStep, WorkflowRecord
 from ..core.registry import registry
 from ..store import attempts, workflows
 from ..store import steps as step_store
-from ..store.database import retrying
+from ..store.database import alias, retrying
 from ..store.many_claims import claim_more
 from ..store.prepared import replan
+from ..store.session import owning
 from . import announce
 from .advance import advance
 from .batch import Batch
@@ -47,7 +48,8 @@ def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bo
     worker.timer = BorrowedTimer()
     token = draining.set(worker.id)
     try:
-        return _drain(worker, over)
+        with owning(alias()):
+            return _drain(worker, over)
     finally:
         draining.reset(token)
 

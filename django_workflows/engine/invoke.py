@@ -20,8 +20,9 @@ from ..core.outcomes import failure_of, message_of
 from ..core.signatures import Signature
 from ..exceptions import InvalidPayload, StepTimeout
 from ..store.broken import is_broken
-from ..store.database import atomic, connection, execute, retrying
+from ..store.database import alias, atomic, connection, execute, retrying
 from ..store.plain import Watch
+from ..store.session import guard
 from ..store.transient import is_asked_for, is_read_only, is_transient, timed_out
 from . import tracing
 from .borrowed_signals import give_back_handlers, handlers
@@ -176,10 +177,11 @@ def _attempt(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
 def _outcome(
     step: ClaimedStep, fn: Callable[..., Any], signature: Signature, args: Any, kwargs: Any, timeout: float | None
 ) -> Outcome:
-    if stand_in is not None:
-        value = stand_in(step, fn, args, kwargs, timeout)
-    else:
-        value = call(fn, args, kwargs, timeout) if signature.is_coroutine else fn(*args, **kwargs)
+    with guard(alias(), bound=step.kind != StepKind.ACTION):
+        if stand_in is not None:
+            value = stand_in(step, fn, args, kwargs, timeout)
+        else:
+            value = call(fn, args, kwargs, timeout) if signature.is_coroutine else fn(*args, **kwargs)
     text, decoded = _stored(step, signature, value)
     # Of a value that workflow functions read otherwise the text is handed over, as on every replay.
     return Outcome(step.number, text, None, decoded, signature.result.for_workflows is signature.result)

@@ -93,12 +93,12 @@ class Worker:
 
     def give_back_abandoned(self) -> None:
         while self.former:
-            give_back(self.former[0])
+            give_back(self.former[0], patiently=True)
             self.former.pop(0)
 
 
-def give_back(worker: str) -> None:
-    """Forget a worker, and make due again, at once, whatever it held.
+def give_back(worker: str, *, patiently: bool = False) -> None:
+    """Forget a worker, and make due again, at once, whatever it held; ``patiently``: later each time.
 
     Each claim counts as lost, as with a lease, but for those that are known not to have been begun.
     """
@@ -106,8 +106,8 @@ def give_back(worker: str) -> None:
         taken = retrying(partial(attempts.take_back, attempt, worker))
         if taken is not None:
             wake(taken)
-    for queue in retrying(lambda: workers.give_back(worker)):
-        wake(queue)
+    for queue, seconds in retrying(lambda: workers.give_back(worker, patiently=patiently)).items():
+        wake(queue, seconds)
     forget(worker)
 
 

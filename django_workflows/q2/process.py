@@ -19,6 +19,7 @@ from ..engine.stall import StallWatch
 from ..engine.worker import Heartbeat, Worker
 from ..store import workflows
 from ..store.database import alias
+from ..store.session import drop
 from .nudge import nudge, watches_journal
 from .stopping import sentinel
 
@@ -73,7 +74,10 @@ def _note_ordinary_tasks(worker: Worker) -> None:
         worker.aside = "" if get_func_repr(task.get("func")) == DRAIN else f"django-q2 task {task.get('name', '')}"
 
     def ended(**kwargs: Any) -> None:
-        worker.aside = ""
+        if worker.aside:
+            worker.aside = ""
+            # Without us, django-q2 would have closed it before the next task.
+            drop(connections[alias()])
 
     pre_execute.connect(begins, weak=False, dispatch_uid="django_workflows.aside")
     post_execute_in_worker.connect(ended, weak=False, dispatch_uid="django_workflows.aside")

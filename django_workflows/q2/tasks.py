@@ -16,9 +16,12 @@ from ..engine.drain import drain as drain_journal
 from ..engine.outage import outage
 from ..engine.recover import recover
 from ..store import workflows
+from ..store.database import alias
 from ..store.prepared import replan
+from ..store.session import begin_anew, drop_all
 from ..store.transient import is_away
 from . import hands
+from .drain_failures import drain_failures
 from .nudge import SOON, delays_messages, nudge
 from .process import DRAIN, keep_connection, this_worker
 from .stopping import stopping
@@ -58,6 +61,7 @@ def drain(queue: str = "") -> None:
     """Do whatever is due in the journal, for ``DRAIN_SECONDS`` at the most."""
     hands.begun()
     try:
+        begin_anew(alias())  # whatever else ran in this process
         keep_connection()
         worker = this_worker(queue)
         if not worker.known:
@@ -69,14 +73,16 @@ def drain(queue: str = "") -> None:
             drain_journal(worker, seconds=until - time.monotonic(), stop=stopping)
         _wake_if_due(queue)
         replan()
-    except Exception as error:
-        # django-q2 could do nothing better with the error.
-        if is_away(error):
+    except Exception as error:  # noqa: BLE001 - django-q2 could do nothing better with it
+        away = is_away(error)
+        if away:
             outage.noticed(error)
-            logger.info("A drain of queue %r ended early: the database is away", queue, extra={"queue": queue})
-        else:
-            logger.exception("A drain of queue %r ended early", queue, extra={"queue": queue})
+        drain_failures.note(error, queue, known=away)
+        drop_all()
         this_worker(queue).abandon()
+        drain_failures.wait(stopping)
+    else:
+        drain_failures.end()
 
 
 def sweep() -> None:

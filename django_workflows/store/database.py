@@ -16,7 +16,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import settings
 from .repeats import LockFirst, RunAgain, repeatable
-from .transient import is_transient, timed_out
+from .session import drop, owned, tidy
+from .transient import is_transient, may_be_of_the_session, timed_out
 from .write_lock import soon_after_it_is_free
 
 T = TypeVar("T")
@@ -199,12 +200,15 @@ def atomic(*, write: bool = True) -> Iterator[None]:
     one does not take it.
     """
     conn = connection()
-    if vendor() != "sqlite" or conn.in_atomic_block:
+    if conn.in_atomic_block:
         with transaction.atomic(using=alias()):
             yield
         return
-    with _OnSQLite(write):
-        yield
+    try:
+        with transaction.atomic(using=alias()) if vendor() != "sqlite" else _OnSQLite(write):
+            yield
+    finally:
+        tidy(conn)
 
 
 class _OnSQLite(transaction.Atomic):
@@ -253,16 +257,21 @@ def _behind(take: Callable[[], None], change: Callable[[], T]) -> T:
 
 
 def _retrying(change: Callable[[], T]) -> T:
-    began = time.monotonic()
+    began, renewed = time.monotonic(), False
     for attempt in range(1, _TRIES + 1):
         try:
             return change()
         except (DatabaseError, InterfaceError) as error:
             conn = connection()
-            if conn.in_atomic_block or attempt == _TRIES or not is_transient(error):
+            if conn.in_atomic_block or attempt == _TRIES or (timed_out(error) and time.monotonic() - began > _ENOUGH):
                 raise
-            if timed_out(error) and time.monotonic() - began > _ENOUGH:
+            # A worker's session may have been changed by a database function, which nobody saw: once more on a new one.
+            renews = not renewed and owned() and may_be_of_the_session(error)
+            if not renews and not is_transient(error):
                 raise
+        if renews:
+            renewed = True
+            drop(conn)
         conn.close_if_unusable_or_obsolete()
         time.sleep(random.uniform(0.5, 1.5) * 0.01 * 3 ** (attempt - 1))  # noqa: S311 - jitter, no secret
     raise AssertionError("unreachable")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+from ..conf import settings
 from .after_commit import named
 from .broken import is_broken
 from .database import connection, execute
@@ -101,7 +102,7 @@ class Watch:
 
 def can_be_shared() -> bool:
     """Whether this database's transactions are known well enough."""
-    return connection().vendor in ("postgresql", "sqlite")
+    return connection().vendor in ("postgresql", "sqlite") and settings.SESSION_RESET != "always"
 
 
 def do_not_wait_for_locks() -> None:

@@ -20,6 +20,9 @@ _TOO_MANY_CONNECTIONS = "53300"
 # A mistake of the caller's that the driver finds before the server does, and so has no SQLSTATE.
 _OF_THE_CALLER = ("number of parameters",)
 
+# An unknown table or schema, no privilege, a read-only transaction, a limit that somebody set, an unknown role.
+_OF_THE_SESSION = frozenset({"42P01", "3F000", "42501", _READ_ONLY, "57014", "22023", "42704"})
+
 _SQLITE_AWAY = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 _SQLITE = _SQLITE_AWAY | {
     sqlite3.SQLITE_BUSY,
@@ -83,6 +86,12 @@ def is_read_only(error: BaseException) -> bool:
 def is_asked_for(error: BaseException) -> bool:
     """Whether somebody had the server cancel this very statement (``pg_cancel_backend``), and so wants it to end."""
     return _state(error) == "57014" and "user request" in str(error)
+
+
+def may_be_of_the_session(error: BaseException) -> bool:
+    """Whether a statement of the engine's may have failed for what somebody did to its session, unseen."""
+    state = _state(error)
+    return state in _OF_THE_SESSION if state else "no such table" in str(error) or is_read_only(error)
 
 
 def may_be_committed(error: BaseException) -> bool:

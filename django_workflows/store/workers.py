@@ -10,6 +10,9 @@ from .listening import followed_sql, note
 from .rows import STEP, WORKER, WORKFLOW
 from .workflows import live
 
+#: Seconds that work which may be to blame for its worker's failure waits, at the most.
+_LONGEST = 60.0
+
 
 def beat(
     worker: str, host: str, pid: int, role: str, queue: str, doing: str, *, worked: float | None = None, done: int = 0
@@ -33,22 +36,29 @@ def of_machine(machine: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def give_back(worker: str) -> set[str]:
-    """Forget a worker that is gone, and end the leases of what it held at once; the queues which that is due in.
+def give_back(worker: str, *, patiently: bool = False) -> dict[str, float]:
+    """Forget a worker that is gone, and end the leases of what it held; by queue, in how many seconds that is due.
 
-    Whoever takes it next finds an attempt that was lost, as if the lease had run out.
+    Whoever takes it next finds an attempt that was lost, as if the lease had run out: at once, or, ``patiently``,
+    after a second, and after twice as long with each attempt or delivery: it may be why the worker failed.
     """
-    queues: set[str] = set()
+    queues: dict[str, float] = {}
+    tables = ((STEP, "state = 'running'", "attempt"), (WORKFLOW, "state = 'in_progress'", "deliveries"))
     with atomic():
-        for table, held in ((STEP, "state = 'running'"), (WORKFLOW, "state = 'in_progress'")):
-            rows = fetch_all(
-                f"UPDATE {table} SET due_at = {now_sql()} WHERE claimed_by = %s AND {held} AND {live(table)} "
-                "RETURNING queue",
-                [worker],
-            )
-            queues.update(row[0] for row in rows)
+        for table, held, count in tables:
+            its = f"claimed_by = %s AND {held} AND {live(table)}"
+            for seconds, which in _delays(table, its, count, worker) if patiently else [(0.0, "")]:
+                sql = f"UPDATE {table} SET due_at = {now_sql(seconds)} WHERE {its}{which} RETURNING queue"
+                for (queue,) in fetch_all(sql, [worker]):
+                    queues[queue] = min(seconds, queues.get(queue, seconds))
         execute(f"DELETE FROM {WORKER} WHERE id = %s", [worker])
     return queues
+
+
+def _delays(table: str, its: str, count: str, worker: str) -> list[tuple[float, str]]:
+    """Seconds until what a worker holds is due again, and a condition, for each number of times that it was claimed."""
+    counts = [int(row[0]) for row in fetch_all(f"SELECT DISTINCT {count} FROM {table} WHERE {its}", [worker])]
+    return [(min(_LONGEST, 2.0 ** min(each - 1, 10)), f" AND {count} = {each}") for each in counts]
 
 
 def remove_silent() -> int:

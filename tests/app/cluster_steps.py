@@ -11,6 +11,8 @@ import threading
 import time
 from pathlib import Path
 
+from django.db import connection
+
 from django_workflows import current_step
 from tests.app.models import Effect
 
@@ -114,3 +116,12 @@ def cancel_own_workflow(key: str, force: bool) -> str:
 def change_quickly(key: str) -> str:
     Effect.objects.create(key=key)
     return key
+
+
+def say(log: str, name: str, statements: list[str]) -> str:
+    """Send these to the database, and leave the session as it is then."""
+    note(log, f"say-{name}")
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    return name

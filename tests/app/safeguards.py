@@ -35,7 +35,7 @@ def one_transaction() -> None:
 
 def recovery() -> None:
     """What a worker had taken is given to nobody else, whatever became of the worker."""
-    workers.give_back = lambda worker: []
+    workers.give_back = lambda worker, **options: {}
 
     def rewrite(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         return execute(re.sub(r"AND due_at <= ", "AND claimed_by = '' AND due_at <= ", sql), params, many, context)
