@@ -53,6 +53,7 @@ def workflow_document(workflow: Workflow, view: View, links: Mapping[str, str]) 
         "version": workflow.version,
         "generation": workflow.generation,
         "created_at": iso(workflow.created_at),
+        "scheduled_for": iso(workflow.scheduled_for),
         "started_at": iso(workflow.started_at),
         "finished_at": iso(workflow.finished_at),
         "due_at": iso(workflow.due_at),

@@ -103,6 +103,7 @@ def _row(refer: Refer) -> dict[str, Schema]:
         "version": {**COUNT, "description": "Counts changes."},
         "generation": {**COUNT, "description": "Counts restarts, from 1."},
         "created_at": INSTANT,
+        "scheduled_for": or_null(INSTANT, "The time of the schedule that started it; null where none did."),
         "started_at": or_null(INSTANT),
         "finished_at": or_null(INSTANT),
         "due_at": or_null(INSTANT, "When a worker looks at it next; null if it waits for something outside."),

@@ -184,6 +184,15 @@ class WorkflowContext:
         """The id of this workflow."""
         return self._replay.workflow_id
 
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """The time of the schedule (``schedule_workflow``) for which this workflow was started, however late that was.
+
+        ``None`` where no schedule started it, and in children. It stays the same when the workflow is restarted, or
+        continues as new.
+        """
+        return self._replay.scheduled_for
+
     def now(self) -> datetime:
         """The recorded time of what the handler was told last; use it in place of ``datetime.now``."""
         return self._replay.now

@@ -11,7 +11,10 @@ from .journal import Failure
 
 @dataclass(slots=True)
 class NewWorkflow:
-    """A workflow to be stored. It begins after ``delay`` seconds, or at ``run_at``, or at once."""
+    """A workflow to be stored. It begins after ``delay`` seconds, or at ``run_at``, or at once.
+
+    ``scheduled_for`` is the time of the schedule that starts it.
+    """
 
     id: UUID
     name: str
@@ -30,6 +33,7 @@ class NewWorkflow:
     run_at: datetime | None = None
     retain_for: timedelta | None = None
     trace: str = ""
+    scheduled_for: datetime | None = None
 
 
 @dataclass(slots=True)

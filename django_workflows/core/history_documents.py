@@ -98,6 +98,7 @@ class _Document(_Outcome):
     reopened: bool = False
     continuations: _Number = 0
     logic: _Number = 0
+    scheduled_for: _Instant | None = None
     steps: list[_Step]
 
     def faults(self) -> Iterator[str]:

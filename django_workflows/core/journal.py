@@ -161,6 +161,7 @@ class WorkflowRecord:
     retain_for: timedelta | None
     trace: str
     logic: int
+    scheduled_for: datetime | None
     has_events: bool = False
     never_awaited: str = ""
 

@@ -32,7 +32,7 @@ class Replay:
     """A live handler. Not thread-safe; whoever holds it is the only one to use it.
 
     ``started_at`` is the recorded time of the workflow's first turn, ``continuations`` how often it was begun anew,
-    ``logic`` the flags that it was started with.
+    ``logic`` the flags that it was started with, ``scheduled_for`` the time of the schedule that started it.
     After an exception from any method the handler's state is undefined: ``close`` it and replay from the journal.
 
     All that is the user's runs in a ``contextvars.Context`` of this handler's own, the same over all its turns: it sees
@@ -49,6 +49,7 @@ class Replay:
         *,
         continuations: int = 0,
         logic: int = 0,
+        scheduled_for: datetime | None = None,
     ) -> None:
         from .context import WorkflowContext
 
@@ -57,6 +58,7 @@ class Replay:
         self.continuations = continuations
         self.references = bool(logic & INSTANCE_REFERENCES)
         self._names_failures = bool(logic & FAILED_STEP_NAMES)
+        self.scheduled_for = scheduled_for
         self.limits = limits or Limits()
         self.now = started_at
         self.script = Script()

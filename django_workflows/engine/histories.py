@@ -50,6 +50,7 @@ def read_history(workflow_id: UUID) -> History:
         reopened=workflow.reopened,
         continuations=workflow.continuations,
         logic=workflow.logic,
+        scheduled_for=workflow.scheduled_for,
     )
 
 
@@ -64,6 +65,7 @@ def replay_of(definition: Definition[Any, Any], history: History) -> Replay:
         limits(),
         continuations=history.continuations,
         logic=history.logic,
+        scheduled_for=history.scheduled_for,
     )
 
 

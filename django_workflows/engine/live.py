@@ -121,4 +121,5 @@ def new_replay(definition: Definition[Any, Any], workflow: WorkflowRecord, at: d
         limits(),
         continuations=workflow.continuations,
         logic=workflow.logic,
+        scheduled_for=workflow.scheduled_for,
     )

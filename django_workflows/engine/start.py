@@ -107,6 +107,25 @@ def start(definition: Definition[Any, Any], args: str, options: StartOptions) ->
     return start_or_find(definition, args, options)[0]
 
 
+def start_by_name(
+    name: str, args: str, options: StartOptions, *, scheduled_for: datetime, queue: str, priority: int
+) -> UUID:
+    """As ``start``, whether this process's code defines a workflow of that name or not, and whatever it takes.
+
+    The workflow waits, blocked, until a worker whose code knows it comes; until then it is in ``queue``, with
+    ``priority``. ``scheduled_for`` is the time of the schedule that starts it.
+    """
+    known = registry.get(name)
+    if known is not None:
+        queue, priority = known.queue, known.priority
+    with tracing.starting(name) as started:
+        new = _new_workflow(name, args, options, started.context, queue=queue, priority=priority)
+        new.scheduled_for = scheduled_for
+        workflow_id = _start(new, options)
+        started.made(workflow_id)
+    return workflow_id
+
+
 def start_or_find(definition: Definition[Any, Any], args: str, options: StartOptions) -> tuple[UUID, bool]:
     """As ``start``; also whether it is a new one, and not the workflow that has its key already."""
     refuse_to_write("start")
@@ -167,19 +186,24 @@ def _taken(new: NewWorkflow, options: StartOptions) -> UUID | None:
 def new_workflow(definition: Definition[Any, Any], args: str, options: StartOptions, trace: str) -> NewWorkflow:
     """What a start with these options stores. ``DuplicateDefinition`` where it is not the only one of its name."""
     registry.refuse_duplicate(definition.name)
+    queue, priority = definition.queue, definition.priority
+    return _new_workflow(definition.name, args, options, trace, queue=queue, priority=priority)
+
+
+def _new_workflow(name: str, args: str, options: StartOptions, trace: str, *, queue: str, priority: int) -> NewWorkflow:
     retain = None if options.retain_for is None else to_seconds(options.retain_for, what="retain_for")
     context = None
     if options.context is not None:
         context = codec_for(Any).encode(
-            options.context, what=f"context of {definition.name}", max_bytes=settings.MAX_PAYLOAD_BYTES
+            options.context, what=f"context of {name}", max_bytes=settings.MAX_PAYLOAD_BYTES
         )
     path, workflow_id = callback_path(options.on_complete), uuid7()
     return NewWorkflow(
         id=workflow_id,
-        name=definition.name,
+        name=name,
         args=args,
-        queue=queue_name(definition.queue if options.queue is None else options.queue),
-        priority=definition.priority if options.priority is None else options.priority,
+        queue=queue_name(queue if options.queue is None else options.queue),
+        priority=priority if options.priority is None else options.priority,
         idempotency_key=options.idempotency_key,
         key=options.key,
         on_complete=path,

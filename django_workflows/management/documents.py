@@ -25,6 +25,7 @@ def workflow_document(workflow: Workflow) -> dict[str, Any]:
         "name": workflow.name,
         "state": workflow.state,
         "created_at": _iso(workflow.created_at),
+        "scheduled_for": _iso(workflow.scheduled_for),
         "started_at": _iso(workflow.started_at),
         "finished_at": _iso(workflow.finished_at),
         "due_at": _iso(workflow.due_at),

@@ -20,6 +20,7 @@ class Workflow(models.Model):
     ``logic`` are the flags of ``core.logic`` that it was started with.
     ``has_events``: events may have been sent to it. ``never_awaited`` is a JSON list of (number, name) of the steps
     that its function asked for and never awaited, "" for none.
+    ``scheduled_for`` is the time of the schedule that started it, ``NULL`` where none did.
     It is blocked while it is in progress and has a ``blocked_message``; the other columns of that name tell the last
     time. ``reopened``: it was restarted and has taken no turn since, so the handler may ask for steps that were
     dropped.
@@ -75,6 +76,7 @@ class Workflow(models.Model):
     canceled_at_step = models.PositiveIntegerField(_("canceled at step"), null=True)
 
     created_at = models.DateTimeField(_("created at"))
+    scheduled_for = models.DateTimeField(_("scheduled for"), null=True)
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
     retain_for = models.DurationField(_("retain for"), null=True)

@@ -13,9 +13,11 @@ def connect() -> None:
     from ..engine.dispatch import use
     from .nudge import Q2Dispatcher
     from .process import on_spawn
+    from .recurring import reckon_with_clock_changes
     from .schedules import ensure_sweep
 
     use(Q2Dispatcher())
+    reckon_with_clock_changes()
     post_migrate.connect(ensure_sweep, dispatch_uid="django_workflows.sweep")
     post_spawn.connect(on_spawn, dispatch_uid="django_workflows.spawn")
 

@@ -39,6 +39,7 @@ def insert_imported(workflow_id: UUID, history: History, note: str) -> bool:
         generation=1 + history.continuations,
         canceled_at_delivery=history.canceled_at_delivery,
         created_at=history.started_at or at,
+        scheduled_for=history.scheduled_for,
         started_at=history.started_at,
         finished_at=at,
     )

@@ -38,6 +38,7 @@ _COLUMNS = {
     "retain_for": "interval",
     "trace": "text",
     "journal_bytes": "int",
+    "scheduled_for": "timestamptz",
 }
 _TIMES = {"run_at": "timestamptz", "delay": "float8"}
 _NAMES = ", ".join(_COLUMNS)
@@ -109,6 +110,7 @@ def _values(new: NewWorkflow) -> tuple[Any, ...]:
         new.retain_for,
         new.trace,
         size_of(new.args),
+        new.scheduled_for,
     )
 
 
@@ -155,6 +157,8 @@ def _row_values(new: NewWorkflow) -> tuple[object, ...]:
     values[0], values[10] = put_uuid(new.id), put_uuid(new.parent)
     if new.retain_for is not None:
         values[13] = round(new.retain_for.total_seconds() * 1_000_000)
+    if new.scheduled_for is not None:
+        values[-1] = put_instant(new.scheduled_for)
     now = local_now()
     due = now + timedelta(seconds=new.delay or 0.0) if new.run_at is None else new.run_at
     return (*values, put_instant(now), put_instant(due))

@@ -24,6 +24,7 @@ _READERS: dict[str, Any] = {
     "created_at": read_instant,
     "started_at": read_instant,
     "finished_at": read_instant,
+    "scheduled_for": read_instant,
     "retain_for": read_duration,
     "reopened": bool,
     "has_events": bool,

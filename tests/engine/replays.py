@@ -40,6 +40,7 @@ def assert_replays(workflow: Workflow) -> None:
         limits(),
         continuations=workflow.continuations,
         logic=workflow.logic,
+        scheduled_for=workflow.scheduled_for,
     )
     try:
         replay.catch_up(journals.load(workflow.id), canceled_at=workflow.canceled_at_delivery)

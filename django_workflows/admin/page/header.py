@@ -35,6 +35,8 @@ def facts(journal: Sketch) -> Iterator[Fact]:
     """Times first, then what is unusual about it."""
     workflow, now = journal.workflow, journal.now
     yield _instant(_("Started"), workflow.created_at, now)
+    if workflow.scheduled_for is not None:
+        yield _instant(_("Scheduled for"), workflow.scheduled_for, now)
     if workflow.started_at is None and workflow.finished_at is None:
         yield Fact(_("First turn"), _("not taken yet"))
     if workflow.finished_at is not None:

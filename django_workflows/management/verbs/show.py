@@ -73,7 +73,7 @@ class Page:
             yield "imported", workflow.blocked_message
         elif workflow.queue:
             yield "queue", preview(workflow.queue)
-        yield "created", f"{moment(workflow.created_at)}, {distance(workflow.created_at, self._journal.now)}"
+        yield from self._times(workflow)
         if workflow.continuations:
             yield "continued", f"as new, {plural(workflow.continuations, 'time')}"
         if restarts := workflow.generation - 1 - workflow.continuations:
@@ -89,6 +89,11 @@ class Page:
             yield "never awaited ", self._terminal.paint("problem", preview(never, self._limit))
         if untaken := forgotten.untaken_words(workflow):
             yield "never taken", self._terminal.paint("problem", f"events: {preview(untaken, self._limit)}")
+
+    def _times(self, workflow: Workflow) -> Iterator[tuple[str, str]]:
+        for label, instant in (("created", workflow.created_at), ("scheduled", workflow.scheduled_for)):
+            if instant is not None:
+                yield label, f"{moment(instant)}, {distance(instant, self._journal.now)}"
 
     def _errors(self, workflow: Workflow) -> Iterator[tuple[str, str]]:
         for label, text in (("error", workflow.error), ("on_complete", workflow.on_complete_error)):
