@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .core.blocked import Blocked, BlockedReason
     from .core.context import WorkflowContext
     from .core.events import define_event
+    from .core.progress import Progress
     from .core.retry import RetryPolicy
     from .core.status import (
         Canceled,
@@ -65,6 +66,7 @@ _HOMES = {
     "core.blocked": ("Blocked", "BlockedReason"),
     "core.context": ("WorkflowContext",),
     "core.events": ("define_event",),
+    "core.progress": ("Progress",),
     "core.retry": ("RetryPolicy",),
     "core.status": (
         "Canceled",
@@ -158,6 +160,7 @@ __all__ = [
     "InvalidStep",
     "JournalTooLarge",
     "PayloadTooLarge",
+    "Progress",
     "RefusedInside",
     "ResultTimeout",
     "RetryPolicy",

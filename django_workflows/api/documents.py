@@ -11,6 +11,7 @@ from ..core.attempts import HISTORY_COLUMNS, Attempt, StepHistory, read_failure
 from ..core.blocked import Blocked
 from ..core.journal import Failure, WorkflowState
 from ..core.payloads import loaded
+from ..core.progress import Progress, together
 from ..core.waiting import Wait
 from ..engine import forgotten
 from ..models import Event, Workflow
@@ -83,10 +84,11 @@ def status_document(
     workflow: Workflow, steps: Iterable[StepHistory], waits: Iterable[Wait], view: View, links: Mapping[str, str]
 ) -> dict[str, Any]:
     """Everything about one workflow, of which the open ``steps`` are given, but for its journal."""
+    reports = together((step.name, step.progress) for step in steps if step.progress is not None)
     return {
         **workflow_document(workflow, view, links),
         "status": _status(workflow, steps, view),
-        "progress": {step.name: _progress(step, view) for step in steps if step.progress is not None},
+        "progress": {name: _progress(found, view) for name, found in reports.items()},
         "waiting_for": [_wait_document(wait, view) for wait in waits],
         "args": view.payload(workflow.args),
         "context": view.payload(workflow.context),
@@ -112,10 +114,8 @@ def _status(workflow: Workflow, steps: Iterable[StepHistory], view: View) -> dic
     return {"type": "canceled"}
 
 
-def _progress(step: StepHistory, view: View) -> dict[str, Any]:
-    assert step.progress is not None
-    done, total, message = step.progress
-    return {"done": done, "total": total, "message": view.text(message) or ""}
+def _progress(found: Progress, view: View) -> dict[str, Any]:
+    return {"done": found.done, "total": found.total, "message": view.text(found.message) or ""}
 
 
 def _wait_document(wait: Wait, view: View) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def step_document(row: Mapping[str, Any], view: View, child: Any = None) -> dict
         "due_at": iso(step.due_at),
         "attempts": [_attempt_document(attempt, view) for attempt in step.attempts],
         "max_attempts": step.max_attempts,
-        "progress": None if step.progress is None else _progress(step, view),
+        "progress": None if step.progress is None else _progress(step.progress, view),
         "child": None if child is None else str(child),
         "args": view.payload(row["args"]),
         "result": view.payload(row["result"]),

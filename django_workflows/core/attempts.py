@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from .journal import FUNCTION_KINDS, Failure, StepState
+from .progress import Progress, read_progress
 
 LOST_TYPE = "django_workflows.exceptions.AttemptLost"
 
@@ -71,7 +72,7 @@ class Attempt:
 class StepHistory:
     """A step and its attempts, oldest first; the last one may still be queued. Waits and children have no attempts.
 
-    ``error`` is how it failed for good. ``progress`` is ``(done, total, message)`` as its function reported it.
+    ``error`` is how it failed for good. ``progress`` is what its function reported.
     ``steps`` are those of a child workflow, where they are to be shown too.
     """
 
@@ -85,7 +86,7 @@ class StepHistory:
     attempts: tuple[Attempt, ...] = ()
     error: Failure | None = None
     max_attempts: int = 1
-    progress: tuple[float, float | None, str] | None = None
+    progress: Progress | None = None
     queue: str = ""
     claimed_by: str = ""
     steps: tuple[StepHistory, ...] = ()
@@ -109,7 +110,7 @@ class StepHistory:
             attempts=attempts,
             error=error,
             max_attempts=_max_attempts(row["options"]),
-            progress=_progress(row["progress"]),
+            progress=read_progress(row["progress"]),
             queue=row["queue"],
             claimed_by=row["claimed_by"],
             steps=tuple(steps),
@@ -205,10 +206,3 @@ def _max_attempts(options: str) -> int:
     retry = data.get("retry") if isinstance(data, dict) else None
     found = retry.get("max_attempts") if isinstance(retry, dict) else None
     return found if isinstance(found, int) else 1
-
-
-def _progress(text: str) -> tuple[float, float | None, str] | None:
-    data = _loaded(text) if text else None
-    if not isinstance(data, list) or len(data) != 3 or not isinstance(data[0], (int, float)):
-        return None
-    return data[0], data[1] if isinstance(data[1], (int, float)) else None, str(data[2])

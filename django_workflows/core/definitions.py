@@ -16,6 +16,9 @@ from .signatures import Signature
 P = ParamSpec("P")
 R = TypeVar("R")
 
+#: Characters of the path of a function, as rows have it.
+PATH_LIMIT = 500
+
 
 @dataclass(eq=False, kw_only=True)
 class Definition(Generic[P, R]):
@@ -41,6 +44,9 @@ class Definition(Generic[P, R]):
             )
         try:
             check_name(self.name, what="the name of a workflow definition")
+            for what, name in (("queue", self.queue), ("the name of a manager", self.pool)):
+                if name:
+                    check_name(name, what=what)
         except InvalidStep as error:
             raise InvalidDefinition(str(error)) from None
         parameters = list(inspect.signature(self.handler).parameters.values())
@@ -104,7 +110,13 @@ def _check_step_function(fn: Any) -> str:
             f"{module}.{qualname} is not the function that `from {module} import {qualname}` gives, so that another "
             "process would run something else. If it is decorated, use functools.wraps and pass the decorated one."
         )
-    return dotted_path(fn)
+    path = dotted_path(fn)
+    if len(path) > PATH_LIMIT:
+        raise InvalidStep(
+            f"the path of a step function can have {PATH_LIMIT} characters, and that of {qualname:.80} has "
+            f"{len(path)}. Give the function, or the module that it is in, a shorter name."
+        )
+    return path
 
 
 def _describe(fn: Any) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from .blocked import Blocked
+from .progress import Progress
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,13 @@ class InProgress:
     """Not ended. ``running`` names the open steps in step order.
 
     ``blocked`` says why the workflow is blocked: its reason, a message, and since when; ``None`` where it is not.
-    ``progress`` holds what running steps reported, by step name: ``(done, total, message)``.
+    ``progress`` holds what running steps reported, by step name: ``.done``, ``.total`` (``None``: not known),
+    ``.message``. Several steps of one name are added up.
     """
 
     running: Sequence[str] = field(default_factory=list)
     blocked: Blocked | None = field(default=None, compare=False)
-    progress: dict[str, tuple[float, float | None, str]] = field(default_factory=dict, compare=False)
+    progress: dict[str, Progress] = field(default_factory=dict, compare=False)
     type: ClassVar[Literal["in_progress"]] = "in_progress"
 
 

@@ -10,6 +10,7 @@ from ..conf import settings
 from ..core.blocked import BlockedReason
 from ..core.commands import Raised
 from ..core.entries import WorkflowEnd
+from ..core.excerpts import sanitize_text
 from ..core.journal import ClaimedStep, WorkflowRecord, WorkflowState
 from ..core.logic import is_known
 from ..core.registry import registry
@@ -57,7 +58,7 @@ def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
         about = of_workflow(claimed.id, claimed.name)
         logger.exception("The turn of workflow %s %s failed", claimed.name, claimed.id, extra=about)
         delay = min(60.0, 0.5 * 2**claimed.deliveries)
-        message = f"{type(error).__name__}: {error}"[:2000]
+        message = sanitize_text(f"{type(error).__name__}: {error}", 2000)
         retrying(lambda: _block(claimed, message, delay, claimed.deliveries))
     return None
 

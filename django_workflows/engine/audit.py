@@ -12,6 +12,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, IntegrityError, router, transaction
 
+from ..core.excerpts import sanitize_text
 from ..models import Workflow
 from ..store.database import alias, connection
 from ..store.once import once
@@ -88,7 +89,7 @@ def _keep(user: Any, note: Note | None) -> None:
             user_id=user.pk,
             content_type=kind,
             object_id=str(workflow_id),
-            object_repr=words[:200],
+            object_repr=sanitize_text(words, 200),
             action_flag=note.flag,
             change_message=note.message,
         )

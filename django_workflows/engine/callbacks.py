@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.module_loading import import_string
 
-from ..core.definitions import step_function_path
+from ..core.definitions import PATH_LIMIT, step_function_path
 from ..core.registry import registry
 from ..exceptions import CallbackRefused, InvalidArguments, InvalidStep
 
@@ -32,6 +32,8 @@ def callback_path(callback: str | Callable[..., Any] | None) -> str:
         raise InvalidArguments(f"on_complete: {callback!r} cannot be imported: {error}") from error
     if not callable(found):
         raise InvalidArguments(f"on_complete: {callback!r} is not a function")
+    if len(callback) > PATH_LIMIT:
+        raise InvalidArguments(f"on_complete: a path can have {PATH_LIMIT} characters, and this has {len(callback)}")
     return callback
 
 

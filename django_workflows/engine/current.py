@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from asgiref.sync import AsyncToSync
 from django.db import DatabaseError, InterfaceError
 
-from ..core.excerpts import preview
 from ..core.journal import AttemptId, ClaimedStep
-from ..core.payloads import sanitize_text
+from ..core.progress import Progress, reported
 from ..exceptions import WorkflowError
 from ..store import attempts
 from ..store.database import retrying
@@ -29,6 +29,11 @@ T = TypeVar("T")
 
 #: Seconds between two looks at the database by ``canceled()`` or two writes by ``report_progress``.
 _PAUSE = 0.25
+
+#: What was reported too soon after the last time, or by a thread without the step's connection; for ``write_reports``.
+_unwritten: dict[AttemptId, Progress] = {}
+#: Held while one is written, so that no older report is written over it.
+_writing = threading.Lock()
 
 
 @dataclass(repr=False, slots=True)
@@ -44,6 +49,8 @@ class CurrentStep:
     _asked_at: float = -math.inf
     _wanted: bool = True
     _reported_at: float = -math.inf
+    _reached: bool = False
+    _thread: int = field(default_factory=threading.get_ident)
 
     def __repr__(self) -> str:
         return f"CurrentStep({self.name!r}, {self.idempotency_key!r}, attempt={self.attempt})"
@@ -97,19 +104,52 @@ class CurrentStep:
             )
         return not self._wanted
 
-    def report(self, done: float, total: float | None, message: str) -> None:
-        last = total is not None and done >= total
-        if not last and time.monotonic() - self._reported_at < _PAUSE:
+    def report(self, progress: Progress) -> None:
+        """Show how far it is. What comes soon after the last report is kept, for the heartbeat or the next one."""
+        last = progress.reached and not self._reached
+        soon = time.monotonic() - self._reported_at < _PAUSE
+        if (soon and not last) or not self._has_connection():
+            if not self.in_transaction:
+                _unwritten[self.attempt_id] = progress
             return
-        self._reported_at = time.monotonic()
-        progress = json.dumps([done, total, sanitize_text(message, 500)])
+        self._reported_at, self._reached = time.monotonic(), progress.reached
         try:
-            _with_the_steps_connection(lambda: attempts.set_progress(self.attempt_id, progress))
+            _with_the_steps_connection(partial(_write, self.attempt_id, progress))
         except (DatabaseError, InterfaceError) as error:
             if self.in_transaction or not is_transient(error):
                 raise
             # An action that has done half of its work is not to fail for a number that nobody may look at.
             logger.warning("The progress of step %d (%s) could not be written", self.number, self.name, exc_info=True)
+
+    def end(self) -> None:
+        """The function has returned: there is nobody to be told any more."""
+        if _unwritten:
+            _unwritten.pop(self.attempt_id, None)
+
+    def _has_connection(self) -> bool:
+        """Whether this is the thread that began the step, or its event loop's, and no other one that it started."""
+        if threading.get_ident() == self._thread:
+            return True
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return True
+
+
+def _write(attempt: AttemptId, progress: Progress) -> None:
+    with _writing:
+        _unwritten.pop(attempt, None)
+        attempts.set_progress(attempt, progress.dump())
+
+
+def write_reports() -> None:
+    """Write what steps of this process reported and could not write; called with each heartbeat, in its thread."""
+    for attempt in list(_unwritten):
+        with _writing:
+            progress = _unwritten.pop(attempt, None)
+            if progress is not None:
+                attempts.set_progress(attempt, progress.dump())
 
 
 def _with_the_steps_connection(change: Callable[[], T]) -> T:
@@ -137,26 +177,21 @@ def current_step() -> CurrentStep:
     """The step whose function is running; ``WorkflowError`` outside of one."""
     step = _current.get()
     if step is None:
-        raise WorkflowError("current_step() and report_progress() work only inside a function run as a workflow's step")
+        raise WorkflowError(
+            "current_step() and report_progress() work only inside a function run as a workflow's step. For a thread "
+            "that it starts take context = contextvars.copy_context() in the function, and call context.run(...) there."
+        )
     return step
 
 
-def _is_finite(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an int beyond what a float can be
-        return False
-
-
-def report_progress(done: float, total: float | None = None, message: str = "") -> None:
+def report_progress(done: Any, total: Any = None, message: object = "") -> None:
     """Show how far the running step is, in status, API and admin, and renew its lease.
 
-    Cheap to call often: it writes a few times a second, and always when ``done`` reaches ``total``. In a mutation it
-    becomes visible when the mutation commits.
+    ``done`` and ``total`` are numbers of any type, from 0 to 2**53; ``done`` may exceed ``total``. Of a message of more
+    than 500 characters the middle is left out, and a note in its place says how much. Cheap to call often: it writes a
+    few times a second, and always when ``done`` reaches ``total``; what it has not written when the function goes on
+    with something long is shown some seconds later. In a mutation it becomes visible when the mutation commits. Raises
+    ``ValueError`` for what is no such number, ``WorkflowError`` outside of a step.
     """
-    for value in (done, *(() if total is None else (total,))):
-        if not _is_finite(value):
-            raise ValueError(f"report_progress: finite numbers are needed, got {preview(value)}")
-    current_step().report(done, total, str(message))
+    progress = reported(done, total, message)
+    current_step().report(progress)

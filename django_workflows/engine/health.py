@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import Error as DatabaseError
 
 from ..conf import settings
+from ..core.excerpts import one_line
 from ..core.health import Health, QueueHealth, judge_queue, problems
 from ..store import health as store
 from ..store.database import connection, is_postgresql, is_read_only, local_now, now
@@ -81,5 +82,4 @@ def skew(began: datetime, at: datetime) -> timedelta | None:
 
 
 def _one_line(error: DatabaseError) -> str:
-    text = " ".join(str(error).split())
-    return text[:300] or type(error).__name__
+    return one_line(str(error), 300) or type(error).__name__

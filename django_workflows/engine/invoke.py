@@ -90,7 +90,8 @@ def _traced(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: W
 
 def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: Watch | None) -> Outcome:
     in_transaction = step.kind != StepKind.ACTION
-    token = _current.set(CurrentStep(step, in_transaction))
+    current = CurrentStep(step, in_transaction)
+    token = _current.set(current)
     raw = connection().connection if step.kind == StepKind.QUERY else None
     try:
         return _attempt(step, fn, contained, watch)
@@ -104,6 +105,7 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
             return Outcome(step.number, error=failure_of(error.error, attempts=step.attempt), final=True)
         return Outcome(step.number, error=failure_of(_own(step, error), attempts=step.attempt, skip_frames=3))
     finally:
+        current.end()
         _current.reset(token)
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 
 from ..core.journal import Failure, WorkflowRecord, WorkflowState
+from ..core.progress import read_progress, together
 from ..core.status import Canceled, Completed, Failed, InProgress, WorkflowStatus
 from ..exceptions import ResultTimeout, WorkflowCanceled, WorkflowFailed, WorkflowNotFound
 from ..store import events as event_store
@@ -46,7 +47,7 @@ def status(workflow_id: UUID) -> WorkflowStatus:
 def status_of(record: WorkflowRecord) -> WorkflowStatus:
     if record.state == WorkflowState.IN_PROGRESS:
         steps = step_store.open_steps(record.id)
-        progress = {name: tuple(json.loads(text)) for name, text in steps if text}
+        progress = together((name, found) for name, text in steps if (found := read_progress(text)) is not None)
         return InProgress(
             [name for name, _ in steps],
             blocked=read_blocked(record.id) if record.blocked_message else None,

@@ -17,11 +17,13 @@ from functools import partial
 from django.db import connections
 
 from ..conf import settings
+from ..core.excerpts import sanitize_text
 from ..core.journal import ClaimedStep
 from ..store import attempts, workers
 from ..store.database import local_now, retrying
 from ..store.transient import is_away
 from .borrowed_signals import BorrowedTimer
+from .current import write_reports
 from .dispatch import wake
 from .machine import is_gone, machine, worker_id
 from .marks import forget, unbegun
@@ -54,7 +56,7 @@ class Worker:
         self.found = 0
         self.role = role
         self.pid = os.getpid()
-        self.host = socket.gethostname()[:200]
+        self.host = sanitize_text(socket.gethostname(), 200)
         self.id = worker_id(self.pid, secrets.token_hex(2))
         self.former: list[str] = []
         self.timer = BorrowedTimer()
@@ -82,6 +84,7 @@ class Worker:
         worked = None if self.worked is None else time.monotonic() - self.worked
         workers.beat(self.id, self.host, self.pid, self.role, self.queue, doing, worked=worked, done=self.done)
         self.known = True
+        write_reports()
         if step is not None and time.monotonic() - self.doing_since > settings.LEASE / 4:
             attempts.renew(step.attempt_id)
 

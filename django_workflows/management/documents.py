@@ -10,6 +10,7 @@ from ..core.attempts import Attempt, StepHistory, read_failure
 from ..core.blocked import Blocked
 from ..core.journal import Failure
 from ..core.payloads import loaded
+from ..core.progress import Progress
 from ..core.waiting import Wait
 from ..engine import forgotten
 from ..models import Workflow
@@ -115,9 +116,11 @@ def _payloads(payloads: Mapping[str, Any]) -> dict[str, Any]:
     return {name: text if name == "function" else masked_value(loaded(text)) for name, text in payloads.items()}
 
 
-def progress_document(progress: tuple[float, float | None, str] | None) -> tuple[float, float | None, str] | None:
+def progress_document(progress: Progress | None) -> dict[str, Any] | None:
     """What a step reported: how much is done, of how much, and a message."""
-    return None if progress is None else (*progress[:2], masked_text(progress[2]))
+    if progress is None:
+        return None
+    return {"done": progress.done, "total": progress.total, "message": masked_text(progress.message)}
 
 
 def _attempt_document(attempt: Attempt) -> dict[str, Any]:

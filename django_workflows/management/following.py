@@ -16,6 +16,7 @@ from django.db.models import Count
 
 from ..core.blocked import Blocked
 from ..core.journal import OPEN_STATES, WorkflowState
+from ..core.progress import Progress, figure
 from ..core.status import InProgress, WorkflowStatus
 from ..core.timeline import human
 from ..store.database import now
@@ -41,7 +42,7 @@ class Change:
     state: str
     running: tuple[str, ...]
     blocked: Blocked | None
-    progress: Mapping[str, tuple[float, float | None, str]]
+    progress: Mapping[str, Progress]
     steps: Mapping[str, int]
 
 
@@ -143,9 +144,9 @@ def _running(change: Change) -> str:
     return "open: " + ", ".join(shown + more)
 
 
-def _progress(progress: tuple[float, float | None, str] | None) -> str:
+def _progress(progress: Progress | None) -> str:
     if progress is None:
         return ""
     done, total, message = progress
-    share = f"{done:g}" if total is None else f"{done:g} of {total:g}"
+    share = figure(done) if total is None else f"{figure(done)} of {figure(total)}"
     return f" ({share}{' ' if message else ''}{printable(masked_text(message))})"

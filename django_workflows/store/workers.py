@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ..conf import settings
+from ..core.excerpts import sanitize_text
 from .database import Moment, atomic, execute, fetch_all, fetch_one, now_sql, read_instant
 from .listening import followed_sql, note
 from .rows import STEP, WORKER, WORKFLOW
@@ -25,7 +26,7 @@ def beat(
         f"VALUES (%s, %s, %s, %s, %s, %s, {moment.sql()}, {moment.sql()}, {worked_at}, %s) "
         "ON CONFLICT (id) DO UPDATE SET doing = excluded.doing, seen_at = excluded.seen_at, "
         f"worked_at = excluded.worked_at, done = excluded.done RETURNING {followed_sql()}",
-        [worker, host, pid, role, queue, doing[:500], done],
+        [worker, host, pid, role, queue, sanitize_text(doing, 500), done],
     )
     note(bool(row and row[0]))
 

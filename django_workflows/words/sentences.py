@@ -14,6 +14,7 @@ from ..conf import settings
 from ..core.attempts import Attempt, AttemptState
 from ..core.blocked import Blocked, BlockedReason
 from ..core.journal import Failure
+from ..core.progress import figure
 from ..core.timeline import human
 from ..core.traces import Told
 from ..core.waiting import Wait, WaitKind
@@ -110,7 +111,9 @@ def progress_words(step: Told) -> str:
     if step.progress is None:
         return ""
     done, total, message = step.progress
-    words = f"{done:g}" if total is None else _("%(done)s of %(total)s") % {"done": f"{done:g}", "total": f"{total:g}"}
+    words = figure(done)
+    if total is not None:
+        words = _("%(done)s of %(total)s") % {"done": words, "total": figure(total)}
     return f"{words} {printable(masked_text(message))}".rstrip()
 
 

@@ -1,12 +1,26 @@
 """Values that cannot be kept: a clear error that names the step, in a workflow that can go on."""
 
 import re
+import sys
+import types
+from unittest import mock
 
 import pytest
 
-from django_workflows import Completed, WorkflowContext, define_event
+from django_workflows import (
+    Completed,
+    InvalidDefinition,
+    InvalidStep,
+    WorkflowContext,
+    WorkflowManager,
+    define_event,
+)
+from django_workflows.core.definitions import step_function_path
+from django_workflows.core.registry import registry
+from django_workflows.engine.worker import Worker
 from django_workflows.exceptions import InvalidArguments, PayloadTooLarge
 from django_workflows.models import Step, Workflow
+from django_workflows.models import Worker as WorkerRow
 from tests.app import steps
 from tests.app import workflows as flows
 from tests.engine.driver import finish, run
@@ -207,3 +221,56 @@ def test_a_start_an_event_and_a_context_that_are_too_large_raise_the_same():
             str(caught.value),
         )
     workflow.cancel(waiting)
+
+
+# -- names that are too long for their columns: an error where they are given, never a part of the name
+
+
+def test_names_of_managers_and_queues_are_held_to_what_is_stored() -> None:
+    async def handler(step: WorkflowContext) -> None:
+        """Never runs."""
+
+    for manager in (
+        WorkflowManager(name="n" * 201, max_parallelism=1),
+        WorkflowManager(queue="q" * 201),
+        WorkflowManager(queue="q\nr"),
+    ):
+        with pytest.raises(InvalidDefinition, match="1 to 200 printable characters are needed"):
+            manager.define(name="tests names")(handler)
+    assert registry.get("tests names") is None
+
+
+def test_a_function_whose_path_is_too_long_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("m" * 500)
+    exec("def send(): pass", module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with pytest.raises(InvalidStep, match="can have 500 characters, and that of send has 505"):
+        step_function_path(module.send)
+    with pytest.raises(InvalidArguments, match="can have 500 characters"):
+        flows.nothing.with_options(on_complete=module.send).start()
+    with pytest.raises(InvalidArguments, match="can have 500 characters, and this has 505"):
+        flows.nothing.with_options(on_complete=f"{module.__name__}.send").start()
+
+
+def test_what_is_only_shown_is_cut_visibly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "host\0" + "x" * 300)
+    worker = Worker()
+    worker.aside = "django-q2 task " + "t" * 1000
+    worker.beat()
+    row = WorkerRow.objects.get()
+    assert "characters left out" in row.host
+    assert "characters left out" in row.doing
+    assert row.doing.startswith("django-q2 task ")
+    WorkerRow.objects.all().delete()
+
+
+def test_a_turn_that_fails_with_a_long_text_is_blocked_with_both_its_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "django_workflows.engine.advance.lead_first", mock.Mock(side_effect=OSError("a\0" + "b" * 5000))
+    )
+    monkeypatch.setattr("django_workflows.engine.advance.take_turn", mock.Mock(side_effect=OSError("a\0" + "b" * 5000)))
+    workflow_id = flows.nothing.start()
+    run()
+    problem = workflow.list().get(id=workflow_id).blocked_message
+    assert "characters left out" in problem
+    assert problem.startswith("OSError: a\ufffdb")

@@ -135,7 +135,7 @@ def test_a_worker_with_older_code_keeps_the_start_for_one_with_newer() -> None:
         run()
     row = workflow.list().get()
     assert (row.state, row.scheduled_for) == ("in_progress", due)
-    assert "tests newer code" in row.problem
+    assert "tests newer code" in row.blocked_message
     Schedule.objects.filter(pk=schedule.pk).update(next_run=due)
     tick()
     assert finish(workflow.list().get().id).result == f"3 {due.isoformat()}"  # type: ignore[union-attr]
@@ -145,7 +145,7 @@ def test_a_cluster_with_older_code_keeps_it_too(cluster) -> None:  # type: ignor
     due = timezone.now() - timedelta(hours=3)
     schedule_workflow("newer", newer, {"numbers": [1, 2]}, every=MINUTE, first_at=due)
     running = cluster(q={"guard_cycle": 30})
-    wait_for(lambda: workflow.list().exclude(problem="").exists(), message="the start is lost")
+    wait_for(lambda: workflow.list().exclude(blocked_message="").exists(), message="the start is lost")
     running.stop()
     assert finish(workflow.list().order_by("id")[0].id).result == f"3 {due.isoformat()}"  # type: ignore[union-attr]
 
@@ -155,7 +155,7 @@ def test_arguments_that_older_code_cannot_read_lose_nothing() -> None:
     run()
     row = workflow.list().get()
     assert row.state == "in_progress"
-    assert "mode" in row.problem
+    assert "mode" in row.blocked_message
 
 
 def test_where_the_start_waits_is_the_queue_of_its_definition() -> None:

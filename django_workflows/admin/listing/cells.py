@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from ...core.attempts import StepHistory
 from ...core.journal import Failure, WorkflowState
+from ...core.progress import figure
 from ...core.waiting import Wait, WaitKind
 from ...models import Workflow
 from ...store.blocked import blocked_of
@@ -102,7 +103,7 @@ def progress(workflow: Workflow, listed: Listed) -> SafeString | str:
             share,
         )
     if reported:
-        return f"{reported[0][0]:g}"
+        return figure(reported[0].done)
     count = workflow.delivered
     return ngettext("%(count)s step", "%(count)s steps", count) % {"count": f"{count:,}"} if count else ""
 
