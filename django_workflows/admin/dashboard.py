@@ -44,7 +44,7 @@ class NameLine:
     name: str
     full_name: str
     url: str
-    counts: list[tuple[str, str, str]]
+    counts: list[tuple[str, str, str, str]]
     median: str
     most: str
 
@@ -107,7 +107,10 @@ def _line(name: str, counts: dict[str, int], buckets: Sequence[int]) -> NameLine
         name=short_name(printable(name)),
         full_name=printable(name),
         url=url,
-        counts=[(state, shown(counts.get(state, 0), MANY), f"{url}&state={state}") for state in activity.STATES],
+        counts=[
+            (state, state_words(state), shown(counts.get(state, 0), MANY), f"{url}&state={state}")
+            for state in activity.STATES
+        ],
         median=quantile(buckets, 0.5),
         most=quantile(buckets, 0.95),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -17,7 +18,7 @@ from ..engine.pools import know_pools
 from ..models import Pool
 from ..store.database import alias
 from ..store.listings import with_usage
-from .site import MEDIA
+from .site import MEDIA, labelled
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Pool]
@@ -29,6 +30,7 @@ class PoolAdmin(Base):
     """The limit is that of the code until one is set here; it holds from the moment it is saved, on all machines."""
 
     change_form_template = "django_workflows/admin/pool.html"
+    change_list_template = "django_workflows/admin/pools.html"
     list_display = ("name", "limit", "running", "waiting")
     ordering = ("name",)
     sortable_by = ()
@@ -58,19 +60,13 @@ class PoolAdmin(Base):
         return super().changelist_view(request, {"title": _("Pools"), **(extra_context or {})})
 
     @admin.display(description=gettext_lazy("limits"))
-    def limit(self, obj: Pool) -> str:
+    def limit(self, obj: Pool) -> SafeString:
         code = registry.pools.get(obj.name, PoolLimits())
         found = code.overridden(obj.max_parallelism, obj.rate_limit, obj.rate_period)
         words = limit_words(found)
-        return (
-            words
-            if found == code
-            else _("%(limit)s (the code says: %(code)s)")
-            % {
-                "limit": words,
-                "code": limit_words(code),
-            }
-        )
+        if found != code:
+            words = _("%(limit)s (the code says: %(code)s)") % {"limit": words, "code": limit_words(code)}
+        return labelled(_("limits"), words)
 
     @admin.display(description=gettext_lazy("the code says"))
     def limit_of_code(self, obj: Pool) -> str:
@@ -78,12 +74,12 @@ class PoolAdmin(Base):
         return _("nothing: no code that is running here uses this pool") if code is None else limit_words(code)
 
     @admin.display(description=gettext_lazy("running now"))
-    def running(self, obj: Any) -> int:
-        return obj.running_steps or 0
+    def running(self, obj: Any) -> SafeString:
+        return labelled(_("running now"), obj.running_steps or 0)
 
     @admin.display(description=gettext_lazy("waiting for a place"))
-    def waiting(self, obj: Any) -> int:
-        return obj.waiting_steps or 0
+    def waiting(self, obj: Any) -> SafeString:
+        return labelled(_("waiting for a place"), obj.waiting_steps or 0)
 
 
 def limit_words(limits: PoolLimits) -> str:

@@ -11,6 +11,8 @@ from django import forms
 from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ..models import Workflow
@@ -31,6 +33,11 @@ class Crumb:
 
     label: Any
     url: str = ""
+
+
+def labelled(label: Any, text: Any) -> SafeString:
+    """A cell of a list with the heading of its column, which is shown where the list is one of cards, on a phone."""
+    return format_html('<span class="dwf-column">{}</span> {}', label, text)
 
 
 def link(name: str, *args: Any) -> str:

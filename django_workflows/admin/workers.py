@@ -19,7 +19,7 @@ from ..store.database import alias, now
 from ..words.sentences import distance
 from ..words.texts import printable, shortened
 from .alerts import alerts
-from .site import MEDIA
+from .site import MEDIA, labelled
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Worker]
@@ -31,7 +31,7 @@ class WorkerAdmin(Base):
     """Read-only. A process that was killed stays in the list for ten leases, as silent."""
 
     change_list_template = "django_workflows/admin/workers.html"
-    list_display = ("alive", "host", "pid", "queue_name", "doing_now", "last_worked", "done", "since", "heard_of")
+    list_display = ("alive", "host", "pid", "queue_name", "doing_now", "last_worked", "taken", "since", "heard_of")
     list_display_links = None
     ordering = ("-seen_at", "id")
     sortable_by = ()
@@ -69,21 +69,25 @@ class WorkerAdmin(Base):
         return format_html('<span class="dwf-badge dwf-is-{}">{}</span>', kind, words)
 
     @admin.display(description=gettext_lazy("queue"))
-    def queue_name(self, obj: Worker) -> str:
-        return printable(obj.queue) or _("default")
+    def queue_name(self, obj: Worker) -> SafeString:
+        return labelled(_("queue"), printable(obj.queue) or _("default"))
 
     @admin.display(description=gettext_lazy("doing"), empty_value="")
     def doing_now(self, obj: Worker) -> str:
         return shortened(obj.doing, 120)
 
     @admin.display(description=gettext_lazy("last took work"), empty_value="")
-    def last_worked(self, obj: Any) -> str:
-        return "" if obj.worked_at is None else distance(obj.worked_at, obj.read_at)
+    def last_worked(self, obj: Any) -> SafeString | str:
+        return "" if obj.worked_at is None else labelled(_("last took work"), distance(obj.worked_at, obj.read_at))
+
+    @admin.display(description=Worker._meta.get_field("done").verbose_name)
+    def taken(self, obj: Worker) -> SafeString:
+        return labelled(Worker._meta.get_field("done").verbose_name, f"{obj.done:,}")
 
     @admin.display(description=gettext_lazy("began"))
-    def since(self, obj: Any) -> str:
-        return distance(obj.started_at, obj.read_at)
+    def since(self, obj: Any) -> SafeString:
+        return labelled(_("began"), distance(obj.started_at, obj.read_at))
 
     @admin.display(description=gettext_lazy("heard of"))
-    def heard_of(self, obj: Any) -> str:
-        return distance(obj.seen_at, obj.read_at)
+    def heard_of(self, obj: Any) -> SafeString:
+        return labelled(_("heard of"), distance(obj.seen_at, obj.read_at))

@@ -47,6 +47,7 @@ def picture(page: Page, folder: Path | None, name: str, *, height: int | None = 
     """A screenshot of the page, from its top."""
     if folder is None:
         return
+    folder.mkdir(parents=True, exist_ok=True)
     size = page.viewport_size or {"width": 1200, "height": 900}
     whole = page.evaluate("document.getElementById('container').scrollHeight")
     page.set_viewport_size({"width": size["width"], "height": min(whole, height or 1500)})

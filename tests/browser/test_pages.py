@@ -86,6 +86,15 @@ def ask_for_many(page: Page) -> None:
     expect(page).to_have_title(re.compile("Restart: "))
 
 
+#: What is wider inside than it is, so that a part of it is out of view.
+SCROLLING = """[...document.querySelectorAll("#content *")].filter(e => e.scrollWidth > e.clientWidth + 1
+    && ["auto", "scroll"].includes(getComputedStyle(e).overflowX) && !e.closest("pre, svg"))
+    .map(e => `${e.tagName}.${e.className} ${e.clientWidth} < ${e.scrollWidth}`)"""
+#: Fields for texts that show a few letters at a time.
+NARROW = """[...document.querySelectorAll("#content input, #content textarea")]
+    .filter(e => !["hidden", "checkbox", "radio", "submit", "button", "number"].includes(e.type)
+        && e.getBoundingClientRect().width > 0 && e.getBoundingClientRect().width < Math.min(200, innerWidth - 150))
+    .map(e => `${e.tagName} ${e.name} ${e.getBoundingClientRect().width}`)"""
 #: Pages that are not reached by an address alone.
 OTHERS = {"many", "patches"}
 
@@ -118,16 +127,44 @@ def test_the_list_shows_all_of_its_columns(visit: Callable[..., Page]) -> None:
     assert page.locator("#changelist-filter").evaluate(right) <= page.locator(".dwf-overview").evaluate(right) + 1
 
 
-@pytest.mark.parametrize("width", [320, 390])
-def test_every_page_fits_a_phone_and_400_percent_zoom(visit: Callable[..., Page], width: int) -> None:
+@pytest.mark.parametrize("width", [320, 375])
+def test_every_page_fits_a_phone_and_400_percent_zoom(
+    visit: Callable[..., Page], width: int, pictures: Path | None
+) -> None:
     """A window of 1280 at 400 % is 320 wide."""
     page = visit(width=width)
     shop = fill()
     for name, address in addresses(shop).items():
         page.goto(address)
-        # Tables of Django's own lists scroll inside of themselves.
         assert_fits(page)
         expect(page.locator("h1").first, name).to_be_visible()
+        hidden = page.evaluate(SCROLLING)
+        assert not hidden, f"{name} is read by scrolling sideways: {hidden}"
+        narrow = page.evaluate(NARROW)
+        assert not narrow, f"{name} has fields that nobody can type into: {narrow}"
+        picture(page, pictures and pictures / "phone", f"{name}-{width}", height=3000)
+
+
+def test_on_a_phone_the_list_says_why_and_can_be_searched(visit: Callable[..., Page]) -> None:
+    page, shop = visit(width=375), fill()
+    page.goto(LIST)
+    box = page.locator("#searchbar").bounding_box()
+    assert box is not None
+    assert box["width"] >= 200
+    for workflow_id in (shop.failed, shop.parked, shop.waiting):
+        reason = page.locator("#result_list tr", has_text=str(workflow_id)[-12:]).locator(".field-waiting_for")
+        if not reason.count():  # its key stands there in place of its id
+            reason = page.locator("#result_list tr", has=page.locator(f'[title="{workflow_id}"]')).locator(
+                ".field-waiting_for"
+            )
+        found = reason.bounding_box()
+        assert found is not None
+        assert found["x"] >= 0
+        assert found["x"] + found["width"] <= 375
+        assert reason.inner_text().strip()
+    page.locator("#searchbar").fill("no such workflow")
+    follow(page.get_by_role("button", name="Search"))
+    expect(page.locator("#result_list tbody tr")).to_have_count(0)
 
 
 def test_without_scripts_everything_is_there(visit: Callable[..., Page]) -> None:
