@@ -44,9 +44,8 @@ class Definition(Generic[P, R]):
             )
         try:
             check_name(self.name, what="the name of a workflow definition")
-            for what, name in (("queue", self.queue), ("the name of a manager", self.pool)):
-                if name:
-                    check_name(name, what=what)
+            if self.queue:
+                check_name(self.queue, what="queue")
         except InvalidStep as error:
             raise InvalidDefinition(str(error)) from None
         parameters = list(inspect.signature(self.handler).parameters.values())

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from ..conf import settings
+from ..core.commands import check_name
 from ..core.context import WorkflowContext
 from ..core.definitions import Definition
 from ..core.durations import Duration, to_seconds
@@ -28,7 +29,7 @@ from ..engine.restart import FromStep, restart
 from ..engine.retry_now import retry_now
 from ..engine.start import StartOptions, start
 from ..engine.start_many import start_many
-from ..exceptions import InvalidArguments, InvalidDefinition
+from ..exceptions import InvalidArguments, InvalidDefinition, InvalidStep
 from ..models import Step, Workflow
 from ..store import steps as step_store
 from ..store import workflows
@@ -124,6 +125,10 @@ class SyncManager(Messages):
         limits, pool = (self.limits, self.name) if own is None else (own, definition)
         if limits is None:
             return ""
+        try:
+            check_name(pool, what="the name of a manager or definition")
+        except InvalidStep as error:
+            raise InvalidDefinition(str(error)) from None
         registry.pools[pool] = limits
         return pool
 

@@ -230,13 +230,12 @@ def test_names_of_managers_and_queues_are_held_to_what_is_stored() -> None:
     async def handler(step: WorkflowContext) -> None:
         """Never runs."""
 
-    for manager in (
-        WorkflowManager(name="n" * 201, max_parallelism=1),
-        WorkflowManager(queue="q" * 201),
-        WorkflowManager(queue="q\nr"),
-    ):
+    for options in ({"name": "n" * 201, "max_parallelism": 1}, {"queue": "q" * 201}, {"queue": "q\nr"}):
         with pytest.raises(InvalidDefinition, match="1 to 200 printable characters are needed"):
-            manager.define(name="tests names")(handler)
+            WorkflowManager(**options).define(name="tests names")(handler)
+    with pytest.raises(InvalidDefinition, match="1 to 200 printable characters are needed"):
+        WorkflowManager().define(name="n" * 201, max_parallelism=1)(handler)
+    assert all(len(name) <= 200 for name in registry.pools)
     assert registry.get("tests names") is None
 
 
@@ -253,7 +252,7 @@ def test_a_function_whose_path_is_too_long_is_refused_by_name(monkeypatch: pytes
 
 
 def test_what_is_only_shown_is_cut_visibly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("socket.gethostname", lambda: "host\0" + "x" * 300)
+    monkeypatch.setattr("socket.gethostname", lambda: "host" + "x" * 300)
     worker = Worker()
     worker.aside = "django-q2 task " + "t" * 1000
     worker.beat()
