@@ -252,5 +252,5 @@ def test_an_action_does_not_fail_for_progress_that_cannot_be_written(monkeypatch
 
 @pytest.mark.parametrize("value", [10**400, float("nan"), True, "many"])
 def test_progress_that_is_no_number_is_refused(value):
-    with pytest.raises(ValueError, match="report_progress: finite numbers are needed, got"):
+    with pytest.raises(ValueError, match="report_progress: done must be a number from 0 to"):
         report_progress(value)
