@@ -7,7 +7,7 @@ import gc
 import sys
 from asyncio import events
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from typing import Any, Protocol
 
@@ -57,9 +57,32 @@ class ReplayTask(asyncio.Task[Any]):
 
     _order: int
     _variables: Context
+    #: The task that made it, and whether anybody has awaited it or asked to be called when it is done.
+    _maker: asyncio.Task[Any] | None = None
+    _observed = False
 
     def __hash__(self) -> int:
         return self._order
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        self._observed = True
+        return super().__await__()
+
+    __iter__ = __await__
+
+    def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
+        self._observed = True
+        super().add_done_callback(fn, context=context)
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody waits for what it does: it, or a task that made it, goes on, and was never awaited."""
+        task: asyncio.Task[Any] | None = self
+        while isinstance(task, ReplayTask) and task._maker is not None:
+            if not task.done() and not task._observed:
+                return True
+            task = task._maker
+        return False
 
 
 class ReplayLoop(asyncio.AbstractEventLoop):
@@ -213,6 +236,7 @@ class ReplayLoop(asyncio.AbstractEventLoop):
         # The task's first step and its registration hash it, so the number must be there before __init__ is.
         task = ReplayTask.__new__(ReplayTask)
         task._order = self.next_order()
+        task._maker = asyncio.current_task(self)
         task._variables = copy_context() if context is None else context
         label = f"Task-{task._order - self._seed}" if name is None else str(name)
         ReplayTask.__init__(task, coro, loop=self, name=label, context=task._variables, **options)

@@ -19,7 +19,7 @@ from .definitions import Definition
 from .journal import StepKind, StepRecord
 from .limits import Limits, raise_interrupt
 from .logic import FAILED_STEP_NAMES, INSTANCE_REFERENCES
-from .loop import DurableTimer, ReplayLoop
+from .loop import DurableTimer, ReplayLoop, ReplayTask
 from .outcomes import meant, message_of, settle, unreadable
 from .script import Script
 from .step_future import StepFuture
@@ -161,6 +161,17 @@ class Replay:
         error = self._main.exception()
         return Succeeded(self._main.result()) if error is None else Raised(meant(error))
 
+    def never_awaited(self) -> dict[int, str]:
+        """Names of the steps that the handler asked for and has not awaited, by number.
+
+        Those as well that only a task awaits which nobody awaits, and which goes on: a ``step.map`` that was dropped.
+        """
+        found = dict(self.unawaited)
+        for number, (future, _, name, _) in self.open.items():
+            if isinstance(future, StepFuture) and isinstance(future.asker, ReplayTask) and future.asker.is_abandoned:
+                found[number] = name
+        return dict(sorted(found.items()))
+
     def inside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``work``, which calls what is the user's, where it sees what the handler does.
 
@@ -186,6 +197,7 @@ class Replay:
             future.number = self._number(ask)
             self.open[future.number] = (future, ask.kind, ask.name, decode)
             self.unawaited[future.number] = ask.name
+            future.asker = asyncio.current_task(self._loop)
         return future
 
     def patched(self, patch_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ class StepFuture(ReplayFuture):
 
     number: int
     replay: Replay
+    #: The task in which it was asked for.
+    asker: asyncio.Task[Any] | None = None
 
     def __await__(self) -> Generator[Any, None, Any]:
         self.replay.unawaited.pop(self.number, None)

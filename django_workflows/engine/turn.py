@@ -148,12 +148,12 @@ class Turn:
         canceled = self.workflow.cancel_requested_at is not None or self.record.canceled_at_delivery is not None
         if isinstance(ending, Raised) and isinstance(ending.error, ContinueAsNew) and not canceled:
             self.continuing = ending.error.arguments
-            self.never_awaited = dict(self.replay.unawaited)
+            self.never_awaited = self.replay.never_awaited()
         elif ending is not None and self.record.ending is None:
             self.record.ending = self.replay.inside(workflow_end, ending, self.definition, canceled=canceled)
             if self.record.ending.state == WorkflowState.COMPLETED:
                 # One that failed may not have come to its awaits.
-                self.never_awaited = dict(self.replay.unawaited)
+                self.never_awaited = self.replay.never_awaited()
 
     @property
     def needs_database(self) -> bool:
