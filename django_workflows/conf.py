@@ -131,6 +131,11 @@ SETTINGS: Mapping[str, Setting] = {
     "ON_MISMATCH": Setting(
         "block", _mismatch, 'What becomes of a workflow whose journal does not match its code: "block" or "fail".'
     ),
+    "CONTEXT": Setting(
+        (),
+        _paths,
+        "Classes whose `capture()` is kept at a start, and whose `apply(value)` is around all that is then run.",
+    ),
     "RETENTION": Setting(
         None, _optional_duration, "How long finished workflows are kept; None keeps them until they are cleaned up."
     ),

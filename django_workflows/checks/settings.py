@@ -8,13 +8,17 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from .. import conf
+from ..core.excerpts import one_line, preview
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """E001: a wrong key or value in DJANGO_WORKFLOWS; E007: naive datetimes; W008: a turn may outlive its lease."""
-    return [*_wrong_settings(), *_naive_times(), *_short_lease()]
+    """E001: a wrong key or value in DJANGO_WORKFLOWS; E007: naive datetimes; W008: a turn may outlive its lease; E010:
+    a class of CONTEXT that cannot be used.
+    """
+    return [*_wrong_settings(), *_naive_times(), *_short_lease(), *_wrong_context()]
 
 
 def _wrong_settings() -> Iterator[CheckMessage]:
@@ -35,6 +39,32 @@ def _naive_times() -> Iterator[CheckMessage]:
             hint="Set USE_TZ = True. TIME_ZONE may stay what it is: pages show local time as before.",
             id="django_workflows.E007",
         )
+
+
+def _wrong_context() -> Iterator[CheckMessage]:
+    try:
+        named = conf.settings.CONTEXT
+    except ImproperlyConfigured:
+        return
+    for each in named:
+        wrong = _wrong_hook(each)
+        if wrong:
+            yield Error(
+                f"DJANGO_WORKFLOWS: CONTEXT names {preview(each)}, which {wrong}",
+                hint="Write the dotted path of a class that can be made without arguments and has the methods "
+                "capture() and apply(value), of which the latter returns a context manager.",
+                id="django_workflows.E010",
+            )
+
+
+def _wrong_hook(named: Any) -> str:
+    """Why a class of CONTEXT cannot be used; "" if it can."""
+    try:
+        made = (import_string(named) if isinstance(named, str) else named)()
+    except Exception as error:  # noqa: BLE001 - what a project names may raise anything
+        return f"cannot be imported and made: {one_line(f'{type(error).__name__}: {error}', 200)}"
+    missing = [name for name in ("capture", "apply") if not callable(getattr(made, name, None))]
+    return f"has no {' and no '.join(f'{name}()' for name in missing)}" if missing else ""
 
 
 def _short_lease() -> Iterator[CheckMessage]:

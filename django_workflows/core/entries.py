@@ -34,6 +34,7 @@ class NewWorkflow:
     retain_for: timedelta | None = None
     trace: str = ""
     scheduled_for: datetime | None = None
+    captured: str | None = None
 
 
 @dataclass(slots=True)

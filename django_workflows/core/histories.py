@@ -22,7 +22,7 @@ class History:
     """One workflow and its journal. ``args`` and ``result`` are JSON texts, as are those of the steps.
 
     ``started_at`` is the time of the first turn, ``None`` if there was none. ``canceled_at_delivery``, ``reopened``,
-    ``continuations``, ``logic`` and ``scheduled_for`` are those of the workflow's row.
+    ``continuations``, ``logic``, ``scheduled_for`` and ``captured`` (JSON text) are those of the workflow's row.
     """
 
     workflow_id: UUID
@@ -38,6 +38,7 @@ class History:
     continuations: int = 0
     logic: int = 0
     scheduled_for: datetime | None = None
+    captured: str | None = None
 
     def dump(self) -> str:
         """The history as a JSON document, indented, to be kept in a file."""
@@ -55,6 +56,7 @@ class History:
             "logic": self.logic,
             # Left out where there is none: versions that do not know the field can then read the document, too.
             **({} if self.scheduled_for is None else {"scheduled_for": self.scheduled_for.isoformat()}),
+            **({} if self.captured is None else {"captured": json.loads(self.captured)}),
             "steps": [_step_document(step) for step in self.steps],
         }
         return json.dumps(document, indent=2) + "\n"
@@ -88,6 +90,7 @@ class History:
             continuations=document.get("continuations", 0),
             logic=document.get("logic", 0),
             scheduled_for=_instant(document.get("scheduled_for")),
+            captured=to_text(document["captured"]) if "captured" in document else None,
         )
 
 

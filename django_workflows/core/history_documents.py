@@ -99,6 +99,7 @@ class _Document(_Outcome):
     continuations: _Number = 0
     logic: _Number = 0
     scheduled_for: _Instant | None = None
+    captured: dict[str, Any] = {}
     steps: list[_Step]
 
     def faults(self) -> Iterator[str]:

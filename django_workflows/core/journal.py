@@ -162,6 +162,7 @@ class WorkflowRecord:
     trace: str
     logic: int
     scheduled_for: datetime | None
+    captured: str | None = None
     has_events: bool = False
     never_awaited: str = ""
 
@@ -203,6 +204,7 @@ class ClaimedStep:
     continuations: int = 0
     trace: str = ""
     damage: str = ""
+    captured: str | None = None
     cancels: str = ""
     sends: bool = False
     refused: int = 0

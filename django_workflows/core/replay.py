@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from contextvars import Context
 from datetime import datetime
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -33,6 +34,7 @@ class Replay:
 
     ``started_at`` is the recorded time of the workflow's first turn, ``continuations`` how often it was begun anew,
     ``logic`` the flags that it was started with, ``scheduled_for`` the time of the schedule that started it.
+    ``surroundings()`` is entered, in the handler's context, around each call that lets it go on.
     After an exception from any method the handler's state is undefined: ``close`` it and replay from the journal.
 
     All that is the user's runs in a ``contextvars.Context`` of this handler's own, the same over all its turns: it sees
@@ -48,6 +50,7 @@ class Replay:
         limits: Limits | None = None,
         *,
         continuations: int = 0,
+        surroundings: Callable[[], AbstractContextManager[None]] | None = None,
         logic: int = 0,
         scheduled_for: datetime | None = None,
     ) -> None:
@@ -77,6 +80,7 @@ class Replay:
         self._args = args
         self._context = WorkflowContext(self)
         self._variables = Context()
+        self._surroundings, self._is_surrounded = surroundings, False
 
     # -- leading the handler
 
@@ -95,6 +99,9 @@ class Replay:
         ``canceled_at`` is the delivery at which a cancellation was handed over. Raises ``DeterminismViolation`` when
         the handler does not ask for what the journal recorded.
         """
+        if self._surroundings is not None and not self._is_surrounded:
+            self._surrounded(self.catch_up, records, fresh=fresh, reopened=reopened, canceled_at=canceled_at)
+            return
         records = list(records)
         over = self.script.read(records)
         self.script.replaying, self.script.strict = not fresh, not (fresh or reopened)
@@ -177,12 +184,37 @@ class Replay:
 
         In a copy of the handler's context: its tasks enter that itself, and Python allows this once at a time.
         """
+        if self._surroundings is not None and not self._is_surrounded:
+            found: T = self._surrounded(self.inside, work, *args, **kwargs)
+            return found
         return self._variables.copy().run(work, *args, **kwargs)
+
+    def _surrounded(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call ``work`` in the surroundings that were given, which are entered and left in the handler's context."""
+        assert self._surroundings is not None
+        manager = self._variables.run(self._surroundings)
+        self._variables.run(manager.__enter__)
+        self._is_surrounded = True
+        try:
+            result = work(*args, **kwargs)
+        except BaseException as error:
+            self._is_surrounded = False
+            self._variables.run(manager.__exit__, type(error), error, error.__traceback__)
+            raise
+        self._is_surrounded = False
+        self._variables.run(manager.__exit__, None, None, None)
+        return result
 
     def close(self) -> None:
         """Set the handler aside. Its ``finally`` blocks run, and nothing that they ask for is heard."""
         self.detached = True
-        self._loop.abandon()
+        if self._surroundings is None or self._is_surrounded or self._main is None or self._main.done():
+            self._loop.abandon()
+        else:
+            try:
+                self._surrounded(self._loop.abandon)
+            except WorkflowError:
+                self._loop.abandon()
         self.open.clear()
 
     # -- what the context and the loop call

@@ -103,6 +103,7 @@ def new_child(ask: Ask, parent: WorkflowRecord) -> NewWorkflow:
         delay=ask.delay,
         run_at=ask.run_at,
         trace=parent.trace,
+        captured=parent.captured,
     )
 
 
@@ -142,4 +143,5 @@ def claimed_step(new: NewStep, workflow: WorkflowRecord, at: datetime) -> Claime
         pool=new.pool,
         continuations=workflow.continuations,
         trace=workflow.trace,
+        captured=workflow.captured,
     )

@@ -27,6 +27,7 @@ from ..store.session import guard
 from ..store.transient import is_transient
 from . import announce, tracing
 from .callbacks import find_callback
+from .captured import applied
 from .dispatch import wake
 from .hooks import keep_hooks
 from .inside import concerning
@@ -86,7 +87,7 @@ def run_on_complete(workflow: WorkflowRecord, ending: WorkflowEnd) -> bool:
             raise RunAgain from None  # of the present transaction nothing may be left
         workflows.set_on_complete_error(workflow.id, failure)
         return False
-    keep_hooks(hooks, variables, workflow.id, about, "on_complete")
+    keep_hooks(hooks, variables, workflow.id, workflow.captured, about, "on_complete")
     return True
 
 
@@ -94,7 +95,7 @@ def _call_back(workflow: WorkflowRecord, ending: WorkflowEnd) -> None:
     with tracing.calling_back(workflow), users_savepoint(), concerning(workflow.id):
         callback = find_callback(workflow.id, workflow.on_complete, workflow.on_complete_seal)
         context = None if workflow.context is None else json.loads(workflow.context)
-        with guard(alias(), bound=True):
+        with guard(alias(), bound=True), applied(workflow.captured):
             call(callback, (workflow.id, run_result(workflow, ending), context), {})
 
 

@@ -16,6 +16,7 @@ from ..core.script import describe
 from ..exceptions import DeterminismViolation, HandlerStuck, JournalTooLarge, WorkflowError
 from ..store import journals
 from .bounds import handler_limits
+from .captured import surroundings
 from .endings import workflow_end
 from .invoke import read_only
 from .live import limits
@@ -51,6 +52,7 @@ def read_history(workflow_id: UUID) -> History:
         continuations=workflow.continuations,
         logic=workflow.logic,
         scheduled_for=workflow.scheduled_for,
+        captured=workflow.captured,
     )
 
 
@@ -66,6 +68,7 @@ def replay_of(definition: Definition[Any, Any], history: History) -> Replay:
         continuations=history.continuations,
         logic=history.logic,
         scheduled_for=history.scheduled_for,
+        surroundings=surroundings(history.captured),
     )
 
 

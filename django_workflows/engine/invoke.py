@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context
@@ -26,11 +27,14 @@ from ..store.session import guard
 from ..store.transient import is_asked_for, is_read_only, is_transient, timed_out
 from . import tracing
 from .borrowed_signals import give_back_handlers, handlers
+from .captured import applied
 from .current import CurrentStep, _current
 from .deadlines import DeadlineReached, deadline
 from .hooks import keep_hooks
 from .interruptions import AttemptInterrupted, interruption
 from .log_fields import of_step
+
+logger = logging.getLogger("django_workflows")
 
 __all__ = ["AttemptInterrupted", "attempt", "call", "read_only", "users_savepoint"]
 
@@ -76,7 +80,7 @@ def attempt(
     outcome = variables.run(_traced, step, fn, contained, watch)
     give_back_handlers(before, step)
     if watch is not None and watch.hooks:
-        keep_hooks(watch.hooks_before, variables, step.workflow_id, of_step(step), "step")
+        keep_hooks(watch.hooks_before, variables, step.workflow_id, step.captured, of_step(step), "step")
     return outcome
 
 
@@ -94,7 +98,7 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
     token = _current.set(current)
     raw = connection().connection if step.kind == StepKind.QUERY else None
     try:
-        return _attempt(step, fn, contained, watch)
+        return _attempt(step, fn, contained, watch) if step.captured is None else _applied(step, fn, contained, watch)
     except BaseException as error:
         refused = _refused(step, error, raw, watch)
         if refused is error:
@@ -107,6 +111,22 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
     finally:
         current.end()
         _current.reset(token)
+
+
+def _applied(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: Watch | None) -> Outcome:
+    """``_attempt`` where what was captured at the start of the workflow holds."""
+    outcome: Outcome | None = None
+    try:
+        # What an apply does to a session is undone as well, whatever it makes of that itself.
+        with guard(alias(), bound=step.kind != StepKind.ACTION), applied(step.captured):
+            outcome = _attempt(step, fn, contained, watch)
+    except BaseException as error:
+        if outcome is None or step.kind != StepKind.ACTION or interruption(error) is not None:
+            raise
+        # Its effect has happened, and its result is known.
+        about = of_step(step)
+        logger.exception("What applies to step %d (%s) could not be ended", step.number, step.name, extra=about)
+    return outcome
 
 
 def _own(step: ClaimedStep, error: BaseException) -> BaseException:

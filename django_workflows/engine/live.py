@@ -15,6 +15,7 @@ from ..core.limits import Limits
 from ..core.replay import Replay
 from ..store.after_commit import after_commit
 from ..store.database import connection
+from .captured import surroundings
 from .deadlines import DeadlineReached
 from .dispatch import interrupts
 
@@ -122,4 +123,5 @@ def new_replay(definition: Definition[Any, Any], workflow: WorkflowRecord, at: d
         continuations=workflow.continuations,
         logic=workflow.logic,
         scheduled_for=workflow.scheduled_for,
+        surroundings=surroundings(workflow.captured),
     )

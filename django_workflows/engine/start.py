@@ -26,6 +26,7 @@ from . import announce, tracing
 from .advance import take_turn
 from .alone import can_stand_alone
 from .callbacks import callback_path, seal
+from .captured import capture
 from .dispatch import channel, queue_name, wake
 from .inside import refuse_to_write
 
@@ -213,6 +214,7 @@ def _new_workflow(name: str, args: str, options: StartOptions, trace: str, *, qu
         run_at=options.run_at,
         retain_for=None if retain is None else timedelta(seconds=retain),
         trace=trace,
+        captured=capture(),
     )
 
 

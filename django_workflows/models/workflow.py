@@ -17,6 +17,7 @@ class Workflow(models.Model):
     every change, ``delivered`` the outcomes handed to the handler. ``deliveries`` counts claims since it last got on.
     ``canceled_at_step`` is the number of the step that the handler was to ask for next when it was told of a
     cancellation, after ``canceled_at_delivery`` outcomes.
+    ``captured`` is JSON: by class of the setting ``CONTEXT`` what its ``capture()`` said at the start.
     ``logic`` are the flags of ``core.logic`` that it was started with.
     ``has_events``: events may have been sent to it. ``never_awaited`` is a JSON list of (number, name) of the steps
     that its function asked for and never awaited, "" for none.
@@ -82,6 +83,7 @@ class Workflow(models.Model):
     retain_for = models.DurationField(_("retain for"), null=True)
     expires_at = models.DateTimeField(_("expires at"), null=True)
     trace = models.TextField(_("trace context"), default="", blank=True)
+    captured = models.TextField(null=True, editable=False)
     logic = models.PositiveIntegerField(_("replay logic"), default=0, db_default=0, editable=False)
     has_events = models.BooleanField(_("has events"), default=False, db_default=False)
     never_awaited = models.TextField(_("never awaited"), default="", db_default="", blank=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextvars import Context
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -113,7 +114,9 @@ def start_scheduled(
         logger.info("Schedule %r: the clocks went back, so %s was started at this time already", name, definition)
         return
     options = StartOptions(idempotency_key=f"{name}:{intended}", key=f"schedule:{name}" if overlap == "skip" else None)
-    start_by_name(definition, args, options, scheduled_for=intended_at, queue=queue, priority=priority)
+    # It has no caller: nothing that is captured is somebody else's.
+    variables = Context()
+    variables.run(start_by_name, definition, args, options, scheduled_for=intended_at, queue=queue, priority=priority)
 
 
 def time_zone() -> ZoneInfo:

@@ -39,6 +39,7 @@ _COLUMNS = {
     "trace": "text",
     "journal_bytes": "int",
     "scheduled_for": "timestamptz",
+    "captured": "text",
 }
 _TIMES = {"run_at": "timestamptz", "delay": "float8"}
 _NAMES = ", ".join(_COLUMNS)
@@ -111,6 +112,7 @@ def _values(new: NewWorkflow) -> tuple[Any, ...]:
         new.trace,
         size_of(new.args),
         new.scheduled_for,
+        new.captured,
     )
 
 
@@ -158,7 +160,7 @@ def _row_values(new: NewWorkflow) -> tuple[object, ...]:
     if new.retain_for is not None:
         values[13] = round(new.retain_for.total_seconds() * 1_000_000)
     if new.scheduled_for is not None:
-        values[-1] = put_instant(new.scheduled_for)
+        values[16] = put_instant(new.scheduled_for)
     now = local_now()
     due = now + timedelta(seconds=new.delay or 0.0) if new.run_at is None else new.run_at
     return (*values, put_instant(now), put_instant(due))

@@ -40,8 +40,14 @@ _CLAIMED = (
     f"id, (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
     f"(SELECT name FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
     f"(SELECT continuations FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
-    f"(SELECT trace FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id)"
+    f"(SELECT trace FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
 )
+
+
+def _claimed() -> str:
+    """What a claim returns; what was captured only where the project has classes that apply it."""
+    captured = f"(SELECT captured FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id)"
+    return _CLAIMED + (captured if settings.CONTEXT else "NULL")
 
 
 def claim(
@@ -66,7 +72,7 @@ def _claim_row(queue: str, priority: int, worker: str) -> tuple[Any, ...] | None
         f"UPDATE {STEP} SET state = 'running', attempt = attempt + 1, started_at = {moment.sql()}, "
         f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' "
         f"WHERE id = (SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} "
-        f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) RETURNING {_CLAIMED}",
+        f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) RETURNING {_claimed()}",
         [worker, queue, priority],
     )
 
@@ -86,7 +92,7 @@ def claim_more(queue: str, worker: str, function: str, limit: int) -> list[Claim
         rows = fetch_all(
             f"UPDATE {STEP} SET state = 'running', attempt = 1, started_at = {moment.sql()}, "
             f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' "
-            f"WHERE id {one_of(fresh)} RETURNING {_CLAIMED}",
+            f"WHERE id {one_of(fresh)} RETURNING {_claimed()}",
             [worker, queue, priority, function, limit],
         )
         if rows:
@@ -128,6 +134,7 @@ def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep:
         trace=row[17],
         damage=damage,
         refused=sum(isinstance(each, dict) and TRANSIENT in each for each in failures),
+        captured=row[18],
     )
 
 

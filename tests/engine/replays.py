@@ -8,6 +8,7 @@ from uuid import UUID
 from django_workflows.core.commands import Raised, Succeeded
 from django_workflows.core.registry import registry
 from django_workflows.core.replay import Replay
+from django_workflows.engine.captured import surroundings
 from django_workflows.engine.live import limits
 from django_workflows.models import Workflow
 from django_workflows.store import journals
@@ -41,6 +42,7 @@ def assert_replays(workflow: Workflow) -> None:
         continuations=workflow.continuations,
         logic=workflow.logic,
         scheduled_for=workflow.scheduled_for,
+        surroundings=surroundings(workflow.captured),
     )
     try:
         replay.catch_up(journals.load(workflow.id), canceled_at=workflow.canceled_at_delivery)
