@@ -34,7 +34,7 @@ class Parameters:
     when they took nothing.
     """
 
-    def __init__(self, parameters: Iterable[Parameter]) -> None:
+    def __init__(self, parameters: Iterable[Parameter], *, first_by_position: bool = False) -> None:
         self.all = {parameter.name: parameter for parameter in parameters}
         self.positional = [name for name, parameter in self.all.items() if parameter.kind in _BY_POSITION]
         self.by_keyword = {name for name, parameter in self.all.items() if parameter.kind in _BY_KEYWORD}
@@ -43,6 +43,8 @@ class Parameters:
         self.defaults = {
             name: parameter.default for name, parameter in self.all.items() if parameter.default is not Parameter.empty
         }
+        #: Whether the callable looks at its first argument where it stands, as ``functools.singledispatch`` does.
+        self.first_by_position = first_by_position
         #: Whether each can be given by its name, and none takes what is left.
         self.plain = len(self.by_keyword) == len(self.all)
         self.required = self.all.keys() - self.defaults.keys() - {self.rest, self.extra}
@@ -93,7 +95,7 @@ class Parameters:
 
     def call(self, bound: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """``args`` and ``kwargs`` that bind to ``bound``. A default is given only where ``*args`` needs it."""
-        if self.plain:
+        if self.plain and not self.first_by_position:
             return (), dict(bound)
         rest = tuple(bound.get(self.rest, ())) if self.rest else ()
         by_place = self.positional if rest else self._positional_only(bound)
@@ -103,6 +105,8 @@ class Parameters:
 
     def _positional_only(self, bound: Mapping[str, Any]) -> list[str]:
         names = [name for name in self.positional if name not in self.by_keyword]
+        if self.first_by_position and not names:
+            names = self.positional[:1]
         while names and names[-1] not in bound:
             names.pop()
         return names

@@ -10,6 +10,7 @@ import sys
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ..exceptions import InvalidPayload, PayloadTooLarge
+from .misfits import explained, find_misfit
 from .plain_json import SCALARS, find_fault, from_text, scalar_text, size_of, to_text
 from .round_trip import find_loss
 from .unfit import Unfit
@@ -82,7 +83,7 @@ class Codec(Generic[T]):
         except InvalidPayload:
             raise
         except Exception as error:
-            raise InvalidPayload(f"{what}: {Unfit.of(error)}") from error
+            raise InvalidPayload(f"{what}: {explained(value, error)}") from error
 
     def decode(self, text: str, *, what: str = "a stored value") -> T:
         """The value that ``text`` was made of; ``InvalidPayload`` if it does not fit the annotation (any more)."""
@@ -130,7 +131,7 @@ class PlainCodec(Codec[Any]):
                 return None
         except Exception:  # noqa: BLE001, S110 - a user's __eq__ may do anything; the parts decide instead
             pass
-        return find_fault(sent)
+        return find_fault(sent) or find_misfit(sent)
 
 
 PLAIN = PlainCodec(Any)

@@ -6,6 +6,8 @@ import inspect
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial, partialmethod
+from types import BuiltinFunctionType, MethodDescriptorType, MethodWrapperType, ModuleType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from ..exceptions import InvalidDefinition, InvalidStep
@@ -85,26 +87,22 @@ def step_function_path(fn: Any) -> str:
 def _check_step_function(fn: Any) -> str:
     if isinstance(fn, Definition):
         raise InvalidStep(f"{fn.name} is a workflow: run it with step.run_workflow")
-    if inspect.ismethod(fn) or not callable(fn) or isinstance(fn, type):
-        raise InvalidStep(
-            f"{_describe(fn)} is not a module-level function. Write a function at the top level of a module "
-            "and pass what it needs, an object's id for example, as an argument."
-        )
-    module, qualname = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
-    if not module or not qualname:
-        raise InvalidStep(
-            f"{_describe(fn)} has no name by which another process could import it (a functools.partial?). "
-            "Pass a module-level function, and its arguments beside it."
-        )
+    said = _instead_of(fn)
+    if said is not None:
+        raise InvalidStep(f"{_describe(fn)} {said}")
+    module, qualname = fn.__module__, fn.__qualname__
     if "<" in qualname or "." in qualname or module == "__main__":
         kind = "lambda" if "<lambda>" in qualname else "closure" if "<locals>" in qualname else "method"
         if module == "__main__":
             kind = "function of __main__"
         raise InvalidStep(
             f"{module}.{qualname} is a {kind}, which another process cannot import. "
-            "Write a function at the top level of a module, and pass what it needs as arguments."
+            "Write a function at the top level of a module, and pass what it needs as arguments. "
+            "(If it is decorated, its decorator needs functools.wraps.)"
         )
-    if getattr(sys.modules.get(module), qualname, None) is not fn:
+    found: Any = getattr(sys.modules.get(module), qualname, None)
+    # The function behind a task of django.tasks is reached through the task, which has its name.
+    if found is not fn and not (_is_task(found) and found.func is fn):
         raise InvalidStep(
             f"{module}.{qualname} is not the function that `from {module} import {qualname}` gives, so that another "
             "process would run something else. If it is decorated, use functools.wraps and pass the decorated one."
@@ -116,6 +114,83 @@ def _check_step_function(fn: Any) -> str:
             f"{len(path)}. Give the function, or the module that it is in, a shorter name."
         )
     return path
+
+
+def _instead_of(fn: Any) -> str | None:
+    """What to pass in place of something that is no function of a module; ``None`` if it may be one."""
+    for matches, said in _OTHERS:
+        if matches(fn):
+            return said(fn)
+    return None
+
+
+def _is_task(fn: Any) -> bool:
+    """Whether it is a task of ``django.tasks`` (or of the package for older versions of Django)."""
+    return any(
+        each.__qualname__ == "Task" and each.__module__.partition(".")[0] in ("django", "django_tasks")
+        for each in type(fn).__mro__
+    )
+
+
+def _is_bound(fn: Any) -> bool:
+    """Whether it is a method of one of Python's own objects, as ``", ".join`` is."""
+    return isinstance(fn, BuiltinFunctionType) and not isinstance(fn.__self__, ModuleType)
+
+
+def _named(fn: Any) -> str:
+    return str(getattr(fn, "__name__", "function"))
+
+
+#: What is passed in place of functions, and what to write then.
+_OTHERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], str]], ...] = (
+    (
+        inspect.iscoroutine,
+        lambda fn: (
+            f"is {_named(fn)}() called already: pass the function and its arguments beside it, as in "
+            f"step.run_action({_named(fn)}, ...)."
+        ),
+    ),
+    (lambda fn: isinstance(fn, str), lambda fn: "is a text: import the function, and pass it."),
+    (
+        _is_task,
+        lambda fn: (
+            f"is a task of Django's Tasks: pass the function that it was made of, as in "
+            f"step.run_action({_named(fn.func)}.func, ...)."
+        ),
+    ),
+    (
+        lambda fn: isinstance(fn, (partial, partialmethod)),
+        lambda fn: (
+            "is a functools.partial, which has no name by which another process could import it: pass the "
+            f"function, and all arguments beside it, as in step.run_action({_named(fn.func)}, ...)."
+        ),
+    ),
+    (
+        lambda fn: isinstance(fn, type),
+        lambda fn: (
+            "is a class: write a function at the top level of a module that makes the instance and does the "
+            "work, and pass that."
+        ),
+    ),
+    (
+        lambda fn: inspect.ismethod(fn) or isinstance(fn, (MethodDescriptorType, MethodWrapperType)) or _is_bound(fn),
+        lambda fn: (
+            "is a method, and another process does not have its object: write a function at the top level of a "
+            "module that makes or reads the object, and pass it what it needs, an id for example."
+        ),
+    ),
+    (
+        lambda fn: not callable(fn),
+        lambda fn: "is not a module-level function: write one at the top level of a module, and pass that.",
+    ),
+    (
+        lambda fn: not getattr(fn, "__module__", None) or not getattr(fn, "__qualname__", None),
+        lambda fn: (
+            f"is an object of {type(fn).__qualname__} and not a module-level function, so that another process "
+            "could not import it: write a function at the top level of a module that calls it, and pass that."
+        ),
+    ),
+)
 
 
 def _describe(fn: Any) -> str:

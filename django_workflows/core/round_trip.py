@@ -48,7 +48,7 @@ def canonical_sets(value: Any, jsonable: Any) -> Any:
     if isinstance(value, dict) and value.keys() != jsonable.keys() and len(value) == len(jsonable):
         pairs = zip(value.values(), jsonable.items(), strict=True)
         return {key: canonical_sets(item, part) for item, (key, part) in pairs}
-    named = value if isinstance(value, dict) else dict(_parts(value) or ())
+    named = value if isinstance(value, dict) else dict(parts_of(value) or ())
     return {key: canonical_sets(named[key], part) if key in named else part for key, part in jsonable.items()}
 
 
@@ -60,8 +60,8 @@ def _losses(sent: Any, back: Any, path: Path, by_type: bool) -> Iterator[Unfit]:
     elif isinstance(sent, _ARRAYS) and isinstance(back, _ARRAYS) and len(sent) == len(back):
         for index, pair in enumerate(zip(sent, back, strict=True)):
             yield from _losses(*pair, (*path, index), by_type)
-    elif type(sent) is type(back) and (parts := _parts(sent)) is not None:
-        there = dict(_parts(back) or ())
+    elif type(sent) is type(back) and (parts := parts_of(sent)) is not None:
+        there = dict(parts_of(back) or ())
         for name, value in parts:
             yield from _losses(value, there.get(name), (*path, name), by_type)
     elif not _equal(sent, back):
@@ -77,7 +77,7 @@ def _losses_in_dict(sent: dict[Any, Any], back: dict[Any, Any], path: Path, by_t
             yield from _losses(value, back[key], (*path, key if isinstance(key, int) else str(key)), by_type)
 
 
-def _parts(value: Any) -> list[tuple[str, Any]] | None:
+def parts_of(value: Any) -> list[tuple[str, Any]] | None:
     """The fields that make up a dataclass or model instance; ``None`` for anything else."""
     if isinstance(value, BaseModel):
         own = [(name, getattr(value, name)) for name in type(value).model_fields]

@@ -13,6 +13,7 @@ from .bindings import BadCall, Parameters
 from .codec import Codec, check_size
 from .excerpts import pointer
 from .hints import RESULT, function_name, place_name, result_type, signature_of, stored_type
+from .misfits import explained
 from .payloads import codec_for
 from .plain_json import from_text, scalar_text
 from .schemas import object_schema
@@ -31,7 +32,9 @@ class Signature:
         self.fn = fn
         self.name = function_name(fn)
         self._inspected = signature_of(fn)
-        self._parameters = Parameters(list(self._inspected.parameters.values())[skip:])
+        dispatches = hasattr(fn, "dispatch") and hasattr(fn, "registry")  # functools.singledispatch
+        parameters = list(self._inspected.parameters.values())[skip:]
+        self._parameters = Parameters(parameters, first_by_position=dispatches)
         self._keys = {name: f"{scalar_text(name)}:" for name in self._parameters.all}
         #: Whether calling it gives something to be awaited.
         self.is_coroutine = inspect.iscoroutinefunction(fn)
@@ -155,7 +158,7 @@ class Signature:
             except PayloadTooLarge:
                 raise
             except Exception as error:  # noqa: BLE001 - serializers and validators are users' code
-                problems += Unfit.of(error).under(name).problems
+                problems += explained(value, error).under(name).problems
         if problems:
             raise self._misfit(what, problems)
         return texts

@@ -5,18 +5,25 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin
+from uuid import UUID
 
 from pydantic import ConfigDict, TypeAdapter
 
 from ..exceptions import InvalidStep
 from .codec import PLAIN, Codec
 from .excerpts import one_line
+from .misfits import find_misfit
 from .plain_json import SCALARS, from_text, to_text
 from .round_trip import canonical_sets, find_loss
 from .unfit import REASON_LIMIT, Unfit
+from .zones import Marks, give_zones, may_hold_zones, take_zones, with_zones
 
 T = TypeVar("T")
+
+_KNOWN = (str, int, float, bytes, Decimal, datetime, date, time, timedelta, UUID, dict, list, tuple, set)
 
 # As a plain callable, because type checkers allow NewType nowhere but in an assignment to its own name.
 _behind: Any = NewType
@@ -36,15 +43,21 @@ class TypedCodec(Codec[T]):
             raise InvalidStep(f"{annotation_name(annotation)} can be read only once: annotate a list")
         self._has_union = not kinds.isdisjoint({"union", "tagged-union"})
         self._has_sets = not kinds.isdisjoint({"set", "frozenset"})
+        self._has_times = not kinds.isdisjoint({"datetime", "time"})
 
     def to_jsonable(self, value: T) -> Any:
         jsonable = self.adapter.dump_python(value, mode="json", by_alias=False, round_trip=True, warnings="error")
+        if self._has_times:
+            jsonable = with_zones(value, jsonable)
         return canonical_sets(value, jsonable) if self._has_sets else jsonable
 
     def from_jsonable(self, value: Any) -> T:
         return self.read(to_text(value))
 
     def convert(self, value: Any) -> T:
+        # What is more than a dict would be read as one without a word.
+        if isinstance(value, dict) and type(value) is not dict and (misfit := find_misfit(value)):
+            raise misfit
         return self.adapter.validate_python(value, by_alias=True, by_name=True)
 
     def from_outside(self, value: Any) -> T:
@@ -52,13 +65,21 @@ class TypedCodec(Codec[T]):
             text, _ = PLAIN.write(value, what="", max_bytes=sys.maxsize)
         except Unfit:
             return self.convert(value)
-        return self.adapter.validate_json(text, by_alias=True, by_name=True)
+        return self._validate(text, by_alias=True)
 
     def read(self, text: str) -> T:
         # In JSON mode, where a strict model takes a text for a datetime, and a union the member it was written from.
         if self.scalars and type(value := from_text(text)) in self.scalars:
             return value  # type: ignore[no-any-return]
-        return self.adapter.validate_json(text, by_alias=False, by_name=True)
+        return self._validate(text, by_alias=False)
+
+    def _validate(self, text: str, *, by_alias: bool) -> T:
+        marks: Marks | None = None
+        if self._has_times and may_hold_zones(text):
+            jsonable, marks = take_zones(from_text(text))
+            text = text if marks is None else to_text(jsonable)
+        value = self.adapter.validate_json(text, by_alias=by_alias, by_name=True)
+        return value if marks is None else give_zones(value, marks)
 
     def find_loss(self, sent: T, back: T) -> Unfit | None:
         return find_loss(sent, back, by_type=self._has_union)
@@ -89,8 +110,23 @@ def _adapter_of(annotation: Any) -> TypeAdapter[Any]:
             adapter.rebuild(force=True, raise_errors=True)
     except Exception as error:
         reason = one_line(str(error).partition("\n")[0].partition(". ")[0], REASON_LIMIT)
-        raise InvalidStep(f"values of {annotation_name(annotation)} cannot be stored as JSON: {reason}") from error
+        name = annotation_name(annotation)
+        raise InvalidStep(f"values of {name} cannot be stored as JSON: {reason}. {_instead(annotation)}") from error
     return adapter
+
+
+def _instead(annotation: Any) -> str:
+    """What to annotate in place of a type that pydantic does not know."""
+    if not isinstance(annotation, type):
+        return "Annotate types that pydantic knows, dataclasses for example."
+    name = annotation.__name__
+    if issubclass(tzinfo, annotation) or issubclass(annotation, tzinfo):
+        return "Annotate zoneinfo.ZoneInfo."
+    own = f"give {name} a __get_pydantic_core_schema__"
+    base = next((each for each in annotation.__mro__[1:-1] if each in _KNOWN), None)
+    if base is not None:
+        return f"Annotate {base.__name__}, which {name} extends, or {own}."
+    return f"Annotate a type that pydantic knows, a dataclass for example, or {own}."
 
 
 def _scalars_of(annotation: Any) -> frozenset[type]:

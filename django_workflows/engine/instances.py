@@ -19,6 +19,7 @@ from django.db.models import Field, Model, QuerySet
 from django.db.models.base import ModelState
 
 from ..core.codec import Codec, check_size
+from ..core.misfits import MODEL_INSTANCE
 from ..core.payloads import register_codec
 from ..core.plain_json import to_text
 from ..core.unfit import Unfit
@@ -222,7 +223,7 @@ class InstanceReference:
 
 
 def _misfit(reason: str) -> Unfit:
-    return Unfit((), reason, "model_instance")
+    return Unfit((), reason, MODEL_INSTANCE)
 
 
 def _is_unsaved(instance: Model) -> bool:

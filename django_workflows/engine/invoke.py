@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context
+from functools import partial
+from types import CoroutineType
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -204,6 +206,8 @@ def _outcome(
             value = stand_in(step, fn, args, kwargs, timeout)
         else:
             value = call(fn, args, kwargs, timeout) if signature.is_coroutine else fn(*args, **kwargs)
+        if type(value) is CoroutineType:  # an ordinary function around a coroutine function, as decorators make them
+            value = _to_its_end(partial(_itself, value), timeout)
     text, decoded = _stored(step, signature, value)
     # Of a value that workflow functions read otherwise the text is handed over, as on every replay.
     return Outcome(step.number, text, None, decoded, signature.result.for_workflows is signature.result)
@@ -249,11 +253,18 @@ def call(fn: Callable[..., Any], args: Any, kwargs: Any, timeout: float | None =
     """``fn(*args, **kwargs)``; a coroutine function is run to its end on an event loop of its own."""
     if not inspect.iscoroutinefunction(fn):  # a fake may have no signature
         return fn(*args, **kwargs)
+    return _to_its_end(partial(fn, *args, **kwargs), timeout)
 
+
+def _itself(coroutine: Any) -> Any:
+    return coroutine
+
+
+def _to_its_end(begin: Callable[[], Any], timeout: float | None) -> Any:
     async def run() -> Any:
         try:
             async with asyncio.timeout(timeout) as limit:
-                return await fn(*args, **kwargs)
+                return await begin()
         except TimeoutError as error:
             if limit.expired():
                 raise DeadlineReached(str(error)) from error

@@ -239,7 +239,7 @@ def test_subclass_of_a_json_type_comes_back_as_that_type(value: Any, back: Any) 
         (circular(), "at /0: a list that holds itself"),
         (nested(MAX_DEPTH + 1), "nested more than 100 levels deep"),
         (nested(100_000), "nested more than 100 levels deep"),
-        (Animal, "(ModelMetaclass) has no place in JSON"),
+        (Animal, "(ModelMetaclass) is a class: pass its name"),
     ],
 )
 def test_what_is_not_json_is_refused_with_its_place(value: Any, message: str) -> None:
@@ -419,7 +419,7 @@ def test_any_typed_value_comes_back_the_same(case: tuple[Any, Any]) -> None:
 @given(st.datetimes(timezones=st.none() | offsets | st.just(PARIS) | st.just(UTC)))
 def test_instant_keeps_its_offset_even_where_clocks_change(value: datetime) -> None:
     offset = value.utcoffset()
-    if offset is not None and offset % timedelta(minutes=1):
+    if offset is not None and offset % timedelta(minutes=1) and value.tzinfo is not PARIS:
         assert "its JSON does not hold all of it" in refusal(datetime, value)
         return
     _, back = encode(datetime, value)
@@ -518,7 +518,7 @@ def test_value_is_converted_to_its_annotation_on_the_first_run_too(annotation: A
             "at /content: SecretStr('**********') (SecretStr) would come back",
         ),
         (dict[tuple[int, int], str], {(1, 2): "a"}, "Input should be a valid array, got '1,2' (str)"),
-        (Callable[[], Any], fails, "Unable to serialize unknown type"),
+        (Callable[[], Any], fails, "is a function: call it in the step function"),
     ],
 )
 def test_value_that_does_not_fit_its_annotation_is_refused(annotation: Any, value: Any, message: str) -> None:

@@ -142,16 +142,16 @@ async def runs_what_it_must_not(step: WorkflowContext, which: str) -> str:
     [
         ("lambda", "<lambda> is a lambda, which another process cannot import"),
         ("closure", "closure is a closure, which another process cannot import"),
-        ("partial", "functools.partial?"),
-        ("method", "is not a module-level function"),
+        ("partial", "is a functools.partial, which has no name by which another process could import it"),
+        ("method", "is a method, and another process does not have its object"),
         ("function of a class", "is a method"),
-        ("object", "no name by which another process could import it"),
-        ("class", "is not a module-level function"),
+        ("object", "and not a module-level function, so that another process could not import it"),
+        ("class", "is a class: write a function"),
         ("shadowed", "is not the function that"),
-        ("text", "is not a module-level function"),
+        ("text", "is a text: import the function"),
         ("none", "is not a module-level function"),
         ("definition", "run it with step.run_workflow"),
-        ("builtin method", "no name by which another process could import it"),
+        ("builtin method", "is a method, and another process does not have its object"),
     ],
 )
 def test_a_step_that_nobody_could_import_is_an_error_that_says_what_to_do(which, message):
