@@ -25,7 +25,7 @@ from ..exceptions import InvalidPayload, StepTimeout
 from ..store.broken import is_broken
 from ..store.database import alias, atomic, connection, execute, retrying
 from ..store.plain import Watch
-from ..store.session import guard
+from ..store.session import WritesLost, guard
 from ..store.transient import is_asked_for, is_read_only, is_transient, timed_out
 from . import tracing
 from .borrowed_signals import give_back_handlers, handlers
@@ -109,6 +109,9 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
             raise refused from refused.__cause__
         if isinstance(error, _Unstorable):
             return Outcome(step.number, error=failure_of(error.error, attempts=step.attempt), final=True)
+        if isinstance(error, WritesLost):  # to call it again would repeat the rest of its effects, in vain
+            failure = failure_of(TransactionManagementError(str(error)), attempts=step.attempt)
+            return Outcome(step.number, error=failure, final=True)
         return Outcome(step.number, error=failure_of(_own(step, error), attempts=step.attempt, skip_frames=3))
     finally:
         current.end()

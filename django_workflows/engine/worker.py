@@ -28,6 +28,7 @@ from .dispatch import wake
 from .machine import is_gone, machine, worker_id
 from .marks import forget, unbegun
 from .outage import outage
+from .repeated_failure import RepeatedFailure
 
 logger = logging.getLogger("django_workflows")
 
@@ -144,6 +145,7 @@ class Heartbeat:
         self._then = then
         self._unheard = unheard
         self._failing_since: datetime | None = None
+        self._failure = RepeatedFailure()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="django_workflows heartbeat", daemon=True)
 
@@ -176,12 +178,12 @@ class Heartbeat:
             self._then()
             if self.worker.doing is None:
                 connections.close_all()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next beat tries again
             self._failing_since = self._failing_since or local_now()
             if is_away(error):
                 outage.noticed(error)
             else:
-                logger.warning("A heartbeat of worker %s failed", self.worker.id, exc_info=True)
+                self._failure.tell(logging.WARNING, error, "A heartbeat of worker %s failed", self.worker.id, extra={})
             connections.close_all()
             self._say_unheard(self._failing_since, error)
             return False

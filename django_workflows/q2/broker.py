@@ -14,6 +14,7 @@ from django_q.models import OrmQ
 
 from ..engine.dispatch import queue_name
 from ..engine.outage import outage
+from ..engine.repeated_failure import RepeatedFailure
 from ..store import workflows
 from ..store.database import alias
 from ..store.prepared import replan
@@ -56,6 +57,7 @@ class JournalBroker(ORM):
         self._ordinary_at = 0.0
         self._rest_until = 0.0
         self._pause = _AWAY
+        self._failure = RepeatedFailure()
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
@@ -93,7 +95,7 @@ class JournalBroker(ORM):
             if is_away(error):
                 outage.noticed(error)
             else:
-                logger.warning("The broker could not ask the database; it asks again", exc_info=True)
+                self._failure.tell(logging.WARNING, error, "The broker asks the database again", extra={})
             self._channel = None
             connections.close_all()
             time.sleep(self._pause)

@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import Callable
 
+from ..engine.repeated_failure import RepeatedFailure
+
 logger = logging.getLogger("django_workflows")
 
 #: Seconds that a worker takes nothing after a drain that failed: doubled with each further one, and at the most.
 _PAUSE, _LONGEST = 0.25, 5.0
-#: Seconds after which a cause that goes on is said again.
-_AGAIN = 60.0
 _SLICE = 0.1
 
 
@@ -20,27 +20,15 @@ class DrainFailures:
 
     def __init__(self) -> None:
         self._count = 0
-        self._cause = ""
-        self._said_at = 0.0
+        self._failure = RepeatedFailure()
 
     def note(self, error: Exception, queue: str, *, known: bool) -> None:
-        """A drain failed. The first one is logged with its traceback, the same cause again once a minute.
-
-        ``known``: others say why, and go on saying it.
-        """
+        """A drain failed. ``known``: others say why, and go on saying it."""
         self._count += 1
         if known:
             logger.info("A drain of queue %r ended early: the database is away", queue, extra={"queue": queue})
-            return
-        cause, now = f"{type(error).__name__}: {error}".strip(), time.monotonic()
-        about = {"queue": queue}
-        if cause != self._cause:
-            logger.error("A drain of queue %r ended early: %s", queue, cause, exc_info=error, extra=about)
-        elif now - self._said_at >= _AGAIN:
-            logger.error("%d drains of queue %r in a row ended early: %s", self._count, queue, cause, extra=about)
         else:
-            return
-        self._cause, self._said_at = cause, now
+            self._failure.tell(logging.ERROR, error, "A drain of queue %r ended early", queue, extra={"queue": queue})
 
     def end(self) -> None:
         """A drain did not fail."""

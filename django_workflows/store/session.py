@@ -252,6 +252,10 @@ def _asking(raw: Any, name: str, usual: Callable[[], None]) -> Callable[[], None
 # -- a function's time on it
 
 
+class WritesLost(TransactionManagementError):
+    """An action returned, but what it wrote in a transaction that it never ended is rolled back."""
+
+
 class _Kept:
     """One connection, while a function of the project's runs.
 
@@ -377,13 +381,14 @@ class _Kept:
 
     def _settle_outside(self, error: BaseException | None) -> None:
         conn = self.conn
-        lost = self._is_open() and self._loses_writes()
+        out_of_order = is_out_of_order(conn)
+        lost = out_of_order and self._is_open() and self._loses_writes()
         # What was said to a connection that the function has opened is not known.
         is_new = self.hold.by_cursor and conn.connection is not self.raw and conn.connection is not None
-        if is_out_of_order(conn) or (self.outer is None and (is_new or self.hold.is_touched)):
+        if out_of_order or (self.outer is None and (is_new or self.hold.is_touched)):
             drop(conn)
         if lost and error is None:
-            raise TransactionManagementError(_LEFT_OPEN.format(conn.alias))
+            raise WritesLost(_LEFT_OPEN.format(conn.alias))
 
     def _is_open(self) -> bool:
         """Whether a transaction is open that was begun by the function."""
@@ -439,17 +444,15 @@ class guard:  # noqa: N801 - reads as a statement
     def __enter__(self) -> None:
         self._pid = os.getpid()
         conn = connections[self._alias]
-        if not self._bound:
+        if not self._bound and (conn.in_atomic_block or _hold_of(conn).touched):
             tidy(conn)
         self._kept = [_Kept(conn, self._bound)]
         if len(connections.settings) > 1:
             self._kept += [_Kept(other, False) for other in _others(self._alias)]
-        _here.guards = getattr(_here, "guards", 0) + 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if os.getpid() != self._pid:
             _end_child(error)
-        _here.guards -= 1
         for kept in self._kept:
             kept.leave()
         problem: TransactionManagementError | None = None
@@ -649,9 +652,11 @@ _parents: list[Any] = []
 
 def _in_child() -> None:
     """Leave the connections to the parent: a statement, or even a goodbye, from two processes ends its session."""
-    if not getattr(_here, "guards", 0):
-        return
-    for conn in connections.all(initialized_only=True):
+    found = connections.all(initialized_only=True)
+    holds: list[Hold | None] = [conn.__dict__.get(_HOLD) for conn in found]
+    if all(hold is None or hold.guard is None for hold in holds):
+        return  # no function's: who forks knows what it does
+    for conn in found:
         _parents.append(conn.connection)
         conn.__dict__.pop("close", None)
         _forget_transaction(conn)

@@ -107,6 +107,11 @@ async def does(step: WorkflowContext, kind: str, what: str) -> str:
     return str(await _run(step, kind, what))
 
 
+@workflow.define(name="sessions.retries")
+async def retries(step: WorkflowContext, what: str) -> str:
+    return await step.with_options(retry=True).run_action(act, what)
+
+
 @workflow.define(name="sessions.catches")
 async def catches(step: WorkflowContext, kind: str, what: str) -> list[str]:
     """Goes on after it, in the same turn if it is inline, with what is needed for a second one."""
@@ -372,6 +377,16 @@ def test_an_action_whose_writes_are_lost_in_a_transaction_that_it_left_open_fail
         assert "with transaction.atomic():" in status.error
         assert not Effect.objects.filter(key="in the block").exists()
         assert look() == usual, what
+
+
+def test_an_action_whose_writes_are_lost_is_not_called_again_in_vain():
+    def loses() -> None:
+        kept.append("called")
+        enters_and_writes()
+
+    deeds["loses"] = loses
+    assert isinstance(finish(retries.start("loses")), Failed)
+    assert kept == ["called"]
 
 
 @pytest.mark.parametrize("kind", ["mutation", "inline mutation", "query", "inline query"])

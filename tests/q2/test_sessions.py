@@ -68,8 +68,9 @@ def test_drains_that_fail_are_few_and_say_why_once(cluster, log: Log) -> None:
     finally:
         _rename("elsewhere", "django_workflows_step")
     said = [line for line in running.log.splitlines()[lines:] if "ended early" in line]
-    assert len(said) <= 3 * len(workers), said
+    assert len(said) <= 2 * len(workers), said
     assert all("django_workflows_step" in line for line in said), "the one true cause"
+    assert len(running.log.splitlines()) - lines < 1000, "a few tracebacks for each process, and no more"
     assert workflow.result(chain.start(log.path, 3), timeout=PATIENCE) == 3
     assert running.workers() == workers
 
