@@ -183,6 +183,9 @@ def test_the_same_key_sends_once_whatever_became_of_the_workflow() -> None:
         workflow.send_event(workflow_id, "typed approval", 6, idempotency_key="payment-1")
     with pytest.raises(EventAlreadySent, match="take another key"):
         workflow.send_event(workflow_id, "typed approval", error="no", idempotency_key="payment-1")
+    other = takes_a_number.start()
+    sent = {workflow.send_event(other, "typed approval", n, idempotency_key=f"payment-{n}") for n in range(2)}
+    assert len(sent) == 2
     assert workflow.cleanup(workflow_id)
     with pytest.raises(WorkflowNotFound):
         workflow.send_event(workflow_id, "typed approval", 5, idempotency_key="payment-1")

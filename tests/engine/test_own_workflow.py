@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +22,10 @@ from django_workflows import (
     current_step,
     signals,
 )
+from django_workflows.engine.cleanup import cleanup_expired
 from tests.app.models import Effect
 from tests.app.workflows import sums, workflow
-from tests.engine.driver import finish, run
+from tests.engine.driver import advance, finish, run
 
 both_ways = pytest.mark.parametrize("replaying", [False, True], ids=["live", "replayed"])
 forces = pytest.mark.parametrize("force", [False, True], ids=["gracefully", "by force"])
@@ -593,3 +595,35 @@ def test_a_receiver_cleans_up_and_restarts(receiving: Any) -> None:
     other = sums.start([1])
     run()
     assert not workflow.list().filter(id=other).exists()
+
+
+# -- what the errors advise
+
+
+@workflow.define
+async def wants_to_be_deleted(step: WorkflowContext) -> str:
+    with suppress(StepFailed):
+        await step.run_mutation(say, "cleanup")
+    return "done"
+
+
+def test_who_wants_to_be_cleaned_up_starts_with_no_retention() -> None:
+    with_advice = telling.start("mutation", "cleanup")
+    status = finish(with_advice)
+    assert isinstance(status, Failed)
+    assert "retain_for=0" in status.error
+    workflow_id = wants_to_be_deleted.with_options(retain_for=0).start()
+    run()
+    advance(1)
+    cleanup_expired()
+    assert not workflow.list().filter(id=workflow_id).exists()
+
+
+def test_who_wants_to_be_restarted_is_by_its_callback() -> None:
+    status = finish(telling.start("mutation", "restart"))
+    assert isinstance(status, Failed)
+    assert "on_complete" in status.error
+    assert "continue_as_new" in status.error
+    sums.with_options(on_complete=ask_everything, context="restart").start([1])
+    run()
+    assert len(said) == 2
