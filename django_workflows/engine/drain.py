@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
+from uuid import UUID
 
 from ..core.journal import ClaimedStep, WorkflowRecord
 from ..core.registry import registry
 from ..store import attempts, workflows
 from ..store import steps as step_store
+from ..store.blocked import claim_resumable, not_advanced
 from ..store.database import alias, retrying
 from ..store.many_claims import claim_more
 from ..store.prepared import replan
@@ -19,6 +21,7 @@ from . import announce
 from .advance import advance
 from .batch import Batch
 from .borrowed_signals import BorrowedTimer
+from .deployed_code import code, is_ahead, names, none_ahead
 from .dispatch import wake
 from .lead import is_led_together
 from .pace import pace
@@ -33,6 +36,8 @@ T = TypeVar("T")
 _PLANS, _PLANS_AT_MOST = 0.1, 1.0
 #: After it has found nothing beside the piece that it took, a worker does not look for so many pieces.
 _ALONE = 8
+#: How many blocked workflows one worker takes at a time, when there is code that none of them has met.
+_BLOCKED = 8
 
 
 def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bool] = lambda: False) -> int:
@@ -55,7 +60,8 @@ def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bo
 
 
 def _drain(worker: Worker, over: Callable[[], bool]) -> int:
-    done, worker.found = 0, 0
+    worker.found = 0
+    done = _resume_blocked(worker, over)
     planned_for = _PLANS
     replan_at = time.monotonic() + planned_for
     while not over():
@@ -66,10 +72,39 @@ def _drain(worker: Worker, over: Callable[[], bool]) -> int:
         # Steps first, so that many of one workflow that end together make one turn; but never only steps.
         count = _run_one_step(worker, over) if done % 4 else 0
         count = count or _advance_one(worker, over) or (0 if done % 4 else _run_one_step(worker, over))
+        count = count or _resume_blocked(worker, over)
         if not count and not soon.wait():
             break
         done += count
     return done
+
+
+def _resume_blocked(worker: Worker, over: Callable[[], bool]) -> int:
+    """Take some of what other code has blocked; how many. Most of the time that costs nothing."""
+    if not is_ahead():
+        return 0
+    found = retrying(lambda: claim_resumable(worker.queue, worker.id, code(), names(), _BLOCKED))
+    if not found:
+        none_ahead()
+    for claimed in found:
+        worker.took()
+        if not _run_aside(claimed.id, worker, over):
+            step = advance(claimed, worker.queue)
+            if step is not None:
+                _run_on(step, worker, over)
+    return len(found)
+
+
+def _run_aside(workflow_id: UUID, worker: Worker, over: Callable[[], bool]) -> bool:
+    """Run the steps of a workflow that waited for code which knows their functions; whether there were any."""
+    number = -1
+    while (step := retrying(partial(step_store.claim_aside, workflow_id, worker.id, number))) is not None:
+        if number < 0:
+            retrying(lambda: not_advanced(workflow_id))
+        number = step.number
+        announce.step_started(step)
+        _run_on(step, worker, over)
+    return number >= 0
 
 
 def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:

@@ -19,6 +19,7 @@ from ..store import cancellation, journals, workflows
 from ..store.blocked import block
 from ..store.database import atomic, retrying
 from .complete import complete
+from .deployed_code import code
 from .dispatch import wake
 from .inside import BY_FORCE, mutation_of
 from .live import live_handlers
@@ -53,7 +54,8 @@ def mismatch(workflow: WorkflowRecord, error: WorkflowError) -> None:
     about = of_workflow(workflow.id, workflow.name)
     reason = BlockedReason.CODE_MISMATCH
     logger.error("Workflow %s %s is blocked (%s): %s", workflow.name, workflow.id, reason, error, extra=about)
-    retrying(lambda: block(workflow.id, reason, str(error), seconds=BLOCKED_SECONDS, version=workflow.version))
+    version, seconds = workflow.version, BLOCKED_SECONDS
+    retrying(lambda: block(workflow.id, reason, str(error), seconds=seconds, version=version, code=code()))
 
 
 def block_unknown(workflow: WorkflowRecord) -> None:
@@ -64,7 +66,7 @@ def block_unknown(workflow: WorkflowRecord) -> None:
     reason = BlockedReason.UNKNOWN_DEFINITION
     about = of_workflow(workflow.id, workflow.name)
     logger.warning("Workflow %s %s is blocked (%s): %s", workflow.name, workflow.id, reason, message, extra=about)
-    block(workflow.id, reason, message, seconds=UNKNOWN_SECONDS)
+    block(workflow.id, reason, message, seconds=UNKNOWN_SECONDS, code=code())
 
 
 def leave_to_others(workflow: WorkflowRecord) -> None:

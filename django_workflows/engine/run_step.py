@@ -23,6 +23,7 @@ from ..store.blocked import block
 from ..store.database import atomic
 from ..store.transient import is_away, is_transient
 from .bounds import handler_limits
+from .deployed_code import code
 from .ends import BLOCKED_SECONDS
 from .finish import finish, policy_of, put_off
 from .insist import insist
@@ -152,8 +153,8 @@ def _block(step: ClaimedStep, reason: BlockedReason, message: str) -> None:
     logger.error(text, step.workflow_name, step.workflow_id, reason, message, extra=about)
     with atomic():
         if workflows.lock(step.workflow_id, step.generation) is not None:
-            block(step.workflow_id, reason, message, seconds=BLOCKED_SECONDS, version=0)
-            attempts.release(step.attempt_id, BLOCKED_SECONDS)
+            block(step.workflow_id, reason, message, seconds=BLOCKED_SECONDS, version=0, code=code())
+            attempts.set_aside(step.attempt_id, BLOCKED_SECONDS)
             free_place(step.pool)
 
 

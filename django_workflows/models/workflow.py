@@ -43,6 +43,7 @@ class Workflow(models.Model):
     blocked_reason = models.CharField(_("blocked by"), max_length=32, default="", db_default="", blank=True)
     blocked_at = models.DateTimeField(_("blocked since"), null=True)
     blocked_checked_at = models.DateTimeField(_("last found blocked at"), null=True)
+    blocked_codes = models.CharField(max_length=104, default="", db_default="", blank=True, editable=False)
 
     generation = models.PositiveIntegerField(_("generation"), default=1)
     version = models.PositiveBigIntegerField(_("version"), default=1)

@@ -12,6 +12,7 @@ from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.models import OrmQ
 
+from ..engine.deployed_code import BlockedWatch
 from ..engine.dispatch import queue_name
 from ..engine.outage import outage
 from ..engine.repeated_failure import RepeatedFailure
@@ -58,6 +59,7 @@ class JournalBroker(ORM):
         self._rest_until = 0.0
         self._pause = _AWAY
         self._failure = RepeatedFailure()
+        self._blocked = BlockedWatch(self.queue)
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
@@ -112,6 +114,8 @@ class JournalBroker(ORM):
         tasks = self._ordinary_tasks()
         if tasks:
             return tasks
+        if self._blocked.look():
+            return self._drain()
         # While a drain waits for a worker, it is no use to ask what is due.
         if not self._hands.wait(_ORDINARY):
             return None

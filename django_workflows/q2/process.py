@@ -14,6 +14,7 @@ from django_q.conf import Conf
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.utils import get_func_repr
 
+from ..engine.deployed_code import BlockedWatch
 from ..engine.dispatch import queue_name
 from ..engine.stall import StallWatch
 from ..engine.worker import Heartbeat, Worker
@@ -46,10 +47,10 @@ def this_worker(queue: str) -> Worker:
 @lru_cache(maxsize=1)
 def _worker(pid: int, queue: str) -> Worker:
     keep_connection()
-    worker, stall = Worker(queue, batches=True), StallWatch(queue)
+    worker, stall, watch = Worker(queue, batches=True), StallWatch(queue), BlockedWatch(queue)
 
     def then() -> None:
-        _revive(worker)
+        _revive(worker, watch)
         stall.look(worker.id)
 
     def unheard(since: datetime, error: Exception) -> None:
@@ -91,10 +92,10 @@ def _leave(heartbeat: Heartbeat) -> None:
         logger.debug("Worker %s left without a word", heartbeat.worker.id, exc_info=True)
 
 
-def _revive(worker: Worker) -> None:
+def _revive(worker: Worker, watch: BlockedWatch) -> None:
     """Where messages alone wake workers: queue one, if work is due while this worker is idle; it may have got lost."""
     if watches_journal() or worker.doing is not None:
         return
     seconds = workflows.next_due(worker.queue)
-    if seconds is not None and seconds <= 0:
+    if watch.look() or (seconds is not None and seconds <= 0):
         nudge(worker.queue)

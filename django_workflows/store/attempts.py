@@ -7,6 +7,9 @@ from ..core.journal import AttemptId
 from .database import execute, fetch_one, now_sql, put_uuid
 from .rows import STEP, WORKFLOW
 
+#: In the place of a worker's name: the step waits for code that knows its function.
+ASIDE = "blocked"
+
 _ITS_ATTEMPT = (
     f"workflow_id = %s AND (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id) = %s "
     "AND number = %s AND attempt = %s AND state = 'running'"
@@ -52,6 +55,15 @@ def release(attempt: AttemptId, seconds: float) -> None:
     execute(
         f"UPDATE {STEP} SET state = 'queued', attempt = attempt - 1, due_at = {now_sql(seconds)}, claimed_by = '', "
         f"started_at = NULL WHERE {_ITS_ATTEMPT}",
+        _attempt_params(attempt),
+    )
+
+
+def set_aside(attempt: AttemptId, seconds: float) -> None:
+    """As ``release``, of a step whose function is not known here: other code may take it before, see ``steps``."""
+    execute(
+        f"UPDATE {STEP} SET state = 'queued', attempt = attempt - 1, due_at = {now_sql(seconds)}, "
+        f"claimed_by = '{ASIDE}', started_at = NULL WHERE {_ITS_ATTEMPT}",
         _attempt_params(attempt),
     )
 

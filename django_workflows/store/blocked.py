@@ -6,15 +6,22 @@ more than it must; reason and instants are those of the last time until then.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from ..conf import settings
 from ..core.blocked import Blocked, BlockedReason, reason_of
-from ..core.journal import WorkflowState
+from ..core.journal import WorkflowRecord, WorkflowState
 from ..models import Workflow
-from .database import Moment, execute, fetch_one, is_postgresql, now_sql, put_uuid, read_instant
-from .rows import WORKFLOW
+from .claiming import of_known_logic, one_of, skip_locked
+from .database import Moment, execute, fetch_all, fetch_one, is_postgresql, now_sql, put_uuid, read_instant
+from .rows import WORKFLOW, WORKFLOW_COLUMNS, workflow_record
+
+#: Letters of the fingerprints that a row keeps: of the last eight.
+_CODES = 8 * 13
 
 #: In the words of the index that serves it.
 BLOCKED = Q(state=WorkflowState.IN_PROGRESS) & ~Q(blocked_message="")
@@ -30,11 +37,13 @@ def block(
     seconds: float | None,
     deliveries: int = 0,
     version: int | None = None,
+    code: str = "",
 ) -> None:
     """Say why a workflow in progress is blocked, and look at it again after ``seconds`` (``None``: when it is woken).
 
     While it stays blocked for the same reason it is blocked since the first time. ``version`` is the one that was
-    looked at: where it is another by now, whoever wrote meanwhile may have set a wake-up, which is kept.
+    looked at: where it is another by now, whoever wrote meanwhile may have set a wake-up, which is kept. ``code`` is
+    the fingerprint of the code that does not match.
     """
     moment = Moment()
     later = "NULL" if seconds is None else moment.sql(seconds)
@@ -46,9 +55,64 @@ def block(
     execute(
         f"UPDATE {WORKFLOW} SET due_at = {due}, claimed_by = '', deliveries = {counted}, version = version + 1, "
         f"blocked_at = CASE WHEN problem <> '' AND blocked_reason = %s THEN COALESCE(blocked_at, {moment.sql()}) "
-        f"ELSE {moment.sql()} END, blocked_checked_at = {moment.sql()}, blocked_reason = %s, problem = %s "
-        "WHERE id = %s AND state = 'in_progress'",
-        [deliveries, str(reason), str(reason), message, put_uuid(workflow_id)],
+        f"ELSE {moment.sql()} END, blocked_checked_at = {moment.sql()}, blocked_codes = CASE WHEN problem = '' "
+        f"THEN %s WHEN blocked_codes LIKE %s THEN blocked_codes ELSE {_last_of('blocked_codes')} END, "
+        "blocked_reason = %s, problem = %s WHERE id = %s AND state = 'in_progress'",
+        [
+            deliveries,
+            str(reason),
+            code,
+            f"%{code}%",
+            f" {code}",
+            str(reason),
+            message,
+            put_uuid(workflow_id),
+        ],
+    )
+
+
+def _last_of(column: str) -> str:
+    """What is kept of a list of fingerprints when another one is added, which is a parameter."""
+    added = f"{column} || %s"
+    return f"right({added}, {_CODES})" if is_postgresql() else f"substr({added}, -{_CODES})"
+
+
+def _resumable(queue: str, code: str, names: Sequence[str]) -> tuple[str, list[Any]]:
+    """The condition of those that wait for other code than found them blocked, are nobody's and not due."""
+    marks = ", ".join(["%s"] * len(names))
+    where = (
+        f"state = 'in_progress' AND NOT (problem = '') AND queue = %s AND claimed_by = '' "
+        f"AND (due_at IS NULL OR due_at > {now_sql()}) "
+        f"AND blocked_reason IN ('code_mismatch', 'unknown_definition', '') AND blocked_codes NOT LIKE %s "
+        f"AND name IN ({marks}){of_known_logic()}"
+    )
+    return where, [queue, f"%{code}%", *names]
+
+
+def has_resumable(queue: str, code: str, names: Sequence[str]) -> bool:
+    """Whether workflows with these names are blocked that this code has not looked at."""
+    if not names:
+        return False
+    where, params = _resumable(queue, code, names)
+    return fetch_one(f"SELECT 1 FROM {WORKFLOW} WHERE {where} LIMIT 1", params) is not None
+
+
+def claim_resumable(queue: str, worker: str, code: str, names: Sequence[str], limit: int) -> list[WorkflowRecord]:
+    """Take up to ``limit`` of them, for the length of a lease, past those who would take them once they are due."""
+    where, params = _resumable(queue, code, names)
+    some = f"SELECT id FROM {WORKFLOW} WHERE {where} ORDER BY id LIMIT %s{skip_locked()}"
+    rows = fetch_all(
+        f"UPDATE {WORKFLOW} SET due_at = {now_sql(settings.LEASE)}, deliveries = deliveries + 1, claimed_by = %s "
+        f"WHERE id {one_of(some)} RETURNING {WORKFLOW_COLUMNS}",
+        [worker, *params, limit],
+    )
+    return [workflow_record(row) for row in rows]
+
+
+def not_advanced(workflow_id: UUID) -> None:
+    """It is one of its steps that waits for code: its claim was no delivery of a turn."""
+    execute(
+        f"UPDATE {WORKFLOW} SET deliveries = deliveries - 1 WHERE id = %s AND deliveries > 0", [put_uuid(workflow_id)]
     )
 
 

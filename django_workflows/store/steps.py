@@ -16,6 +16,7 @@ from ..core.pools import UNKNOWN, PoolLimits
 from ..core.retry import RetryPolicy
 from ..exceptions import InvalidStep
 from ..models import Step
+from .attempts import ASIDE
 from .claiming import due_order, one_of, skip_locked
 from .database import (
     Moment,
@@ -75,6 +76,19 @@ def _claim_row(queue: str, priority: int, worker: str) -> tuple[Any, ...] | None
         f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) RETURNING {_claimed()}",
         [worker, queue, priority],
     )
+
+
+def claim_aside(workflow_id: UUID, worker: str, after: int) -> ClaimedStep | None:
+    """Take the next step after that number which was set aside until other code is there, due or not."""
+    moment = Moment()
+    row = fetch_one(
+        f"UPDATE {STEP} SET state = 'running', attempt = attempt + 1, started_at = {moment.sql()}, "
+        f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' WHERE id = (SELECT id FROM {STEP} "
+        f"WHERE workflow_id = %s AND number > %s AND state = 'queued' AND claimed_by = '{ASIDE}' AND pool = '' "
+        f"ORDER BY number LIMIT 1{skip_locked()}) RETURNING {_CLAIMED}",
+        [worker, put_uuid(workflow_id), after],
+    )
+    return None if row is None else _claimed_step(row)
 
 
 def claim_more(queue: str, worker: str, function: str, limit: int) -> list[ClaimedStep]:
