@@ -85,7 +85,7 @@ def claim_aside(workflow_id: UUID, worker: str, after: int) -> ClaimedStep | Non
         f"UPDATE {STEP} SET state = 'running', attempt = attempt + 1, started_at = {moment.sql()}, "
         f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' WHERE id = (SELECT id FROM {STEP} "
         f"WHERE workflow_id = %s AND number > %s AND state = 'queued' AND claimed_by = '{ASIDE}' AND pool = '' "
-        f"ORDER BY number LIMIT 1{skip_locked()}) RETURNING {_CLAIMED}",
+        f"ORDER BY number LIMIT 1{skip_locked()}) RETURNING {_claimed()}",
         [worker, put_uuid(workflow_id), after],
     )
     return None if row is None else _claimed_step(row)
