@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .core.context import WorkflowContext
     from .core.events import define_event
     from .core.progress import Progress
+    from .core.restart_plan import FAILED, KEEP
     from .core.retry import RetryPolicy
     from .core.status import (
         Canceled,
@@ -67,6 +68,7 @@ _HOMES = {
     "core.context": ("WorkflowContext",),
     "core.events": ("define_event",),
     "core.progress": ("Progress",),
+    "core.restart_plan": ("FAILED", "KEEP"),
     "core.retry": ("RetryPolicy",),
     "core.status": (
         "Canceled",
@@ -134,6 +136,8 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "FAILED",
+    "KEEP",
     "AttemptLost",
     "Blocked",
     "BlockedReason",

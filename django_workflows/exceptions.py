@@ -106,6 +106,10 @@ class WorkflowFailed(WorkflowError):
         self.traceback = traceback
 
 
+class CleanupSkipped(WorkflowError):
+    """A blocked workflow was canceled, and its function could not be run to clean up."""
+
+
 class WorkflowCanceled(WorkflowError):
     """``result()`` of a workflow that was canceled."""
 

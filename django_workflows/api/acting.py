@@ -15,11 +15,13 @@ from rest_framework.response import Response
 
 from ..conf import settings
 from ..core.definitions import Definition
+from ..core.restart_plan import FAILED, KEEP
 from ..engine import audit
 from ..engine.cancel import cancel
 from ..engine.cleanup import cleanup
 from ..engine.observe import not_found
 from ..engine.restart import restart
+from ..engine.retry_now import retry_now
 from ..engine.send_event import send_event
 from ..engine.start import StartOptions, start_or_find
 from ..exceptions import InvalidArguments, InvalidPayload, PayloadTooLarge, StepNotFound
@@ -27,6 +29,7 @@ from ..models import Event
 from ..store import events as event_store
 from ..store.glances import lock_version
 from ..store.once import once
+from ..words.sentences import restarted_words
 from .conditions import check_version, wanted_versions
 from .definitions import find
 from .descriptions import SEND
@@ -35,7 +38,14 @@ from .filters import ALWAYS, check_parameters
 from .noting import noting
 from .problems import BadInput, Conflict, field_error, parameter_error
 from .reading import ReadingView, Sight, look
-from .serializers import CancelSerializer, EventSerializer, NameField, RestartSerializer, StartSerializer
+from .serializers import (
+    CancelSerializer,
+    EventSerializer,
+    NameField,
+    RestartSerializer,
+    RetrySerializer,
+    StartSerializer,
+)
 
 T = TypeVar("T")
 
@@ -43,6 +53,7 @@ _INPUTS: dict[str, type[serializers.Serializer[Any]]] = {
     "create": StartSerializer,
     "cancel": CancelSerializer,
     "restart": RestartSerializer,
+    "retry": RetrySerializer,
     "send": EventSerializer,
 }
 
@@ -87,26 +98,47 @@ class ActingView(ReadingView):
         def said(sight: Sight) -> str:
             if data["force"]:
                 return _("Canceled without its clean-up.")
-            return _("Canceled.") if sight.glance.ended else _("Asked to cancel: it cleans up first.")
+            if not sight.glance.ended:
+                return _("Asked to cancel: it cleans up first.")
+            skipped = _("Canceled without its clean-up: it is blocked, so its function could not be run.")
+            return skipped if sight.workflow.error is not None else _("Canceled.")
 
         sight = self._noted(change, lambda sight: noting(workflow_id, sight.workflow.name, said(sight)))
         return self.answer(sight, 200 if sight.glance.ended else 202)
 
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> HttpResponse:
-        """Run a finished workflow again, with its journal, or from one of its steps."""
-        workflow_id, from_step = self.workflow_id(), self._input().get("from_step")
-        whole = _("Restarted, with every step that it had.")
-        said = whole if from_step is None else _("Restarted from step %(number)s.") % {"number": from_step}
+        """Run a workflow again that has ended: what failed, or (`keep`) nothing that is recorded, or from a step.
+
+        From a step one that is blocked can be restarted, too.
+        """
+        workflow_id, data = self.workflow_id(), self._input()
+        begin = KEEP if data["keep"] else FAILED
+        from_step = begin if data.get("from_step") is None else data["from_step"]
 
         def change() -> Sight:
             self._act(workflow_id, lambda: restart(workflow_id, from_step))
             return look(workflow_id)
 
+        said = restarted_words(from_step)
+
         try:
             sight = self._noted(change, lambda sight: noting(workflow_id, sight.workflow.name, said))
         except StepNotFound as error:
             raise BadInput([field_error(("from_step",), str(error), "StepNotFound")], str(error), 422) from None
+        return self.answer(sight, 202)
+
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> HttpResponse:
+        """Retry now: end the back-off of its steps, and have it looked at if it is blocked. A worker does it."""
+        workflow_id = self.workflow_id()
+        self._input()
+
+        def change() -> Sight:
+            self._act(workflow_id, lambda: retry_now(workflow_id))
+            return look(workflow_id)
+
+        sight = self._noted(change, lambda sight: noting(workflow_id, sight.workflow.name, _("Retried now.")))
         return self.answer(sight, 202)
 
     @ReadingView.events.mapping.post

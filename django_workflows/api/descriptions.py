@@ -144,6 +144,9 @@ WORKFLOWS: dict[str, Any] = {
     "restart": _post(
         "restartWorkflow", inputs.RestartShape, shapes.WorkflowShape, (202,), 404, 409, 412, 422, parameters=(_ETAG,)
     ),
+    "retry": _post(
+        "retryWorkflow", inputs.RetryShape, shapes.WorkflowShape, (202,), 404, 409, 412, 422, parameters=(_ETAG,)
+    ),
     "destroy": _described(
         operation_id="deleteWorkflow",
         responses={204: OpenApiResponse(description="Deleted."), **_answers(*_READ, 404, 409, 412)},

@@ -97,7 +97,20 @@ class RestartShape(Shape):
     def build(cls, refer: Refer) -> Schema:
         number = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1, "description": "The number of a step."}
         name = {"type": "string", "minLength": 1, "maxLength": 500, "description": "The last step of this name."}
-        return _closed({"from_step": {"anyOf": [number, name, {"type": "null"}]}}, [])
+        keep = {"type": "boolean", "default": False, "description": "Keep the whole journal, failures included."}
+        step = {
+            "anyOf": [number, name, {"type": "null"}],
+            "description": "If it is not given, the failures that ended it run again.",
+        }
+        return _closed({"from_step": step, "keep": keep}, [])
+
+
+class RetryShape(Shape):
+    name = "WorkflowRetry"
+
+    @classmethod
+    def build(cls, refer: Refer) -> Schema:
+        return _closed({}, [])
 
 
 def _start(definition: Any, register: Register) -> Schema:

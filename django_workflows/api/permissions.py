@@ -32,6 +32,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "create": (START,),
     "cancel": ("django_workflows.cancel_workflow",),
     "restart": ("django_workflows.restart_workflow",),
+    "retry": ("django_workflows.restart_workflow",),
     "send": ("django_workflows.send_event",),
     "destroy": ("django_workflows.cleanup_workflow",),
 }

@@ -179,7 +179,7 @@ class ReadingView(WorkflowsView):
     def _links(self, workflow_id: UUID, parent: UUID | None) -> dict[str, str]:
         base = self.basename
         names = {name: (f"{base}-{name}", workflow_id) for name in ("steps", "events", "timeline", "stream")}
-        names |= {name: (f"{base}-{name}", workflow_id) for name in ("cancel", "restart")}
+        names |= {name: (f"{base}-{name}", workflow_id) for name in ("cancel", "restart", "retry")}
         above = {} if parent is None else {"parent": (f"{base}-detail", parent)}
         return self.links({"self": (f"{base}-detail", workflow_id), **names, **above})
 

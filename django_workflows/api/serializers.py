@@ -160,5 +160,20 @@ class RestartSerializer(StrictSerializer):
     from_step = FromStepField(
         required=False,
         allow_null=True,
-        help_text="This step and all after it are forgotten; if it is not given, the whole journal is kept.",
+        help_text="This step and all after it are dropped; if it is not given, the failures that ended it run again.",
     )
+    keep = serializers.BooleanField(default=False, help_text="Keep the whole journal, failures included.")
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and not isinstance(data.get("keep", False), bool):
+            raise serializers.ValidationError({"keep": ["true or false is needed."]})
+        return super().to_internal_value(data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["keep"] and attrs.get("from_step") is not None:
+            raise serializers.ValidationError({"keep": ["Either from_step or keep is given, not both."]})
+        return attrs
+
+
+class RetrySerializer(StrictSerializer):
+    """Nothing: what there is to be retried is retried."""

@@ -189,7 +189,12 @@ def _failure(data: Any, tracebacks: bool) -> Failure | None:
         message=str(data.get("message", "")),
         bases=tuple(map(str, bases)) if isinstance(bases, list) else (),
         traceback=traceback,
+        steps=_numbers(data.get("steps")),
     )
+
+
+def _numbers(found: Any) -> tuple[int, ...]:
+    return tuple(number for number in found if type(number) is int) if isinstance(found, list) else ()
 
 
 def _instant(text: Any) -> datetime | None:

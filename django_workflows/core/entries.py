@@ -39,7 +39,10 @@ class NewWorkflow:
 
 @dataclass(slots=True)
 class NewStep:
-    """A step to be stored. ``state`` RUNNING: who stores it, ``claimed_by``, runs it; ``lease`` is in seconds."""
+    """A step to be stored. ``state`` RUNNING: who stores it, ``claimed_by``, runs it; ``lease`` is in seconds.
+
+    ``reached``, of a failure that is handed over, is the number of the step that the function was to ask for next.
+    """
 
     number: int
     kind: str
@@ -58,6 +61,7 @@ class NewStep:
     result: str | None = None
     error: Failure | None = None
     delivery: int | None = None
+    reached: int | None = None
 
 
 @dataclass(slots=True)
@@ -70,6 +74,7 @@ class StepEnd:
     error: Failure | None = None
     attempt: int | None = None
     delivery: int | None = None
+    reached: int | None = None
 
 
 @dataclass(slots=True)
@@ -87,10 +92,10 @@ class TurnRecord:
 
     It holds only if nobody else took a turn meanwhile (``expected_delivered``); ``expected_version`` tells whether
     anything else was written, whose wake-up must then be kept. ``at`` is the time that the handler was told, so it is
-    what replay must tell it again. ``deliveries`` are (number, delivery) of steps that ended before. ``next_due`` is
-    the earliest instant at which one of the older waits is over. ``forced``: a request to cancel need not be told
-    first. ``exact``: the journal was read without a lock, so the turn holds only if nothing at all was written since
-    ``expected_version``.
+    what replay must tell it again. ``deliveries`` are (number, delivery, reached) of steps that ended before.
+    ``next_due`` is the earliest instant at which one of the older waits is over. ``forced``: a request to cancel need
+    not be told first. ``exact``: the journal was read without a lock, so the turn holds only if nothing at all was
+    written since ``expected_version``.
     """
 
     workflow_id: UUID
@@ -104,7 +109,7 @@ class TurnRecord:
     exact: bool = False
     canceled_at_delivery: int | None = None
     step_ends: list[StepEnd] = field(default_factory=list)
-    deliveries: list[tuple[int, int]] = field(default_factory=list)
+    deliveries: list[tuple[int, int, int | None]] = field(default_factory=list)
     new_steps: list[NewStep] = field(default_factory=list)
     children: list[NewWorkflow] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)

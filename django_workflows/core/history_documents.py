@@ -47,6 +47,7 @@ class _Error(_Part):
     bases: list[str] = []
     traceback: str = ""
     attempts: _Number = 1
+    steps: list[_Number] = []
 
 
 class _Outcome(_Part):

@@ -62,22 +62,29 @@ FINISHED_STATES = frozenset({StepState.COMPLETED, StepState.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An exception as journals keep it. ``type`` and ``bases`` are dotted paths, most derived first."""
+    """An exception as journals keep it. ``type`` and ``bases`` are dotted paths, most derived first.
+
+    ``steps``, of what ended a workflow, are the numbers of the failed steps that it comes from.
+    """
 
     type: str
     message: str
     bases: tuple[str, ...] = ()
     traceback: str = ""
     attempts: int = 1
+    steps: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        document: dict[str, Any] = {
             "type": self.type,
             "message": self.message,
             "bases": list(self.bases),
             "traceback": self.traceback,
             "attempts": self.attempts,
         }
+        if self.steps:
+            document["steps"] = list(self.steps)
+        return document
 
     def dump(self) -> str:
         return to_text(self.to_json())
@@ -91,6 +98,7 @@ class Failure:
             bases=tuple(data.get("bases", ())),
             traceback=data.get("traceback", ""),
             attempts=data.get("attempts", 1),
+            steps=tuple(data.get("steps", ())),
         )
 
 

@@ -103,10 +103,36 @@ def exception_of(kind: str, name: str, failure: Failure) -> Exception:
     )
 
 
+#: Where an exception that was raised for a failed step has the step's number.
+_STEP = "_django_workflows_step"
+
+
+def failed_steps_of(error: BaseException) -> tuple[int, ...]:
+    """The numbers of the failed steps that ``error`` comes from: it is theirs, groups them, or has them as cause."""
+    found: set[int] = set()
+    seen: set[int] = set()
+    left: list[BaseException] = [error]
+    while left:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        number = getattr(each, "__dict__", {}).get(_STEP)
+        if type(number) is int:
+            found.add(number)
+        if isinstance(each, BaseExceptionGroup):
+            left += each.exceptions
+        if each.__cause__ is not None:
+            left.append(each.__cause__)
+    return tuple(sorted(found))
+
+
 def settle(future: asyncio.Future[Any], kind: str, name: str, decode: Decode | None, outcome: Outcome) -> None:
     """Let a step's future have its outcome; ``InvalidPayload`` if the recorded result no longer fits the code."""
     if outcome.error is not None:
-        future.set_exception(exception_of(kind, name, outcome.error))
+        error = exception_of(kind, name, outcome.error)
+        error.__dict__[_STEP] = outcome.number
+        future.set_exception(error)
     elif outcome.has_value:
         future.set_result(outcome.value)
     elif outcome.result is None:

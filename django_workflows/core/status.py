@@ -55,9 +55,13 @@ class Failed:
 
 @dataclass(frozen=True)
 class Canceled:
-    """Ended because it was canceled. ``untaken_events`` as in ``Completed``."""
+    """Ended because it was canceled. ``untaken_events`` as in ``Completed``.
+
+    ``note`` says so where its function could not be run to clean up.
+    """
 
     untaken_events: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    note: str = field(default="", compare=False)
     type: ClassVar[Literal["canceled"]] = "canceled"
 
 

@@ -22,7 +22,7 @@ from .after_turn import after_writing
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .continue_as_new import continue_as_new
-from .ends import TurnVoid, block_unknown, end_locked, fail, force_below, leave_to_others, mismatch
+from .ends import TurnVoid, block_unknown, end_locked, end_without_cleanup, fail, force_below, leave_to_others, mismatch
 from .guard import explained
 from .inside import concerning
 from .lead import lead_first
@@ -51,7 +51,8 @@ def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
     except TurnVoid:
         return None
     except (DeterminismViolation, InvalidArguments, InvalidPayload) as error:
-        mismatch(claimed, error)
+        if not _end_canceled(claimed, f"{type(error).__name__}: {error}"):
+            mismatch(claimed, error)
     except HandlerStuck as error:
         fail(claimed.id, claimed.generation, error)
     except Exception as error:
@@ -65,6 +66,8 @@ def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
 
 def _give_up(claimed: WorkflowRecord) -> None:
     """Block a workflow that no worker advances, so that it is not claimed again by itself."""
+    if _end_canceled(claimed, claimed.blocked_message):
+        return
     times, silent = claimed.deliveries - 1, "no error was seen, so the worker itself went away (killed? out of memory?)"
     seen = claimed.blocked_message or silent
     if not seen.startswith(_IN_VAIN):
@@ -73,6 +76,21 @@ def _give_up(claimed: WorkflowRecord) -> None:
     reason = BlockedReason.CRASH_LOOP
     logger.error("Workflow %s %s is blocked (%s): %s", claimed.name, claimed.id, reason, seen, extra=about)
     _block(claimed, seen, None, times)
+
+
+def _end_canceled(claimed: WorkflowRecord, why: str) -> bool:
+    """End a workflow that is to be canceled and was blocked before, so that its handler is never told; if it is."""
+    if claimed.cancel_requested_at is None or not claimed.blocked_message:
+        return False
+
+    def change() -> None:
+        with atomic():
+            locked = workflows.lock(claimed.id, claimed.generation)
+            if locked is not None:
+                end_without_cleanup(*locked, why)
+
+    retrying(change)
+    return True
 
 
 def _block(claimed: WorkflowRecord, message: str, seconds: float | None, deliveries: int) -> None:
@@ -150,7 +168,10 @@ def locked_turn(
         return None
     definition = registry.get(workflow.name)
     if definition is None:
-        block_unknown(workflow)
+        if workflow.cancel_requested_at is not None and workflow.blocked_message:
+            end_without_cleanup(workflow, at, workflow.blocked_message)
+        else:
+            block_unknown(workflow)
         return None
     if workflow.cancel_requested_at is not None and workflow.started_at is None:
         end_locked(workflow, at, WorkflowEnd(WorkflowState.CANCELED))

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
+from ..core.blocked import Blocked, BlockedReason
+from ..core.journal import WorkflowRecord
+from ..core.registry import registry
 from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload, WorkflowNotRunning
 from ..store import cancellation, workflows
+from ..store.blocked import read_blocked
 from ..store.database import atomic
 from ..store.once import once
+from ..store.transient import is_transient
 from .advance import locked_turn, take_turn
-from .ends import TurnVoid, end_by_force
+from .ends import TurnVoid, end_by_force, end_without_cleanup
 from .inside import BY_FORCE, GRACEFULLY, mutation_of, note_cancel, writes
 from .observe import read
 
 logger = logging.getLogger("django_workflows")
+
+#: What blocks a workflow whose handler would do to this process what it did to its workers.
+_DANGEROUS = (BlockedReason.CRASH_LOOP, BlockedReason.STUCK)
 
 #: How many workflows below a canceled one are taken through their own cancellation at once; workers do the rest.
 _AT_ONCE = 1000
@@ -28,9 +36,10 @@ def cancel(workflow_id: UUID, *, force: bool = False) -> None:
     """Cancel a workflow and all its children.
 
     The handler gets ``CancelledError`` where it waits, before this returns; one that does nothing about it has ended
-    then, one that runs clean-up steps ends after them. With ``force`` no handler is run. Canceling again while it
-    cleans up changes nothing. Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``, and changes nothing then; the
-    latter also when a step's end was first, and the handler has ended with it, before it could be told.
+    then, one that runs clean-up steps ends after them. One that is blocked and cannot be replayed is ended without its
+    clean-up, which its status and the log say. With ``force`` no handler is run. Canceling again while it cleans up
+    changes nothing. Raises ``WorkflowNotFound`` or ``WorkflowNotRunning``, and changes nothing then; the latter also
+    when a step's end was first, and the handler has ended with it, before it could be told.
 
     A mutation may cancel its own workflow, or one above it: that takes effect with the mutation's end, in its
     transaction, and is undone with it.
@@ -59,21 +68,43 @@ def _cancel_one(workflow_id: UUID, force: bool) -> bool:
         mutation.cancels = BY_FORCE if force else mutation.cancels or GRACEFULLY
     elif force:
         end_by_force(workflow, now)
-    elif workflow.cancel_requested_at is None:
-        cancellation.request(workflow_id)
-        workflow.cancel_requested_at = now
-        _turn(workflow_id, lambda: locked_turn(workflow, now, queue=None))
+    elif workflow.cancel_requested_at is None or workflow.blocked_message:
+        if workflow.cancel_requested_at is None:
+            cancellation.request(workflow_id)
+            workflow.cancel_requested_at = now
+        blocked = read_blocked(workflow_id) if workflow.blocked_message else None
+        if blocked is None:
+            _turn(workflow, now)
+        else:
+            _end_blocked(workflow, now, blocked)
     return True
 
 
-def _turn(workflow_id: UUID, take: Callable[[], object]) -> None:
+def _turn(workflow: WorkflowRecord, now: datetime) -> None:
     """Have the handler told. If its code does not match its journal, the request stays, and is told when it does."""
     try:
         with atomic():
-            take()
+            locked_turn(workflow, now, queue=None)
     except _HINDRANCES as error:
-        _could_not_be_told(workflow_id, error)
-        workflows.make_due(workflow_id)
+        _could_not_be_told(workflow.id, error)
+        workflows.make_due(workflow.id)
+
+
+def _end_blocked(workflow: WorkflowRecord, now: datetime, blocked: Blocked) -> None:
+    """Have the handler of a blocked workflow told, if the code here can run it; else end it without."""
+    why = f"{blocked.reason}: {blocked.message}"
+    if blocked.reason not in _DANGEROUS and registry.get(workflow.name) is not None:
+        try:
+            with atomic():
+                locked_turn(workflow, now, queue=None)
+            return
+        except TurnVoid:
+            raise
+        except Exception as error:
+            if is_transient(error):
+                raise
+            why = f"{type(error).__name__}: {error}"
+    end_without_cleanup(workflow, now, why)
 
 
 def _could_not_be_told(workflow_id: UUID, error: Exception) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from contextvars import Context
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -131,7 +132,8 @@ def _tell_parent(child: WorkflowRecord, ending: WorkflowEnd, now: datetime) -> N
     locked = families.lock_parent(child.parent)
     if locked is None:
         return
-    failure = ending.error
+    # The numbers of its steps are not the parent's.
+    failure = None if ending.error is None else replace(ending.error, steps=())
     if ending.state == WorkflowState.CANCELED:
         failure = Failure(CANCELED_TYPE, f"the child workflow {child.name} was canceled")
     state = StepState.COMPLETED if failure is None else StepState.FAILED

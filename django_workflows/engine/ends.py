@@ -14,7 +14,7 @@ from ..core.journal import WorkflowRecord, WorkflowState
 from ..core.logic import unknown_logic
 from ..core.outcomes import failure_of
 from ..core.registry import registry
-from ..exceptions import WorkflowError
+from ..exceptions import CleanupSkipped, WorkflowError
 from ..store import cancellation, journals, workflows
 from ..store.blocked import block
 from ..store.database import atomic, retrying
@@ -116,6 +116,14 @@ def end_locked(workflow: WorkflowRecord, at: datetime, ending: WorkflowEnd) -> N
     complete(workflow, ending, written[0])
     definition = registry.get(workflow.name)
     free_place(definition.pool if definition is not None else "")
+
+
+def end_without_cleanup(workflow: WorkflowRecord, at: datetime, why: str) -> None:
+    """Cancel a blocked workflow that the caller has locked; its handler cannot be run, so it does not clean up."""
+    message = f"canceled without its clean-up, since its function could not be run: {why}"
+    about = of_workflow(workflow.id, workflow.name)
+    logger.warning("Workflow %s %s was %s", workflow.name, workflow.id, message, extra=about)
+    end_locked(workflow, at, WorkflowEnd(WorkflowState.CANCELED, error=failure_of(CleanupSkipped(message))))
 
 
 def end_by_force(workflow: WorkflowRecord, now: datetime) -> None:

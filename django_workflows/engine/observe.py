@@ -60,7 +60,7 @@ def status_of(record: WorkflowRecord) -> WorkflowStatus:
     if record.state == WorkflowState.FAILED:
         failure = Failure("", "") if record.error is None else Failure.load(record.error)
         return Failed(failure.message, failure.type, failure.traceback, untaken)
-    return Canceled(untaken)
+    return Canceled(untaken, "" if record.error is None else Failure.load(record.error).message)
 
 
 def result(workflow_id: UUID, timeout: float | None) -> Any:

@@ -14,7 +14,7 @@ def end_of_wait(record: StepRecord) -> tuple[StepState, Failure | None]:
     return StepState.COMPLETED, None
 
 
-def step_end(step: ClaimedStep, outcome: Outcome, delivery: int | None) -> StepEnd:
+def step_end(step: ClaimedStep, outcome: Outcome, delivery: int | None, reached: int | None = None) -> StepEnd:
     """The end of an attempt, as the journal keeps it."""
     state = StepState.FAILED if outcome.error else StepState.COMPLETED
-    return StepEnd(step.number, state, outcome.result, outcome.error, step.attempt, delivery)
+    return StepEnd(step.number, state, outcome.result, outcome.error, step.attempt, delivery, reached)

@@ -91,13 +91,15 @@ class Turn:
                     raise TurnVoid  # whoever takes the event next must be locked out
                 ended += pass_on(self.workflow.id, record, records, self.replay, self.at)
                 continue
-            delivery = self.replay.deliver(self._read(record), self.at)
+            outcome = self._read(record)
+            reached = None if outcome.error is None else self.replay.next_number
+            delivery = self.replay.deliver(outcome, self.at)
             if record.due_at is not None:
                 self.record.step_ends.append(
-                    StepEnd(record.number, record.state, error=record.error, delivery=delivery)
+                    StepEnd(record.number, record.state, error=record.error, delivery=delivery, reached=reached)
                 )
             else:
-                self.record.deliveries.append((record.number, delivery))
+                self.record.deliveries.append((record.number, delivery, reached))
             self.absorb()
 
     def _read(self, record: StepRecord) -> Outcome:
@@ -114,8 +116,9 @@ class Turn:
 
     def deliver_end(self, step: ClaimedStep, outcome: Outcome) -> None:
         """Hand over the end of the attempt that this worker ran."""
+        reached = None if outcome.error is None else self.replay.next_number
         delivery = self.replay.deliver(outcome, self.at)
-        self.record.step_ends.append(step_end(step, outcome, delivery))
+        self.record.step_ends.append(step_end(step, outcome, delivery, reached))
         self.record.grown_bytes += size_of(outcome.result or "")
         self.absorb()
 
@@ -182,7 +185,8 @@ class Turn:
             new.result, new.error, new.delay, new.run_at = outcome.result, outcome.error, None, None
             if not self.forced:
                 self.obey()  # what the step itself asked for came before its end
-                new.delivery = self.replay.deliver(outcome, self.at)
+                new.reached = None if outcome.error is None else self.replay.next_number
+            new.delivery = self.replay.deliver(outcome, self.at)
             self._add(new)
             self.absorb()
             if self._sent:
@@ -247,6 +251,7 @@ class Turn:
             outcome = self.replay.read_event(Outcome(new.number, *taken))
             new.state = StepState.FAILED if outcome.error else StepState.COMPLETED
             new.result, new.error, new.delay, new.run_at = outcome.result, outcome.error, None, None
+            new.reached = None if outcome.error is None else self.replay.next_number
             new.delivery = self.replay.deliver(outcome, self.at)
             self.record.grown_bytes += len(new.result or "")
             self.absorb()

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from ..core.definitions import Definition
 from ..core.durations import Duration, to_seconds
 from ..core.events import EventDefinition
+from ..core.restart_plan import FAILED
 from ..core.status import WorkflowStatus
 from ..engine import observe
 from ..engine.patches import PatchReport
@@ -75,7 +76,7 @@ class WorkflowManager(SyncManager):
         """``cancel``, for async code."""
         await sync_to_async(self.cancel)(workflow_id, force=force)
 
-    async def arestart(self, workflow_id: UUID | str, from_step: FromStep = None) -> None:
+    async def arestart(self, workflow_id: UUID | str, from_step: FromStep = FAILED) -> None:
         """``restart``, for async code."""
         await sync_to_async(self.restart)(workflow_id, from_step)
 

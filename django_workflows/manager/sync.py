@@ -18,6 +18,7 @@ from ..core.definitions import Definition
 from ..core.durations import Duration, to_seconds
 from ..core.pools import PoolLimits
 from ..core.registry import registry
+from ..core.restart_plan import FAILED
 from ..core.retry import RetryPolicy, dotted_path
 from ..core.status import WorkflowStatus
 from ..engine import cleanup as cleanup_verb
@@ -228,11 +229,14 @@ class SyncManager(Messages):
         """
         cancel(as_id(workflow_id), force=force)
 
-    def restart(self, workflow_id: UUID | str, from_step: FromStep = None) -> None:
-        """Run a finished workflow again, with its journal, or from a step: its number, or its name or function.
+    def restart(self, workflow_id: UUID | str, from_step: FromStep = FAILED) -> None:
+        """Run a workflow again that has ended: by default (``FAILED``, or ``None``) the failures that ended it.
 
-        Of a name or function the last step is meant. Raises ``WorkflowNotFound``, ``WorkflowStillRunning`` or
-        ``StepNotFound``, and changes nothing then.
+        All else that was asked for before keeps its result. ``KEEP`` keeps the failures as well, for code that was
+        fixed; so does ``FAILED`` where no step failed. With the number of a step, or a name or function, of which the
+        last step is meant, that step and all after it are dropped and run again; this works while it is blocked, too.
+        Raises ``WorkflowNotFound``, ``WorkflowStillRunning``, ``StepNotFound`` or ``InvalidArguments``, and changes
+        nothing then.
         """
         restart(as_id(workflow_id), from_step)
 

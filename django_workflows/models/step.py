@@ -15,7 +15,8 @@ class Step(models.Model):
     ``due_at`` is when a worker may take it, or when the lease of the worker that has it ends; for a sleep or an event,
     when the wait is over. ``attempt`` counts claims; those that left neither a result nor a failure were lost with
     their worker. ``queued_at``, ``started_at`` and ``finished_at`` are those of the last attempt; ``failures`` is a
-    JSON list of the attempts before it, each with its own times and error.
+    JSON list of the attempts before it, each with its own times and error. ``reached``, of a failure that was
+    delivered, is the number of the step that the handler was to ask for next.
     """
 
     class Kind(models.TextChoices):
@@ -56,6 +57,7 @@ class Step(models.Model):
     progress = models.TextField(_("progress"), default="", blank=True)
     delivery = models.PositiveIntegerField(_("delivery"), null=True)
     delivered_at = models.DateTimeField(_("delivered at"), null=True)
+    reached = models.PositiveIntegerField(_("reached"), null=True)
     queue = models.CharField(_("queue"), max_length=200, default="", blank=True)
     priority = models.SmallIntegerField(_("priority"), default=0)
     pool = models.CharField(_("pool"), max_length=200, default="", blank=True)

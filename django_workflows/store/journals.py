@@ -83,14 +83,17 @@ def _write_turn(turn: TurnRecord) -> tuple[datetime, int] | None:
 
 def _write_deliveries(turn: TurnRecord) -> None:
     execute_many(
-        f"UPDATE {STEP} SET delivery = %s, delivered_at = %s WHERE workflow_id = %s AND number = %s",
-        [(delivery, put_instant(turn.at), put_uuid(turn.workflow_id), number) for number, delivery in turn.deliveries],
+        f"UPDATE {STEP} SET delivery = %s, reached = %s, delivered_at = %s WHERE workflow_id = %s AND number = %s",
+        [
+            (delivery, reached, put_instant(turn.at), put_uuid(turn.workflow_id), number)
+            for number, delivery, reached in turn.deliveries
+        ],
     )
 
 
 _END_STEP = (
     f"UPDATE {STEP} SET state = %s, result = %s, error = %s, due_at = NULL, finished_at = %s, delivery = %s, "
-    "delivered_at = %s WHERE workflow_id = %s AND number = %s AND "
+    "reached = %s, delivered_at = %s WHERE workflow_id = %s AND number = %s AND "
 )
 
 
@@ -121,6 +124,7 @@ def _end_params(workflow_id: UUID, end: StepEnd, now: datetime, at: datetime | N
         dump_failure(end.error),
         put_instant(now),
         end.delivery,
+        end.reached,
         None if end.delivery is None else put_instant(at),
         put_uuid(workflow_id),
         end.number,
@@ -143,9 +147,9 @@ def drop_steps(workflow_id: UUID, numbers: Sequence[int] | None, now: datetime) 
 
 _INSERT_STEP = f"""
 INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
-    claimed_by, result, error, progress, delivery, delivered_at, queue, priority, pool, created_at, queued_at,
+    claimed_by, result, error, progress, delivery, reached, delivered_at, queue, priority, pool, created_at, queued_at,
     started_at, finished_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -167,6 +171,7 @@ def _step_params(turn: TurnRecord, step: NewStep, now: datetime) -> tuple[object
         step.result,
         dump_failure(step.error),
         step.delivery,
+        step.reached,
         put_instant(turn.at) if step.delivery is not None else None,
         step.queue,
         step.priority,

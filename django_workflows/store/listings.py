@@ -68,16 +68,6 @@ def failures(ids: Iterable[UUID]) -> dict[UUID, str]:
     return {workflow_id: error for workflow_id, error in rows.values_list("id", "error") if error is not None}
 
 
-#: Of more failed steps than this, the first ones are looked at.
-_FAILED_STEPS = 200
-
-
-def failures_of_steps(workflow_id: UUID) -> Iterator[tuple[int, str | None]]:
-    """Number and error, as JSON, of a workflow's failed steps, in order."""
-    rows = Step.objects.using(alias()).filter(workflow_id=workflow_id, state="failed").order_by("number")
-    yield from rows.values_list("number", "error")[:_FAILED_STEPS]
-
-
 def waits_for_a_retry(workflow_id: UUID) -> bool:
     """Whether a step of the workflow waits for its next attempt."""
     rows = Step.objects.using(alias()).filter(workflow_id=workflow_id, state="queued", attempt__gt=0)

@@ -116,7 +116,7 @@ def _columns(given: Sequence[tuple[str, str]], rows: Sequence[tuple[Any, ...]]) 
 
 
 def _wait(record: TurnRecord, end: StepEnd) -> tuple[Any, ...]:
-    return record.workflow_id, end.number, str(end.state), dump_failure(end.error), end.delivery
+    return record.workflow_id, end.number, str(end.state), dump_failure(end.error), end.delivery, end.reached
 
 
 def _turn(shape: Shape, record: TurnRecord) -> tuple[Any, ...]:

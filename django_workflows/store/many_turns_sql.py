@@ -80,8 +80,15 @@ _NEW_STEP = (
     ("g_priority", "int"),
 )
 #: What is given of waits that are over, and of outcomes that are handed over.
-WAITS = (("w_id", "uuid"), ("w_number", "int"), ("w_state", "text"), ("w_error", "text"), ("w_delivery", "int"))
-DELIVERIES = (("d_id", "uuid"), ("d_number", "int"), ("d_delivery", "int"))
+WAITS = (
+    ("w_id", "uuid"),
+    ("w_number", "int"),
+    ("w_state", "text"),
+    ("w_error", "text"),
+    ("w_delivery", "int"),
+    ("w_reached", "int"),
+)
+DELIVERIES = (("d_id", "uuid"), ("d_number", "int"), ("d_delivery", "int"), ("d_reached", "int"))
 _ENDING = (("g_state", "text"), ("g_result", "text"), ("g_error", "text"))
 
 
@@ -155,14 +162,16 @@ _END_STEPS = (
 )
 _END_WAITS = (
     f"UPDATE {STEP} AS step SET state = w_state, error = w_error, due_at = NULL, finished_at = turn.now, "
-    "delivery = w_delivery, delivered_at = g_at FROM turn JOIN unnest(%(w_id)s::uuid[], %(w_number)s::int[], "
-    "%(w_state)s::text[], %(w_error)s::text[], %(w_delivery)s::int[]) "
-    "AS ended (w_id, w_number, w_state, w_error, w_delivery) ON w_id = turn.id "
+    "delivery = w_delivery, delivered_at = g_at, reached = w_reached FROM turn JOIN "
+    "unnest(%(w_id)s::uuid[], %(w_number)s::int[], %(w_state)s::text[], %(w_error)s::text[], "
+    "%(w_delivery)s::int[], %(w_reached)s::int[]) "
+    "AS ended (w_id, w_number, w_state, w_error, w_delivery, w_reached) ON w_id = turn.id "
     "WHERE workflow_id = turn.id AND number = w_number AND step.state = 'waiting'"
 )
 _DELIVERIES = (
-    f"UPDATE {STEP} AS step SET delivery = d_delivery, delivered_at = g_at FROM turn JOIN "
-    "unnest(%(d_id)s::uuid[], %(d_number)s::int[], %(d_delivery)s::int[]) AS handed (d_id, d_number, d_delivery) "
+    f"UPDATE {STEP} AS step SET delivery = d_delivery, delivered_at = g_at, reached = d_reached FROM turn JOIN "
+    "unnest(%(d_id)s::uuid[], %(d_number)s::int[], %(d_delivery)s::int[], %(d_reached)s::int[]) "
+    "AS handed (d_id, d_number, d_delivery, d_reached) "
     "ON d_id = turn.id WHERE workflow_id = turn.id AND number = d_number"
 )
 _NEW_STEPS = f"""

@@ -48,7 +48,11 @@ def _write_steps(shape: Shape, records: Sequence[TurnRecord], now: datetime, tex
     if shape.deliveries:
         run_for_each(
             _DELIVERY,
-            [(delivery, at, owner, number) for record, owner, at in owned for number, delivery in record.deliveries],
+            [
+                (delivery, reached, at, owner, number)
+                for record, owner, at in owned
+                for number, delivery, reached in record.deliveries
+            ],
         )
     if shape.goes_on:
         run_for_each(_RUNNING, [(owner, *_running(record.new_steps[0], now, text)) for record, owner, _ in owned])
@@ -120,10 +124,10 @@ _END_STEP = (
     "delivered_at = %s WHERE number = %s AND attempt = %s AND state = 'running' AND workflow_id = %s"
 )
 _END_WAIT = (
-    f"UPDATE {STEP} SET state = %s, error = %s, due_at = NULL, finished_at = %s, delivery = %s, delivered_at = %s "
-    "WHERE workflow_id = %s AND number = %s AND state = 'waiting'"
+    f"UPDATE {STEP} SET state = %s, error = %s, due_at = NULL, finished_at = %s, delivery = %s, reached = %s, "
+    "delivered_at = %s WHERE workflow_id = %s AND number = %s AND state = 'waiting'"
 )
-_DELIVERY = f"UPDATE {STEP} SET delivery = %s, delivered_at = %s WHERE workflow_id = %s AND number = %s"
+_DELIVERY = f"UPDATE {STEP} SET delivery = %s, reached = %s, delivered_at = %s WHERE workflow_id = %s AND number = %s"
 _RUNNING = f"""
     INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, due_at, claimed_by, queue, priority,
         created_at, queued_at, started_at, state, attempt, failures, progress, pool)
@@ -144,7 +148,10 @@ def _end(record: TurnRecord, text: str, at: str) -> tuple[Any, ...]:
 
 def _waits(record: TurnRecord, owner: str, text: str, at: str) -> Iterable[tuple[Any, ...]]:
     waits: Iterable[StepEnd] = (end for end in record.step_ends if end.attempt is None)
-    return [(str(end.state), dump_failure(end.error), text, end.delivery, at, owner, end.number) for end in waits]
+    return [
+        (str(end.state), dump_failure(end.error), text, end.delivery, end.reached, at, owner, end.number)
+        for end in waits
+    ]
 
 
 def _running(step: NewStep, now: datetime, text: str) -> tuple[Any, ...]:

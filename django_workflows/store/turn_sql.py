@@ -49,6 +49,7 @@ NEW_COLUMNS = (
     ("result", "text"),
     ("error", "text"),
     ("delivery", "int"),
+    ("reached", "int"),
     ("queue", "text"),
     ("priority", "int"),
     ("pool", "text"),
@@ -111,19 +112,20 @@ def _turn(shape: Shape) -> str:
 
 _END = (
     f"UPDATE {STEP} SET state = %(end_state)s, result = %(end_result)s, error = %(end_error)s, due_at = NULL, "
-    "finished_at = turn.now, delivery = %(end_delivery)s::int, delivered_at = %(at)s FROM turn "
+    "finished_at = turn.now, delivery = %(end_delivery)s::int, delivered_at = %(at)s, "
+    "reached = %(end_reached)s::int FROM turn "
     "WHERE workflow_id = %(id)s AND number = %(end_number)s AND state = 'running' AND attempt = %(end_attempt)s"
 )
 _WAITS = (
     f"UPDATE {STEP} AS step SET state = ended.state, result = ended.result, error = ended.error, due_at = NULL, "
-    "finished_at = turn.now, delivery = ended.delivery, delivered_at = %(at)s FROM turn, "
+    "finished_at = turn.now, delivery = ended.delivery, delivered_at = %(at)s, reached = ended.reached FROM turn, "
     "unnest(%(wait_numbers)s::int[], %(wait_states)s::text[], %(wait_results)s::text[], %(wait_errors)s::text[], "
-    "%(wait_deliveries)s::int[]) AS ended (number, state, result, error, delivery) "
+    "%(wait_deliveries)s::int[], %(wait_reached)s::int[]) AS ended (number, state, result, error, delivery, reached) "
     "WHERE workflow_id = %(id)s AND step.number = ended.number AND step.state = 'waiting'"
 )
 _DELIVERIES = (
-    f"UPDATE {STEP} AS step SET delivery = handed.delivery, delivered_at = %(at)s FROM turn, "
-    "unnest(%(numbers)s::int[], %(deliveries)s::int[]) AS handed (number, delivery) "
+    f"UPDATE {STEP} AS step SET delivery = handed.delivery, delivered_at = %(at)s, reached = handed.reached FROM turn, "
+    "unnest(%(numbers)s::int[], %(deliveries)s::int[], %(reached)s::int[]) AS handed (number, delivery, reached) "
     "WHERE workflow_id = %(id)s AND step.number = handed.number"
 )
 _DROP = (
@@ -162,10 +164,10 @@ def insert_steps(source: str, owner: str, at: str) -> str:
     due = "COALESCE(now + seconds * interval '1 second', run_at)"
     return f"""
         INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
-            claimed_by, result, error, progress, delivery, delivered_at, queue, priority, pool, created_at, queued_at,
-            started_at, finished_at)
+            claimed_by, result, error, progress, delivery, reached, delivered_at, queue, priority, pool, created_at,
+            queued_at, started_at, finished_at)
         SELECT {owner}, new.number, new.kind, new.name, new.function, new.args, new.options, new.state,
-            new.attempt, '[]', {due}, new.claimed_by, new.result, new.error, '', new.delivery,
+            new.attempt, '[]', {due}, new.claimed_by, new.result, new.error, '', new.delivery, new.reached,
             CASE WHEN new.delivery IS NOT NULL THEN {at} END, new.queue, new.priority, new.pool, now,
             CASE WHEN new.state = 'queued' THEN {due} ELSE now END, CASE WHEN begun THEN now END,
             CASE WHEN over THEN now END

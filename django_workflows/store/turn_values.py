@@ -45,6 +45,7 @@ def end_values(end: StepEnd) -> dict[str, Any]:
         "end_result": end.result,
         "end_error": dump_failure(end.error),
         "end_delivery": end.delivery,
+        "end_reached": end.reached,
         "end_attempt": end.attempt,
     }
 
@@ -56,8 +57,10 @@ def list_values(turn: TurnRecord, waits: Sequence[StepEnd]) -> dict[str, Any]:
         "wait_results": [end.result for end in waits],
         "wait_errors": [dump_failure(end.error) for end in waits],
         "wait_deliveries": [end.delivery for end in waits],
-        "numbers": [number for number, _ in turn.deliveries],
-        "deliveries": [delivery for _, delivery in turn.deliveries],
+        "wait_reached": [end.reached for end in waits],
+        "numbers": [number for number, _, _ in turn.deliveries],
+        "deliveries": [delivery for _, delivery, _ in turn.deliveries],
+        "reached": [reached for _, _, reached in turn.deliveries],
         "dropped": turn.dropped,
         "touched": [end.number for end in turn.step_ends],
     }
@@ -118,6 +121,7 @@ def step_values(step: NewStep, *, ending: bool) -> tuple[Any, ...]:
         step.result,
         dump_failure(step.error),
         step.delivery,
+        step.reached,
         step.queue,
         step.priority,
         step.pool,

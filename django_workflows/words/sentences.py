@@ -15,6 +15,7 @@ from ..core.attempts import Attempt, AttemptState
 from ..core.blocked import Blocked, BlockedReason
 from ..core.journal import Failure
 from ..core.progress import figure
+from ..core.restart_plan import FAILED, KEEP
 from ..core.timeline import human
 from ..core.traces import Told
 from ..core.waiting import Wait, WaitKind
@@ -158,6 +159,15 @@ def blocked_for(blocked: Blocked, now: datetime) -> str:
     if blocked.since is None:
         return words
     return _("%(state)s for %(duration)s") % {"state": words, "duration": human(now - blocked.since)}
+
+
+def restarted_words(from_step: object) -> str:
+    """What a restart did, for the one who asked for it and for the audit."""
+    if from_step == FAILED:
+        return _("Restarted: what failed runs again.")
+    if from_step == KEEP:
+        return _("Restarted, with every step that it had.")
+    return _("Restarted from step %(number)s.") % {"number": from_step}
 
 
 def checked_words(blocked: Blocked, now: datetime) -> str:

@@ -12,7 +12,7 @@ from django.test import Client
 from django_workflows import Completed, StepFailed, WorkflowContext
 from django_workflows.conf import settings as ours
 from django_workflows.engine import observe
-from django_workflows.engine.culprits import culprit
+from django_workflows.engine.restart import plan_failed
 from django_workflows.models import Step, Workflow
 from tests.admin.pages import LIST, confirm, markup, page_of, text, url
 from tests.app import steps
@@ -53,53 +53,85 @@ def failed(handler: Callable[..., Any] = pays, **arguments: Any) -> UUID:
     return workflow_id
 
 
-def find(workflow_id: UUID) -> Workflow:
-    return Workflow.objects.get(id=workflow_id)
+async def breaks(step: WorkflowContext) -> None:
+    await step.run_action(steps.echo, "fine")
+    raise RuntimeError("the handler's own")
 
 
 # -- failed
 
 
-@pytest.mark.parametrize(("handler", "number"), [(pays, 2), (pays_in_a_group, 1), (catches_and_breaks, None)])
-def test_the_step_is_found_whose_error_ended_it(handler: Callable[..., Any], number: int | None) -> None:
+def again(workflow_id: UUID) -> tuple[int, ...]:
+    return plan_failed(workflow_id, Workflow.objects.get(id=workflow_id).error).again
+
+
+@pytest.mark.parametrize(
+    ("handler", "numbers"), [(pays, (2,)), (pays_in_a_group, (1,)), (catches_and_breaks, (0,)), (breaks, ())]
+)
+def test_the_steps_are_found_whose_error_ended_it(handler: Callable[..., Any], numbers: tuple[int, ...]) -> None:
     with deployed(handler):
-        assert culprit(find(failed(handler))) == number
+        assert again(failed(handler)) == numbers
 
 
-def test_of_several_that_failed_it_is_the_first() -> None:
-    with deployed(pays):
-        assert culprit(find(failed(times=3))) == 2
-
-
-def test_a_child_that_failed_is_its_parents_culprit() -> None:
+def test_a_child_that_failed_is_among_them() -> None:
     workflow_id = w.parent.start([1, -1])
     finish(workflow_id)
-    assert culprit(find(workflow_id)) == 1
+    assert again(workflow_id) == (1,)
 
 
-def test_who_has_not_failed_has_no_culprit() -> None:
-    workflow_id = w.careful_parent.start(-1)
-    finish(workflow_id)
-    assert culprit(find(workflow_id)) is None
-
-
-def test_the_page_leads_to_a_restart_from_there_which_goes_well(chief: Client) -> None:
+def test_the_page_leads_to_a_restart_of_what_failed_which_goes_well(chief: Client) -> None:
     with deployed(pays):
         workflow_id = failed()
         page = markup(chief, page_of(workflow_id))
-        assert "Step 2 failed with this. Mend the cause, then restart it from there" in page
-        assert f"{url('act', workflow_id, 'restart')}?step=2" in page
+        assert "Step 2 failed with this. Fix the cause, then restart the failed steps only: the other 2 keep" in page
+        assert "Restart the failed steps only…" in page
+        assert url("act", workflow_id, "restart") in page
         form = markup(chief, url("act", workflow_id, "restart"))
-        assert '<option value="2" selected>' in form
+        assert '<option value="failed" selected>' in form
         assert "tests.app.steps.fail_until (failed)" in form
-        assert "Restarted from step 2." in confirm(chief, workflow_id, "restart", from_step="2")
+        assert "Restarted: what failed runs again." in confirm(chief, workflow_id, "restart", from_step="failed")
         steps.calls.clear()
         assert finish(workflow_id) == Completed(["reserve", "pack"])
         assert steps.calls == [], "what came before is kept"
 
 
+def test_from_a_step_all_after_it_runs_again(chief: Client) -> None:
+    with deployed(pays):
+        workflow_id = failed()
+        assert '<option value="2" selected>' in markup(chief, url("act", workflow_id, "restart") + "?step=2")
+        assert "Restarted from step 2." in confirm(chief, workflow_id, "restart", from_step="2")
+        assert finish(workflow_id) == Completed(["reserve", "pack"])
+
+
+def test_a_blocked_one_is_restarted_from_a_step(chief: Client) -> None:
+    with deployed(original):
+        workflow_id: UUID = w.workflow.start("tests deployed", {})
+        run()
+    with deployed(other_argument):
+        advance(101)
+        run()
+        form = markup(chief, url("act", workflow_id, "restart"))
+        assert 'value="failed"' not in form
+        assert 'value="keep"' not in form
+        assert "Restarted from step 0." in confirm(chief, workflow_id, "restart", from_step="0")
+        assert "blocked" not in text(chief, page_of(workflow_id)).partition("Waiting for")[2]
+
+
+def test_a_blocked_one_that_is_canceled_says_what_was_left_undone(chief: Client) -> None:
+    with deployed(original):
+        workflow_id: UUID = w.workflow.start("tests deployed", {})
+        run()
+    with deployed(other_argument):
+        advance(101)
+        run()
+        assert "Canceled without its clean-up: it is blocked" in confirm(chief, workflow_id, "cancel")
+        assert "canceled without its clean-up, since its function could not be run" in text(chief, page_of(workflow_id))
+
+
 def test_a_fault_of_the_handler_is_told_apart(chief: Client, login: Callable[..., Client]) -> None:
     with deployed(catches_and_breaks):
+        assert "Its own code raised this, after step 0 failed." in text(chief, page_of(failed()))
+    with deployed(breaks):
         workflow_id = failed()
         assert "Its own code raised this, not a step." in text(chief, page_of(workflow_id))
         viewer = markup(login("view_workflow"), page_of(workflow_id))
@@ -117,14 +149,14 @@ def test_the_list_says_why_it_failed(chief: Client, login: Callable[..., Client]
     assert "4711" not in hidden
 
 
-def test_many_are_restarted_from_the_step_that_failed(chief: Client) -> None:
+def test_of_many_what_failed_is_restarted(chief: Client) -> None:
     with deployed(pays):
         first = failed()
         Counter.objects.all().delete()
         ids = [first, failed()]
         Counter.objects.update(value=1)
         chosen = {"_selected_action": [str(each) for each in ids], "action": "restart"}
-        assert "the step whose error ended it" in chief.post(LIST, chosen).content.decode()
+        assert "the failed steps only" in chief.post(LIST, chosen).content.decode()
         told = chief.post(LIST, {**chosen, "confirmed": "1", "from_step": "failed"}, follow=True).content.decode()
         assert "Restart: done for 2 workflows." in told
         run()
@@ -134,7 +166,7 @@ def test_many_are_restarted_from_the_step_that_failed(chief: Client) -> None:
 def test_what_is_kept_fails_again(chief: Client) -> None:
     with deployed(pays):
         workflow_id = failed()
-        confirm(chief, workflow_id, "restart", from_step="")
+        confirm(chief, workflow_id, "restart", from_step="keep")
         assert finish(workflow_id).type == "failed"
 
 

@@ -69,7 +69,7 @@ ASKED = [
     NewStep(7, "sleep", "until", "[]", "waiting", run_at=LATER),
     NewStep(8, "patch", "patch", "[]", "completed", result="true", delivery=4),
     NewStep(9, "mutation", "inline", "[]", "completed", result="1", delivery=5),
-    NewStep(10, "query", "bad", "[]", "failed", error=Failure("E", "no"), delivery=6),
+    NewStep(10, "query", "bad", "[]", "failed", error=Failure("E", "no"), delivery=6, reached=9),
     NewStep(11, "action", "dropped", "[]", "canceled", function="a.b"),
 ]
 INLINE = [
@@ -78,7 +78,7 @@ INLINE = [
 ]
 END = StepEnd(0, "completed", "[1]", attempt=3, delivery=3)
 WAIT_OVER = StepEnd(1, "completed", delivery=3)
-TIMED_OUT = StepEnd(1, "failed", error=Failure("Timeout", "late"), delivery=3)
+TIMED_OUT = StepEnd(1, "failed", error=Failure("Timeout", "late"), delivery=3, reached=2)
 
 TURNS: dict[str, dict[str, Any]] = {
     "first": {"first": True, "new_steps": [running()]},
@@ -94,12 +94,12 @@ TURNS: dict[str, dict[str, Any]] = {
     "a wait is over": {"step_ends": [WAIT_OVER], "exact": True, "new_steps": [running()]},
     "a wait is over, asks": {"step_ends": [TIMED_OUT], "exact": True, "new_steps": ASKED},
     "a wait is over, ends": {"step_ends": [WAIT_OVER], "exact": True, "ending": WorkflowEnd("completed", "null")},
-    "heard of": {"deliveries": [(2, 3)], "exact": True, "next_due": LATER},
-    "heard of, waits on": {"deliveries": [(2, 3)]},
+    "heard of": {"deliveries": [(2, 3, 3)], "exact": True, "next_due": LATER},
+    "heard of, waits on": {"deliveries": [(2, 3, 3)]},
     "inline": {"step_ends": [END], "new_steps": INLINE},
     "inline, ends": {"step_ends": [END], "new_steps": INLINE, "ending": WorkflowEnd("completed", "null")},
     "inline at first": {"first": True, "new_steps": INLINE},
-    "all at once": {"step_ends": [END, WAIT_OVER], "deliveries": [(2, 5)], "new_steps": ASKED},
+    "all at once": {"step_ends": [END, WAIT_OVER], "deliveries": [(2, 5, None)], "new_steps": ASKED},
 }
 WAYS = ("its own", "its own, watched", "every database's")
 

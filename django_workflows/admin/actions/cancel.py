@@ -50,6 +50,9 @@ class Cancel(Action):
         cancel(workflow_id, force=cleaned["force"])
         if cleaned["force"]:
             return Outcome(_("Canceled without its clean-up."))
-        if read(workflow_id).state == WorkflowState.IN_PROGRESS:
+        found = read(workflow_id)
+        if found.state == WorkflowState.IN_PROGRESS:
             return Outcome(_("Asked to cancel: it cleans up first."))
+        if found.error is not None:
+            return Outcome(_("Canceled without its clean-up: it is blocked, so its function could not be run."))
         return Outcome(_("Canceled."))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from ...core.journal import WorkflowState
 from ...core.registry import registry
 from ...models import Workflow
+from ...store.blocked import blocked_of
 from ..actions import ACTIONS
 from ..permissions import START, may
 from ..site import link
@@ -72,7 +73,7 @@ def reasons(found: list[Button]) -> list[Reason]:
 
 
 def restart_url(workflow: Workflow, number: int) -> str:
-    """Where to restart a workflow from a step; empty while it runs."""
-    if workflow.state == WorkflowState.IN_PROGRESS:
+    """Where to restart a workflow from a step; empty while it runs, unless it is blocked."""
+    if workflow.state == WorkflowState.IN_PROGRESS and blocked_of(workflow) is None:
         return ""
     return f"{link('act', workflow.id, 'restart')}?step={number}"

@@ -1,4 +1,4 @@
-"""What to do about a workflow that failed: from where to run it again, once the cause is mended."""
+"""What to do about a workflow that failed: which steps failed, and what to run again once the cause is fixed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from ...core.attempts import read_failure
 from ...core.histories import IMPORTED
-from ...core.journal import WorkflowState
-from ...engine.culprits import culprit
+from ...core.journal import StepState, WorkflowState
+from ...core.restart_plan import RestartPlan
+from ...engine.restart import plan_failed
 from ...models import Workflow
+from ...store import steps
 from ..permissions import RESTART, may
 from ..site import link
 
+#: So many of the failed steps are named.
+NAMED = 10
+
 
 @dataclass(frozen=True)
-class Mending:
+class Advice:
     """A sentence, and the button for it (without ``url``: nothing that this user may press)."""
 
     sentence: str
@@ -24,19 +31,44 @@ class Mending:
     url: str = ""
 
 
-def mending(request: HttpRequest, workflow: Workflow) -> Mending | None:
+def mending(request: HttpRequest, workflow: Workflow) -> Advice | None:
     """``None`` for one that has not failed."""
     if workflow.state != WorkflowState.FAILED:
         return None
-    number = culprit(workflow)
-    if number is None:
-        sentence = _("Its own code raised this, not a step. Deploy code that is mended, then restart it.")
-        label, query = _("Restart…"), ""
+    plan = plan_failed(workflow.id, workflow.error)
+    if plan.again:
+        sentence, label = _failed(workflow, plan), _("Restart the failed steps only…")
     else:
         sentence = _(
-            "Step %(number)s failed with this. Mend the cause, then restart it from there: what came before is kept."
-        ) % {"number": number}
-        label, query = _("Restart from step %(number)s…") % {"number": number}, f"?step={number}"
+            "Its own code raised this, not a step. Deploy code that is fixed, then restart it: every step keeps its "
+            "result."
+        )
+        label = _("Restart…")
     if not may(request, RESTART) or workflow.queue == IMPORTED:
-        return Mending(sentence)
-    return Mending(sentence, label, link("act", workflow.id, "restart") + query)
+        return Advice(sentence)
+    return Advice(sentence, label, link("act", workflow.id, "restart"))
+
+
+def _failed(workflow: Workflow, plan: RestartPlan) -> str:
+    kept = steps.queryset(workflow.id).filter(state=StepState.COMPLETED)
+    if plan.cut is not None:
+        kept = kept.filter(number__lt=plan.cut)
+    count, others = len(plan.again), kept.count()
+    numbers = ", ".join(map(str, plan.again[:NAMED])) + (", …" if count > NAMED else "")
+    failure = read_failure(workflow.error)
+    if failure is not None and failure.steps:
+        text = ngettext("Step %(numbers)s failed with this.", "%(count)s steps failed: %(numbers)s.", count)
+    else:
+        text = ngettext(
+            "Its own code raised this, after step %(numbers)s failed.",
+            "Its own code raised this, after %(count)s steps failed: %(numbers)s.",
+            count,
+        )
+    failed = text % {"count": f"{count:,}", "numbers": numbers}
+    text = ngettext(
+        "Fix the cause, then restart the failed steps only: the other step keeps its result.",
+        "Fix the cause, then restart the failed steps only: the other %(others)s keep their results.",
+        others,
+    )
+    advice = text % {"others": f"{others:,}"} if others else _("Fix the cause, then restart the failed steps only.")
+    return f"{failed} {advice}"

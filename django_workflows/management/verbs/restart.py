@@ -1,26 +1,36 @@
-"""Run a finished workflow again: replayed from its whole journal, or from the steps before one.
+"""Run a workflow again that has ended: the failures that ended it, while all else keeps its result.
 
-With --from that step and all after it are forgotten, with their events and children.
+With --keep the failures stay as well: for code that was fixed. With --from that step and all after it are dropped, with
+their events and children; this works while the workflow is blocked, too.
 """
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 
 from django.core.management.base import CommandParser
 
+from ...core.restart_plan import FAILED, KEEP
 from ..acted import report
 from ..journals import manager
 from ..terminal import Terminal
 
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+
 
 def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("id", help="The workflow's id.")
-    given = parser.add_argument("--from", dest="from_step", metavar="STEP")
+    where = parser.add_mutually_exclusive_group()
+    given = where.add_argument("--from", dest="from_step", metavar="STEP")
     given.help = "A step's number, or a name or function, of which the last such step is meant."
+    where.add_argument("--keep", action="store_true", help="Keep the whole journal, failures included.")
 
 
 def run(terminal: Terminal, options: Namespace) -> None:
     step = options.from_step
-    manager.restart(options.id, int(step) if step is not None and step.isdecimal() else step)
+    if step is None:
+        manager.restart(options.id, KEEP if options.keep else FAILED)
+    else:
+        manager.restart(options.id, int(step) if _NUMBER.fullmatch(step) else step)
     report(terminal, options.id, "Restarted")
