@@ -24,7 +24,7 @@ from . import hands
 from .drain_failures import drain_failures
 from .nudge import SOON, delays_messages, nudge
 from .process import DRAIN, keep_connection, this_worker
-from .stopping import stopping
+from .stopping import sentinel, stopping
 
 logger = logging.getLogger("django_workflows")
 
@@ -61,7 +61,8 @@ def drain(queue: str = "") -> None:
     """Do whatever is due in the journal, for ``DRAIN_SECONDS`` at the most."""
     hands.begun()
     try:
-        begin_anew(alias())  # whatever else ran in this process
+        if sentinel() is not None:
+            begin_anew(alias())  # whatever else ran in this process
         keep_connection()
         worker = this_worker(queue)
         if not worker.known:
@@ -78,7 +79,8 @@ def drain(queue: str = "") -> None:
         if away:
             outage.noticed(error)
         drain_failures.note(error, queue, known=away)
-        drop_all()
+        if sentinel() is not None:
+            drop_all()
         this_worker(queue).abandon()
         drain_failures.wait(stopping)
     else:

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import settings
 from .repeats import LockFirst, RunAgain, repeatable
-from .session import drop, owned, tidy
+from .session import drop, may_renew, tidy
 from .transient import is_transient, may_be_of_the_session, timed_out
 from .write_lock import soon_after_it_is_free
 
@@ -266,7 +266,7 @@ def _retrying(change: Callable[[], T]) -> T:
             if conn.in_atomic_block or attempt == _TRIES or (timed_out(error) and time.monotonic() - began > _ENOUGH):
                 raise
             # A worker's session may have been changed by a database function, which nobody saw: once more on a new one.
-            renews = not renewed and owned() and may_be_of_the_session(error)
+            renews = not renewed and may_renew(conn) and may_be_of_the_session(error)
             if not renews and not is_transient(error):
                 raise
         if renews:

@@ -264,7 +264,7 @@ class _Kept:
 
     __slots__ = (
         "before", "blocks", "bound", "changes", "conn", "hold", "hooks", "inside", "outer", "raw", "refused",
-        "savepoints", "status", "wrappers",
+        "savepoints", "status", "usual_close", "wrappers",
     )  # fmt: skip
 
     def __init__(self, conn: BaseDatabaseWrapper, bound: bool) -> None:
@@ -284,6 +284,8 @@ class _Kept:
         self.outer, self.hold.guard = self.hold.guard, self
         if not self.hold.by_cursor:
             conn.execute_wrappers.append(self.hold.run)
+        #: What somebody has put in the place of its method, an outer guard for example.
+        self.usual_close: Callable[[], None] | None = conn.__dict__.get("close")
         if self.bound:
             conn.close = self._refuse_to_close  # type: ignore[method-assign]
 
@@ -313,10 +315,10 @@ class _Kept:
     def leave(self) -> None:
         """Take back what holds while the function runs only. Must be called first."""
         self.hold.guard = self.outer
-        if self.bound and "close" in self.conn.__dict__:
-            del self.conn.__dict__["close"]
-            if self.outer is not None and self.outer.bound:
-                self.conn.close = self.outer._refuse_to_close  # type: ignore[method-assign]
+        if self.bound:
+            self.conn.__dict__.pop("close", None)
+            if self.usual_close is not None:
+                self.conn.close = self.usual_close  # type: ignore[method-assign]
         if self.wrappers != self.conn.execute_wrappers:
             self.conn.execute_wrappers[:] = self.wrappers
 
@@ -490,6 +492,12 @@ def _others(alias: str) -> Iterator[BaseDatabaseWrapper]:
 # -- whose connections they are
 
 _here = threading.local()
+
+
+def may_renew(conn: BaseDatabaseWrapper) -> bool:
+    """Whether a connection may be dropped outside of a transaction: it is a worker's, and no function has it."""
+    hold: Hold | None = conn.__dict__.get(_HOLD)
+    return owned() and (hold is None or hold.guard is None)
 
 
 def owned() -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import ProgrammingError, connection, connections, transaction
 
 from django_workflows import Completed, Failed, WorkflowContext, WorkflowManager, signals
 from django_workflows.engine.pace import pace
@@ -621,6 +622,24 @@ def test_a_mutation_whose_session_a_database_function_broke_unseen_fails_and_say
     assert 'DJANGO_WORKFLOWS["SESSION_RESET"] = "always"' in status.error
     settings.DJANGO_WORKFLOWS = {"SESSION_RESET": "always"}
     assert finish(does.start("mutation", "moves")) == Completed("done")
+
+
+@pytest.mark.postgres
+def test_an_action_that_starts_a_workflow_after_a_setting_of_its_own_keeps_that(usual):
+    """The start fails where the tables are not found, and nobody takes the session away in the midst of the step."""
+
+    def starts() -> None:
+        sql("SET search_path TO nowhere", "SET app.tenant = 'A'")
+        with suppress(ProgrammingError):
+            does.start("action", "nothing")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('search_path'), current_setting('app.tenant', true)")
+            kept.append(cursor.fetchone())
+
+    deeds["starts"] = starts
+    assert finish(does.start("action", "starts")) == Completed("done")
+    assert kept == [("nowhere", "A")]
+    assert look() == usual
 
 
 # -- statements
