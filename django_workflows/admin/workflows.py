@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from ..core.timeline import human
 from ..models import Workflow
 from ..store.database import alias
+from ..words.sentences import run_began
 from ..words.texts import printable, short_name
 from . import acting, dashboard, page, patches, start
 from .alerts import alerts
@@ -136,7 +137,7 @@ class WorkflowAdmin(Base):
 
     @admin.display(description=_("started, duration"))
     def started(self, obj: Any) -> SafeString:
-        took = human((obj.finished_at or obj.listed.now) - obj.created_at)
+        took = human((obj.finished_at or obj.listed.now) - run_began(obj))
         return format_html('{} <span class="dwf-took">{}</span>', cells.began(obj.created_at, obj.listed.now), took)
 
     # -- pages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextvars import copy_context
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,9 +15,10 @@ from django.dispatch import Signal
 from .. import signals
 from ..core.entries import StepEnd, WorkflowEnd
 from ..core.excerpts import one_line
-from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, StepState, WorkflowState
+from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, StepState, WorkflowRecord, WorkflowState
+from ..core.timeline import human
 from ..store.after_commit import after_commit
-from ..store.database import alias
+from ..store.database import alias, clock
 from ..store.session import guard
 from .inside import concerning
 from .interruptions import interruption
@@ -31,6 +32,8 @@ logger = logging.getLogger("django_workflows")
 
 #: Characters of an error's message in a line of the log; the journal has all of it.
 _MESSAGE = 500
+#: A step that took so long is told of at INFO, also where it completed.
+_SLOW = timedelta(seconds=1)
 
 
 def _after_commit(signal: Signal, **values: Any) -> None:
@@ -63,6 +66,10 @@ def _log(level: int, about: Mapping[str, Any], message: str, *args: object) -> N
         after_commit(partial(logger.log, level, message, *args, extra=about))
 
 
+def _after(began: datetime) -> str:
+    return f" after {human(clock.estimate() - began)}"
+
+
 def _words(failure: Failure | None) -> str:
     return "no error is known" if failure is None else one_line(f"{failure.type}: {failure.message}", _MESSAGE)
 
@@ -73,14 +80,18 @@ def workflow_started(workflow_id: UUID, name: str) -> None:
 
 
 def workflow_completed(
-    workflow_id: UUID, name: str, ending: WorkflowEnd, untaken: Mapping[str, int], never: Mapping[int, str]
+    workflow: WorkflowRecord, ending: WorkflowEnd, untaken: Mapping[str, int], never: Mapping[int, str]
 ) -> None:
     """``untaken`` counts events that were sent and not taken, by name; ``never`` are steps that were never awaited."""
+    workflow_id, name = workflow.id, workflow.name
     about = of_workflow(workflow_id, name)
+    # Since the start: what passed between two runs of one that was restarted is no part of it.
+    first_run = workflow.generation == 1 + workflow.continuations
+    took = _after(workflow.created_at) if first_run and logger.isEnabledFor(logging.INFO) else ""
     if ending.state == WorkflowState.FAILED:
-        _log(logging.WARNING, about, "Workflow %s %s failed: %s", name, workflow_id, _words(ending.error))
+        _log(logging.WARNING, about, "Workflow %s %s failed%s: %s", name, workflow_id, took, _words(ending.error))
     else:
-        _log(logging.INFO, about, "Workflow %s %s is %s", name, workflow_id, ending.state)
+        _log(logging.INFO, about, "Workflow %s %s is %s%s", name, workflow_id, ending.state, took)
     never_awaited(workflow_id, name, never, "is completed")
     if untaken:
         message = "Workflow %s %s is %s, and events were sent to it that it never took: %s. They are kept with it"
@@ -134,16 +145,23 @@ def step_started(step: ClaimedStep) -> None:
 
 def step_completed(step: ClaimedStep, end: StepEnd) -> None:
     if logger.isEnabledFor(logging.INFO):
-        _log_step_end(of_step(step), end.state, end.error)
+        _log_step_end(of_step(step), end.state, end.error, step.started_at)
     _step_completed(step.workflow_id, step.workflow_name, step.number, step.name, end.state, step.attempt)
 
 
-def _log_step_end(about: Mapping[str, Any], state: str, failure: Failure | None) -> None:
+def _log_step_end(about: Mapping[str, Any], state: str, failure: Failure | None, began: datetime | None = None) -> None:
+    """A step that completed is told of at INFO where it took long: of thousands a second each line would be felt."""
+    took = timedelta() if began is None else clock.estimate() - began
+    slow = took >= _SLOW
+    if state != StepState.FAILED and not slow and not logger.isEnabledFor(logging.DEBUG):
+        return
     place = [about[key] for key in ("step_number", "step", "workflow", "workflow_id", "attempt")]
+    after = "" if began is None else f" after {human(took)}"
     if state == StepState.FAILED:
-        _log(logging.INFO, about, "Step %d (%s) of %s %s failed at attempt %d: %s", *place, _words(failure))
+        _log(logging.INFO, about, "Step %d (%s) of %s %s failed at attempt %d%s: %s", *place, after, _words(failure))
     else:
-        _log(logging.DEBUG, about, "Step %d (%s) of %s %s is completed, at attempt %d", *place)
+        level = logging.INFO if slow else logging.DEBUG
+        _log(level, about, "Step %d (%s) of %s %s is completed, at attempt %d%s", *place, after)
 
 
 def _step_completed(workflow_id: UUID, name: str, number: int, step: str, state: str, attempt: int) -> None:

@@ -55,7 +55,7 @@ def complete(
     if never:
         workflows.note_never_awaited(workflow.id, json.dumps(list(never.items())[:_KEPT]))
     untaken = event_store.untaken(workflow.id) if workflow.has_events else {}
-    announce.workflow_completed(workflow.id, workflow.name, ending, untaken, never)
+    announce.workflow_completed(workflow, ending, untaken, never)
     if workflow.on_complete:
         run_on_complete(workflow, ending)
     # Asked anew: a parent that continued as new has other steps under the same numbers.

@@ -41,7 +41,11 @@ class Sketch:
     @property
     def begun_at(self) -> datetime:
         """When the journal begins: that of a workflow that continued as new, with its last beginning."""
-        return (self.workflow.started_at if self.workflow.continuations else None) or self.workflow.created_at
+        workflow = self.workflow
+        begun = (workflow.started_at if workflow.continuations else None) or workflow.created_at
+        again = workflow.restarted_at
+        # Where a restart left nothing of before, the time before it is no part of the picture.
+        return begun if again is None or any(step.created_at < again for step in self.steps) else max(begun, again)
 
     def laid_out(self, steps: Sequence[Told] | None = None, **options: None) -> Timeline:
         """The timeline of all steps, or of some of them."""

@@ -80,6 +80,7 @@ class Workflow(models.Model):
     created_at = models.DateTimeField(_("created at"))
     scheduled_for = models.DateTimeField(_("scheduled for"), null=True)
     started_at = models.DateTimeField(_("started at"), null=True)
+    restarted_at = models.DateTimeField(_("restarted at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
     retain_for = models.DurationField(_("retain for"), null=True)
     expires_at = models.DateTimeField(_("expires at"), null=True)

@@ -11,12 +11,14 @@ def connect() -> None:
     from django_q.signals import post_spawn
 
     from ..engine.dispatch import use
+    from .cluster_log import quieten
     from .nudge import Q2Dispatcher
     from .process import on_spawn
     from .recurring import reckon_with_clock_changes
     from .schedules import ensure_sweep
 
     use(Q2Dispatcher())
+    quieten()
     reckon_with_clock_changes()
     post_migrate.connect(ensure_sweep, dispatch_uid="django_workflows.sweep")
     post_spawn.connect(on_spawn, dispatch_uid="django_workflows.spawn")

@@ -21,6 +21,7 @@ from ..engine.worker import Heartbeat, Worker
 from ..store import workflows
 from ..store.database import alias
 from ..store.session import drop
+from .cluster_log import speak
 from .nudge import nudge, watches_journal
 from .stopping import sentinel
 
@@ -33,6 +34,7 @@ DRAIN = "django_workflows.q2.tasks.drain"
 def on_spawn(**kwargs: Any) -> None:
     """django-q2 has made a worker process: this one. Must not raise, or it dies, and so does the next."""
     try:
+        speak()
         if sentinel() is not None:
             this_worker(queue_name(Conf.CLUSTER_NAME))
     except Exception:

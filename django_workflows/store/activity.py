@@ -108,8 +108,8 @@ def count_durations(names: Sequence[str], bounds: Sequence[float], limit: int) -
 
 
 _SECONDS = {
-    True: "extract(epoch FROM finished_at - created_at)",
-    False: "(julianday(finished_at) - julianday(created_at)) * 86400",
+    True: "extract(epoch FROM finished_at - COALESCE(restarted_at, created_at))",
+    False: "(julianday(finished_at) - julianday(COALESCE(restarted_at, created_at))) * 86400",
 }
 
 

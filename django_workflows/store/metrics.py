@@ -57,7 +57,8 @@ def durations() -> Iterator[tuple[str, str, list[float]]]:
     for name in names(NAME_LIMIT):
         for state in (WorkflowState.COMPLETED, WorkflowState.FAILED):
             rows = fetch_all(
-                f"SELECT started_at, finished_at FROM (SELECT COALESCE(started_at, created_at) AS started_at, "
+                "SELECT started_at, finished_at FROM ("
+                "SELECT COALESCE(restarted_at, started_at, created_at) AS started_at, "
                 f"finished_at FROM {WORKFLOW} WHERE name = %s AND state = %s ORDER BY id DESC LIMIT {DURATION_LIMIT}) "
                 f"AS newest WHERE finished_at > {since}",
                 [name, state],

@@ -60,7 +60,8 @@ def reopen(workflow_id: UUID, *, blocked: bool = False) -> tuple[datetime, str, 
     wanted = "(state <> 'in_progress' OR problem <> '')" if blocked else "state <> 'in_progress'"
     row = fetch_one(
         f"UPDATE {WORKFLOW} SET state = 'in_progress', generation = generation + 1, version = version + 1, "
-        f"result = NULL, error = NULL, problem = '', due_at = {now_sql()}, finished_at = NULL, expires_at = NULL, "
+        f"restarted_at = {now_sql()}, result = NULL, error = NULL, problem = '', due_at = {now_sql()}, "
+        "finished_at = NULL, expires_at = NULL, "
         "deliveries = 0, claimed_by = '', on_complete_error = NULL, never_awaited = '', "
         f"reopened = {'TRUE' if is_postgresql() else '1'} "
         f"WHERE id = %s AND {wanted} AND queue <> %s RETURNING {now_sql()}, queue, generation",
@@ -237,9 +238,9 @@ def reopen_steps(workflow_id: UUID, now: datetime, *, anew: bool = False) -> int
         execute(over, [at, workflow])
     _new_children(workflow_id)
     reopened += execute(
-        f"UPDATE {STEP} SET state = 'waiting', finished_at = NULL WHERE workflow_id = %s AND {_REOPENED} "
-        "AND kind IN ('sleep', 'event', 'workflow')",
-        [workflow],
+        f"UPDATE {STEP} SET state = 'waiting', created_at = %s, finished_at = NULL WHERE workflow_id = %s "
+        f"AND {_REOPENED} AND kind IN ('sleep', 'event', 'workflow')",
+        [at, workflow],
     )
     _reopen_waits(workflow_id, now)
     _make_events(workflow_id, now)

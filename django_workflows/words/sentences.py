@@ -55,16 +55,21 @@ def distance(instant: datetime, now: datetime) -> str:
     return _("%(duration)s ago") % {"duration": human(now - instant)}
 
 
+def run_began(workflow: Workflow) -> datetime:
+    """When a workflow was started, or restarted last: for how long it runs is counted from there, without an outage."""
+    return workflow.restarted_at or workflow.created_at
+
+
 def standing(workflow: Workflow, now: datetime) -> str:
     """A workflow's state, and since when."""
     words = state_words(workflow.state)
     if workflow.finished_at is not None:
-        took = human(workflow.finished_at - workflow.created_at)
+        took = human(workflow.finished_at - run_began(workflow))
         return _("%(state)s after %(duration)s") % {"state": words, "duration": took}
     if workflow.cancel_requested_at is not None:
         asked = distance(workflow.cancel_requested_at, now)
         words = _("%(state)s, asked to cancel %(when)s") % {"state": words, "when": asked}
-    words = _("%(state)s for %(duration)s") % {"state": words, "duration": human(now - workflow.created_at)}
+    words = _("%(state)s for %(duration)s") % {"state": words, "duration": human(now - run_began(workflow))}
     blocked = blocked_of(workflow)
     return words if blocked is None else f"{words}, {blocked_for(blocked, now)}"
 

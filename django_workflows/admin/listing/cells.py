@@ -117,9 +117,10 @@ def identity(workflow: Workflow) -> SafeString:
 
 
 def began(instant: datetime, now: datetime) -> SafeString:
-    """The time, and the day unless it is today."""
+    """The time and its zone as everywhere, and the day, in a line of its own, unless it is today."""
     local, today = timezone.localtime(instant), timezone.localtime(now).date()
-    shown = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
+    day, time = moment(instant).split(" ", 1)
+    shown = time if local.date() == today else format_html("{}<br>{}", day, time)
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), moment(instant), shown)
 
 

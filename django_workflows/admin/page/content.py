@@ -10,7 +10,7 @@ from ...core.attempts import read_failure
 from ...core.journal import WorkflowState
 from ...engine import audit
 from ...engine.sketch import Sketch
-from ...words.sentences import standing
+from ...words.sentences import moment, standing
 from ...words.texts import printable
 from ..permissions import PAYLOAD, may
 from ..site import link
@@ -52,7 +52,7 @@ def content(request: HttpRequest, journal: Sketch) -> dict[str, Any]:
         "mending": mending(request, workflow),
         "callback_error": error_of(read_failure(workflow.on_complete_error, tracebacks=True), may_see),
         "svg_url": link("timeline", workflow.id),
-        "notes": audit.notes_of(workflow.id),
+        "notes": [(moment(note.action_time), note) for note in audit.notes_of(workflow.id)],
         **_steps(request, journal, wanted, selected, found),
         **_related(request, journal),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 from uuid import UUID
@@ -17,7 +16,7 @@ from ...core.journal import Failure
 from ...core.rows import Row
 from ...core.timeline import human
 from ...engine.sketch import Sketch
-from ...words.sentences import outcome_words
+from ...words.sentences import moment, outcome_words
 from ...words.texts import printable, short_name
 from ..payloads import Payload, payload, safe_text
 from ..permissions import PAYLOAD, RESTART, may
@@ -46,7 +45,7 @@ class AttemptLine:
     number: int
     state: str
     words: str
-    began: datetime | None
+    began: str
     pause: str
     error: Error | None
 
@@ -122,7 +121,7 @@ class _Maker:
                 number=attempt.number,
                 state=attempt.state,
                 words=outcome_words(attempt, self._journal.now),
-                began=attempt.started_at,
+                began="" if attempt.started_at is None else moment(attempt.started_at),
                 pause=pause,
                 error=error_of(attempt.error, self._may_see),
             )

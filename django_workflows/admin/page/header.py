@@ -13,7 +13,8 @@ from ...core.histories import IMPORTED
 from ...core.timeline import human
 from ...engine import forgotten
 from ...engine.sketch import Sketch
-from ...words.sentences import distance, moment
+from ...store.blocked import blocked_of
+from ...words.sentences import distance, moment, run_began
 from ...words.texts import printable
 from ..listing.cells import Badge, badge
 
@@ -79,12 +80,15 @@ def _runs(journal: Sketch) -> Iterator[Fact]:
         yield Fact(_("Continued as new"), text % {"count": workflow.continuations})
     if restarts := workflow.generation - 1 - workflow.continuations:
         text = ngettext("%(count)s time", "%(count)s times", restarts)
-        yield Fact(_("Restarted"), text % {"count": restarts})
+        latest = "" if workflow.restarted_at is None else moment(workflow.restarted_at)
+        yield Fact(_("Restarted"), text % {"count": restarts}, latest)
 
 
 def since(journal: Sketch) -> str:
-    """For how long it has been running, or took."""
+    """For how long it has been what the badge says it is, or took."""
     workflow = journal.workflow
     if workflow.finished_at is not None:
-        return _("after %(duration)s") % {"duration": human(workflow.finished_at - workflow.created_at)}
-    return _("for %(duration)s") % {"duration": human(journal.now - workflow.created_at)}
+        return _("after %(duration)s") % {"duration": human(workflow.finished_at - run_began(workflow))}
+    blocked = blocked_of(workflow)
+    began = run_began(workflow) if blocked is None or blocked.since is None else blocked.since
+    return _("for %(duration)s") % {"duration": human(journal.now - began)}

@@ -15,7 +15,7 @@ from ...store import events as event_store
 from ...store import workflows
 from ...store.blocked import COLUMNS as BLOCKED_COLUMNS
 from ...store.blocked import blocked_of
-from ...words.sentences import state_words
+from ...words.sentences import moment, run_began, state_words
 from ...words.texts import printable
 from ..payloads import Payload, payload
 from ..permissions import PAYLOAD, may
@@ -23,7 +23,7 @@ from ..site import link, page_link
 from .details import Error, error_of
 
 LIMIT = 50
-_COLUMNS = ("id", "name", "parent_step", "created_at", "finished_at", *BLOCKED_COLUMNS)
+_COLUMNS = ("id", "name", "parent_step", "created_at", "restarted_at", "finished_at", *BLOCKED_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class EventLine:
     name: str
     state: str
     words: str
-    sent_at: datetime | None
+    sent: str
     step: int | None
     value: Payload | None
     error: Error | None
@@ -68,7 +68,7 @@ def _event(row: Event, workflow: Workflow, may_see: bool) -> EventLine:
         name=printable(row.name),
         state=row.state,
         words=row.get_state_display(),
-        sent_at=row.sent_at,
+        sent="" if row.sent_at is None else moment(row.sent_at),
         step=row.step,
         value=value,
         error=error_of(read_failure(row.error), may_see),
@@ -92,6 +92,6 @@ def parent(workflow: Workflow, now: datetime) -> Relative | None:
 
 
 def _relative(row: Workflow, now: datetime) -> Relative:
-    took: timedelta = (row.finished_at or now) - row.created_at
+    took: timedelta = (row.finished_at or now) - run_began(row)
     words = state_words("blocked" if blocked_of(row) else row.state)
     return Relative(printable(row.name), page_link(row.id), row.state, words, row.parent_step, human(took))

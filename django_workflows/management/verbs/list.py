@@ -15,7 +15,7 @@ from ...core.timeline import human
 from ...models import Workflow
 from ...store.blocked import blocked_of
 from ...store.database import now
-from ...words.sentences import blocked_for, moment, state_words
+from ...words.sentences import blocked_for, moment, run_began, state_words
 from ..documents import workflow_document
 from ..journals import manager
 from ..parsing import positive
@@ -72,6 +72,6 @@ def _cells(row: Workflow, read_at: datetime) -> tuple[str, ...]:
         str(row.id),
         _state(row, read_at),
         moment(row.created_at),
-        human((row.finished_at or read_at) - row.created_at),
+        human((row.finished_at or read_at) - run_began(row)),
         printable(row.name),
     )
