@@ -61,7 +61,7 @@ def test_the_librarys_own_records_say_what_they_are_about(caplog):
     assert step_failed.workflow_id == str(failing)
     assert "CardDeclined: no money" in step_failed.getMessage()
     (failed,) = (record for record in records if record.levelno == logging.WARNING)
-    assert failed.getMessage().startswith(f"Workflow tests.app.workflows.call {failing} failed: ")
+    assert failed.getMessage().startswith(f"Workflow tests.app.workflows.call {failing} failed after ")
     assert failed.workflow == "tests.app.workflows.call"
 
 

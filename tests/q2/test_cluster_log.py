@@ -40,6 +40,20 @@ def test_the_projects_own_logging_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     assert (ours.level, ours.handlers) == (logging.WARNING, before)
 
 
+def test_where_nobody_decided_our_lines_stand_beside_django_q2s(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = logging.getLogger("django_workflows"), logging.getLogger("django-q")
+    handler = logging.StreamHandler()
+    for logger, values in (
+        (ours, {"handlers": [], "propagate": False, "level": logging.NOTSET}),
+        (theirs, {"handlers": [handler], "level": logging.INFO}),
+    ):
+        for name, value in values.items():
+            monkeypatch.setattr(logger, name, value)
+    speak()
+    speak()
+    assert (ours.level, ours.handlers) == (logging.INFO, [handler])
+
+
 @pytest.mark.parametrize("command", [("qcluster",), ("workflows", "cluster")])
 def test_the_log_of_a_cluster_says_what_ran(cluster, command: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
     running = cluster(command=command)
