@@ -17,6 +17,7 @@ from django_workflows import (
     Completed,
     InvalidArguments,
     InvalidPayload,
+    PayloadTooLarge,
     WorkflowContext,
     WorkflowError,
     WorkflowManager,
@@ -179,7 +180,7 @@ def sent_to(value: Any) -> None:
     run()
     try:
         workflow.send_event(workflow_id, "poison", value)
-    except InvalidArguments:
+    except (InvalidArguments, PayloadTooLarge):
         workflow.cancel(workflow_id)
         tally["as an event: refused"] += 1
         return
