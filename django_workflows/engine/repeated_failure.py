@@ -1,4 +1,4 @@
-"""Says why something fails that is tried again and again: each cause once, and again while it lasts."""
+"""Says why something fails that is repeated: each cause once, and again while it lasts."""
 
 from __future__ import annotations
 

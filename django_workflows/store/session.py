@@ -378,7 +378,7 @@ class _Kept:
             raise
         except Exception as error:
             raise TransactionManagementError(
-                f"the settings of its transaction could not be put back: {error} Change none that it cannot go on with."
+                f"the settings of its transaction could not be put back: {error} Set none that stays."
             ) from error
 
     def _settle_outside(self, error: BaseException | None) -> None:
@@ -426,7 +426,7 @@ def _ended(by: str) -> str:
     return (
         "the transaction of a mutation, a query or a callback is committed or rolled back with its entry in the "
         f"journal, and the function {how}. Raise an exception to have it rolled back; what has to be committed by "
-        "itself belongs into a step of its own, or into an action."
+        "itself goes into a step of its own, or into an action."
     )
 
 
@@ -633,7 +633,7 @@ def _restore_settings(raw: Any, before: Mapping[str, str]) -> None:
         if cursor.fetchone()[0] != before.get(_READ_ONLY):
             raise TransactionManagementError(
                 "the function made the transaction of a mutation read-only, so its entry in the journal cannot be "
-                "written there. What only reads belongs into step.run_query."
+                "written there. Use step.run_query for what only reads."
             )
 
 
