@@ -34,6 +34,7 @@ NEEDED = {
     ("workflow", "create"): STARTS,
     ("workflow", "cancel"): {"cancel_workflow"},
     ("workflow", "restart"): {"restart_workflow"},
+    ("workflow", "retry"): {"restart_workflow"},
     ("workflow", "send"): {"send_event"},
     ("workflow", "destroy"): {"cleanup_workflow"},
     ("", "root"): LOOKS | STARTS,

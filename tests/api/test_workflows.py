@@ -337,6 +337,39 @@ def test_restart(client: APIClient) -> None:
         assert errors(answer) == [("#/from_step", "invalid")]
 
 
+def test_a_restart_runs_what_failed_again_or_keeps_it(client: APIClient) -> None:
+    found = fails.start("broken")
+    finish(found)
+    address = f"/api/workflows/{found}/restart/"
+    assert client.post(address, {"keep": True}, format="json").status_code == 202
+    assert finish(found).type == "failed"
+    assert client.post(address, {"from_step": None, "keep": False}, format="json").status_code == 202
+    assert finish(found).type == "failed"
+    for wrong in ({"keep": "yes"}, {"keep": True, "from_step": 0}):
+        answer = client.post(address, wrong, format="json")
+        assert (answer.status_code, errors(answer)) == (400, [("#/keep", "invalid")])
+
+
+def test_blocked_ones_are_listed_by_reason_and_retried(client: APIClient) -> None:
+    order, other = waiting_order(client), waiting_order(client)
+    Workflow.objects.filter(id=order).update(blocked_message="changed", blocked_reason="code_mismatch")
+    for query in (
+        "state=blocked",
+        "reason=code_mismatch",
+        "state=blocked&state=failed",
+        "state=blocked&reason=code_mismatch",
+    ):
+        (row,) = client.get(f"/api/workflows/?{query}").json()["results"]
+        assert (row["id"], row["blocked"]["reason"], row["blocked"]["message"]) == (order, "code_mismatch", "changed")
+    assert client.get("/api/workflows/?reason=stuck").json()["results"] == []
+    assert client.get("/api/workflows/?state=parked").status_code == 400
+    assert client.post(f"/api/workflows/{order}/retry/").status_code == 202
+    run()
+    assert client.get(f"/api/workflows/{order}/").json()["blocked"] is None
+    assert client.post(f"/api/workflows/{other}/cancel/").json()["blocked"] is None
+    assert client.post(f"/api/workflows/{other}/retry/").status_code == 409
+
+
 def test_an_event_is_sent_and_taken(client: APIClient) -> None:
     order = waiting_order(client)
     body = {"name": "api payment", "value": {"kind": "paid", "amount": 3}}

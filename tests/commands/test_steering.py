@@ -125,3 +125,15 @@ def test_an_event_with_a_key_is_sent_once(capsys: pytest.CaptureFixture[str]) ->
     code, said = refused("send", workflow_id, "approval", "--value", "false", "--idempotency-key", "k")
     assert code == 1
     assert "take another key" in said
+
+
+def test_what_failed_runs_again_and_a_blocked_one_is_restarted_or_retried(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = sums.start([1, 2])
+    finish(ended)
+    for given in ((), ("--keep",), ("--from", "1")):
+        assert "Restarted" in told(capsys, "restart", ended, *given)
+        assert finish(ended) == Completed(3)
+    assert "its steps are 0 to 1" in refused("restart", ended, "--from=-1")[1]
+    workflow_id = asks_approval.start()
+    run()
+    assert "Retrying" in told(capsys, "retry", workflow_id)
