@@ -23,6 +23,9 @@ from ..store.blocked import BLOCKED, only_blocked
 from ..words.sentences import REASONS
 from .problems import BadInput, parameter_error
 
+#: So many parameters that nobody knows are named, each with the nearest known one.
+_NAMED = 50
+
 #: Parameters that any of our views understands.
 ALWAYS = frozenset({"format"})
 
@@ -134,12 +137,15 @@ class StrictFilterBackend(DjangoFilterBackend):
                 for name, errors in filterset.errors.as_data().items()
                 for each in errors
             )
+        parent = filterset.form.cleaned_data.get("parent")
+        if parent is not None and parent not in view.visible_of({parent}):
+            return queryset.none()  # whose children these are is not told to everybody
         return filterset.qs  # type: ignore[no-any-return]
 
 
 def check_parameters(request: Request, known: set[str] | frozenset[str]) -> None:
     """``BadInput`` if the query has a parameter that is not among the ``known``."""
-    unknown = [name for name in request.query_params if name not in known]
+    unknown = [name for name in request.query_params if name not in known][:_NAMED]
     if unknown:
         raise BadInput([_unknown(name, known) for name in unknown])
 

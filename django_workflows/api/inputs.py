@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ..core.registry import registry
 from .definitions import arguments_schema, awaited_events, exposed
 from .schema_parts import Refer, Schema, Shape
 
@@ -45,7 +44,7 @@ class SendShape(Shape):
     @classmethod
     def unions(cls, register: Register) -> Schema:
         typed: dict[str, list[Schema]] = {}
-        for definition in registry:
+        for definition in exposed():
             for event in awaited_events(definition):
                 schema = event.codec.json_schema()
                 if schema and schema not in typed.setdefault(event.name, []):

@@ -45,7 +45,7 @@ def _instant(text: Any) -> datetime:
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError("naive")
-    return found
+    return found.astimezone(UTC)  # what is before the first year there, or after the last, no database takes
 
 
 def _number(value: Any) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -13,6 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ..conf import settings
 from ..core.attempts import StepHistory
 from ..core.svg import picture
 from ..core.waiting import Wait
@@ -77,12 +79,30 @@ class ReadingView(WorkflowsView):
             raise not_found(found)
         return found
 
+    def visible_of(self, ids: Collection[UUID | None]) -> AbstractSet[UUID]:
+        """Those of the workflows that exist for whoever asks: of a workflow its parent and its children may not."""
+        wanted = {each for each in ids if each is not None}
+        if not wanted or not self._narrowed:
+            return wanted
+        return set(self.get_queryset().filter(pk__in=wanted).values_list("pk", flat=True))
+
+    @property
+    def _narrowed(self) -> bool:
+        return settings.API_VISIBLE is not None or type(self).get_queryset is not ReadingView.get_queryset
+
+    def own_part(self, workflow: Workflow, parents: AbstractSet[UUID]) -> dict[str, Any]:
+        """What of a workflow's document is not the same for all who may see its payloads: links, and its parent."""
+        parent = workflow.parent_id if workflow.parent_id in parents else None
+        hidden = {"parent": None, "parent_step": None} if parent is None else {}
+        return {"links": self._links(workflow.id, parent), **hidden}
+
     def list(self, request: Request) -> Response:
         """Workflows, newest first, without their payloads."""
         queryset = self.filter_queryset(self.get_queryset().defer(*_LARGE))
         rows, view = self.page_of(queryset), self.view_for_user
+        parents = self.visible_of({row.parent_id for row in rows})
         return self.get_paginated_response(
-            [workflow_document(row, view, self._links(row.id, row.parent_id)) for row in rows]
+            [{**workflow_document(row, view, {}), **self.own_part(row, parents)} for row in rows]
         )
 
     def retrieve(self, request: Request, pk: str) -> HttpResponse:
@@ -115,7 +135,8 @@ class ReadingView(WorkflowsView):
             return _not_modified(tag)
         rows = self.page_of(step_store.queryset(workflow_id).values(*STEP_COLUMNS))
         children, view = children_of(workflow_id, rows), self.view_for_user
-        found = [step_document(row, view, children.get(row["number"])) for row in rows]
+        shown = self.visible_of(children.values())
+        found = [step_document(row, view, _either(children.get(row["number"]), shown)) for row in rows]
         return _tagged(self.get_paginated_response(found), tag)
 
     @action(detail=True)
@@ -135,7 +156,7 @@ class ReadingView(WorkflowsView):
         """What it did over time, as a picture."""
         check_parameters(request, ALWAYS)
         workflow_id = self.workflow_id()
-        journal = sketch(workflow_id)
+        journal = sketch(workflow_id, self.visible_of if self._narrowed else None)
         at = None if journal.workflow.finished_at else int(journal.now.timestamp()) // _PICTURE
         tag = self._tag(workflow_id, at)
         if unchanged(request, tag):
@@ -166,9 +187,8 @@ class ReadingView(WorkflowsView):
         if self.request.method in ("GET", "HEAD") and unchanged(self.request, tag):
             return _not_modified(tag)
         workflow = sight.workflow
-        document = status_document(
-            workflow, sight.steps, sight.waits, view, self._links(workflow.id, workflow.parent_id)
-        )
+        own = self.own_part(workflow, self.visible_of({workflow.parent_id}))
+        document = {**status_document(workflow, sight.steps, sight.waits, view, {}), **own}
         return _tagged(Response(document, status=status, headers=dict(headers or {})), tag)
 
     def page_of(self, queryset: QuerySet[Any, Any]) -> Sequence[Any]:
@@ -213,6 +233,10 @@ def children_of(workflow_id: UUID, rows: Sequence[Mapping[str, Any]]) -> dict[in
         return {}
     found = workflows.queryset().filter(parent=workflow_id, parent_step__in=numbers)
     return {step: child for step, child in found.values_list("parent_step", "id") if step is not None}
+
+
+def _either(child: UUID | None, shown: AbstractSet[UUID]) -> UUID | None:
+    return child if child in shown else None
 
 
 def _not_modified(tag: str) -> HttpResponse:

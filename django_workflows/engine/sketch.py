@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -18,6 +19,9 @@ from ..store.database import now
 from ..store.traces import first_steps, read_histories, read_traces
 from .invoke import read_only
 from .overview import NESTED, find, silence_of, waits_of
+
+#: Those of some workflows that exist for whoever looks.
+Visible = Callable[[Collection[UUID]], AbstractSet[UUID]]
 
 #: Of more steps that were tried before, only the last attempt is told.
 RETRIED = 200
@@ -54,11 +58,14 @@ class Sketch:
         return layout(shown, begun_at=self.begun_at, finished_at=finished_at, now=self.now, **options)
 
 
-def sketch(workflow_id: UUID) -> Sketch:
-    """A workflow's journal as it was at one moment; ``WorkflowNotFound`` if there is none of that id."""
+def sketch(workflow_id: UUID, visible: Visible | None = None) -> Sketch:
+    """A workflow's journal as it was at one moment; ``WorkflowNotFound`` if there is none of that id.
+
+    Of children that are not ``visible`` there are no steps.
+    """
     with read_only():
         workflow, read_at = find(workflow_id), now()
-        steps = _steps(workflow_id)
+        steps = _steps(workflow_id, visible)
         found = waits_of(workflow, steps, read_at)
         return Sketch(workflow, steps, read_at, found, silence_of(found))
 
@@ -69,11 +76,11 @@ def children_of(workflow_id: UUID, numbers: Sequence[int]) -> dict[int, UUID]:
     return {step: child for step, child in rows.values_list("parent_step", "id") if step is not None}
 
 
-def _steps(workflow_id: UUID) -> list[Told]:
+def _steps(workflow_id: UUID, visible: Visible | None) -> list[Told]:
     found = read_traces(workflow_id)
     known = read_histories(workflow_id, [trace.number for trace in found if trace.tried_before][:RETRIED])
     if any(trace.kind == StepKind.WORKFLOW for trace in found):
-        nested = _steps_of_children(workflow_id)
+        nested = _steps_of_children(workflow_id, visible)
         known |= {
             trace.number: replace(trace.history, steps=nested[trace.number])
             for trace in found
@@ -82,12 +89,15 @@ def _steps(workflow_id: UUID) -> list[Told]:
     return [known.get(trace.number, trace) for trace in found] if known else list(found)
 
 
-def _steps_of_children(workflow_id: UUID) -> dict[int, tuple[StepHistory, ...]]:
+def _steps_of_children(workflow_id: UUID, visible: Visible | None) -> dict[int, tuple[StepHistory, ...]]:
     """By the number of their step; nothing for many children, or for one that has many steps."""
     rows = workflows.queryset().filter(parent=workflow_id).order_by("parent_step").values_list("id", "parent_step")
     steps_of = {child: step for child, step in rows[: NESTED + 1] if step is not None}
     if not 0 < len(steps_of) <= NESTED:
         return {}
+    if visible is not None:
+        shown = visible(steps_of)
+        steps_of = {child: step for child, step in steps_of.items() if child in shown}
     found: dict[int, list[StepHistory]] = {}
     for row in first_steps(list(steps_of), NESTED_STEPS + 1):
         found.setdefault(steps_of[row["workflow_id"]], []).append(StepHistory.of(row))

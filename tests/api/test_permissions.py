@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from django_workflows.api.urls import urlpatterns
 from django_workflows.models import Workflow
 from tests.api.conftest import ALL, Clients
-from tests.app.api_workflows import echo, order, payment, workflow
+from tests.app.api_workflows import echo, family, order, payment, quick, workflow
 from tests.app.workflows import fails, sums
 from tests.engine.driver import finish, run
 
@@ -111,6 +111,9 @@ def test_a_session_needs_its_csrf_token(client_of: Clients) -> None:
 
 # -- which workflows there are
 
+#: What the step of a child is called.
+steps_add = b"tests.app.steps.add"
+
 
 def only_quick(request: Request, queryset: QuerySet[Workflow]) -> QuerySet[Workflow]:
     assert not isinstance(request.user, AnonymousUser)
@@ -141,6 +144,67 @@ def test_the_hook_makes_others_not_exist(client_of: Clients, settings: Any) -> N
     assert client.get("/api/workflows/counts/").json()["total"] == 1
     assert client.get(f"/api/workflows/{shown}/").status_code == 200
     assert Workflow.objects.filter(pk=hidden).exists()
+
+
+def all_but_quick(request: Request, queryset: QuerySet[Workflow]) -> QuerySet[Workflow]:
+    return queryset.exclude(name=quick.name)
+
+
+def all_but_families(request: Request, queryset: QuerySet[Workflow]) -> QuerySet[Workflow]:
+    return queryset.exclude(name=family.name)
+
+
+def test_children_that_do_not_exist_for_somebody_are_not_named(client_of: Clients, settings: Any) -> None:
+    parent = family.start([1])
+    finish(parent)
+    hidden, shown = Workflow.objects.get(name=quick.name), Workflow.objects.get(name=echo.name)
+    client = client_of(*ALL)
+    everything = client.get(f"/api/workflows/{parent}/timeline.svg").content
+    assert steps_add in everything
+    settings.DJANGO_WORKFLOWS = {"API_VISIBLE": all_but_quick}
+    found = client.get(f"/api/workflows/{parent}/steps/").json()["results"]
+    assert [step["child"] for step in found] == [None, str(shown.pk)]
+    for address in ("", "steps/", "events/", "timeline.svg"):
+        assert str(hidden.pk) not in client.get(f"/api/workflows/{parent}/{address}").content.decode()
+    assert steps_add not in client.get(f"/api/workflows/{parent}/timeline.svg").content
+    assert client.get(f"/api/workflows/?parent={parent}").json()["results"][0]["id"] == str(shown.pk)
+
+
+def test_a_parent_that_does_not_exist_for_somebody_is_not_named(client_of: Clients, settings: Any) -> None:
+    parent = family.start([1])
+    finish(parent)
+    child = Workflow.objects.get(name=quick.name)
+    client = client_of(*ALL)
+    assert client.get(f"/api/workflows/{child.pk}/").json()["parent"] == str(parent)
+    settings.DJANGO_WORKFLOWS = {"API_VISIBLE": all_but_families}
+    one = client.get(f"/api/workflows/{child.pk}/").json()
+    listed = [row for row in client.get("/api/workflows/").json()["results"] if row["id"] == str(child.pk)]
+    for row in [one, *listed]:
+        assert (row["parent"], row["parent_step"]) == (None, None)
+        assert "parent" not in row["links"]
+        assert str(parent) not in json.dumps(row)
+    assert len(listed) == 1
+    assert client.get(f"/api/workflows/?parent={parent}").json()["results"] == []
+
+
+def test_a_stream_names_nobody_who_does_not_exist(client_of: Clients, settings: Any) -> None:
+    from django_workflows.api.documents import View
+    from django_workflows.api.streams.reports import read_report
+    from django_workflows.api.streams.sending import events_of
+
+    parent = family.start([1, 2])
+    finish(parent)
+    hidden = {*Workflow.objects.filter(name=quick.name).values_list("pk", flat=True)}
+    parts = events_of(read_report(parent, None), View(payloads=True), {}, lambda ids: ids - hidden)
+    said = b"".join(parts).decode()
+    assert not [each for each in hidden if str(each) in said]
+    assert str(Workflow.objects.get(name=echo.name).pk) in said
+
+
+def test_events_of_what_cannot_be_started_from_outside_are_in_no_schema(client_of: Clients) -> None:
+    said = client_of("start_workflow").get("/api/schema/").content.decode()
+    assert "api payment" in said
+    assert "hidden approval" not in said
 
 
 def test_a_key_of_somebody_else_is_taken(client_of: Clients, settings: Any) -> None:

@@ -1,10 +1,16 @@
 """Long polls and event streams, from outside: a real ASGI server, and httpx."""
 
+import asyncio
+import base64
 import json
+import random
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -172,6 +178,118 @@ def _accepted(client: httpx.Client, path: str) -> Stream | None:
         return stream
     stream.join()
     return None
+
+
+def hang_up_soon(address: str, head: str, after: float) -> None:
+    """Open a connection, ask, and break it: with a reset, as a browser tab does that is closed."""
+    where = urlsplit(address)
+    with socket.create_connection((where.hostname, where.port), PATIENCE) as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.sendall(head.encode())
+        threading.Event().wait(after)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_whoever_hangs_up_at_once_keeps_no_place(server: Server, outside: httpx.Client, method: str) -> None:
+    found = asks_approval.start()
+    run()
+    user = make_user(*ALL)
+    credentials = base64.b64encode(f"{user.username}:x".encode()).decode()
+    head = (
+        f"{method} /api/workflows/{found}/stream/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n"
+        f"Authorization: Basic {credentials}\r\n\r\n"
+    )
+    chance = random.Random(27)
+    for _ in range(200):
+        hang_up_soon(server.url, head, chance.choice([0.0, 0.002, 0.005, 0.01, 0.02, 0.03]))
+    streams = [wait_for(lambda: _accepted(outside, f"workflows/{found}/stream/")) for _ in range(STREAMS)]
+    for stream in streams:
+        stream.wait_for(lambda stream=stream: stream.events)
+    workflow.cancel(found)
+    for stream in streams:
+        stream.join()
+    assert [stream.names()[-1] for stream in streams] == ["end"] * STREAMS
+
+
+def test_a_generator_that_never_begins_has_no_place() -> None:
+    from django_workflows.api.streams.hub import Hub
+    from django_workflows.api.streams.reports import read_report
+    from django_workflows.api.streams.sending import stream
+
+    found, hub = quick.start(), Hub()
+    first = read_report(found, None)
+    for _ in range(3):
+        stream(hub, first, lambda report: [], begin_with_it=True)
+    assert hub.open_streams == 0
+
+
+def test_those_who_come_together_and_find_no_place_are_told_to_come_again(settings: Any) -> None:
+    from django_workflows.api.streams.hub import Hub
+    from django_workflows.api.streams.reports import read_report
+    from django_workflows.api.streams.sending import stream
+
+    settings.DJANGO_WORKFLOWS = {"API_MAX_STREAMS": 1}
+    hub, first = Hub(), read_report(quick.start(), None)
+
+    async def both() -> tuple[list[bytes], int, int]:
+        parts = stream(hub, first, lambda report: [], begin_with_it=True)
+        await anext(parts)
+        other = [part async for part in stream(hub, first, lambda report: [], begin_with_it=True)]
+        open_now = hub.open_streams
+        await parts.aclose()  # type: ignore[attr-defined]
+        return other, open_now, hub.open_streams
+
+    assert asyncio.run(both()) == ([b"retry: 3000\n\n"], 1, 0)
+
+
+def test_what_takes_long_to_write_holds_up_nobody_else() -> None:
+    from django_workflows.api.streams.hub import Hub
+    from django_workflows.api.streams.reports import read_report
+    from django_workflows.api.streams.sending import stream
+
+    hub, first, may_end = Hub(), read_report(quick.start(), None), threading.Event()
+
+    def render(report: Any) -> list[bytes]:
+        assert may_end.wait(PATIENCE), "the event loop stood still"
+        return [b"written"]
+
+    async def other_work() -> list[bytes]:
+        parts = stream(hub, first, render, begin_with_it=True)
+        await anext(parts)
+        slow = asyncio.ensure_future(anext(parts))
+        await asyncio.sleep(0)  # others go on
+        may_end.set()
+        found = [await slow]
+        await parts.aclose()  # type: ignore[attr-defined]
+        return found
+
+    assert asyncio.run(other_work()) == [b"written"]
+
+
+def test_all_who_follow_share_what_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django_workflows.api.documents import View
+    from django_workflows.api.streams import reports
+    from django_workflows.api.streams.sending import events_of
+    from django_workflows.store.glances import glance
+
+    found, made = quick.start(1), []
+    finish(found)
+    whole = reports.status_document
+
+    def counted(*args: Any) -> Any:
+        made.append(args)
+        return whole(*args)
+
+    monkeypatch.setattr(reports, "status_document", counted)
+    opened = [reports.first_report(found, glance([found])[found]) for _ in range(5)]
+    sent = [
+        events_of(report, View(payloads=payloads), {"links": {}}, lambda ids: ids)
+        for report in opened
+        for payloads in (True, False)
+    ]
+    assert len(made) == 2, "once for those who may see payloads, once for the others"
+    assert len(sent) == 10
+    assert {len(parts) for parts in sent} == {3}
 
 
 def test_a_stream_is_closed_to_others(server: Server) -> None:

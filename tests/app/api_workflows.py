@@ -48,6 +48,9 @@ class Refused(BaseModel):
 payment = define_event("api payment", Annotated[Paid | Refused, Field(discriminator="kind")])
 
 
+hidden_approval = define_event("hidden approval", Paid)
+
+
 @workflow.define(api=True)
 async def order(
     step: WorkflowContext, items: list[Item], address: Address | None = None, due: datetime | None = None
@@ -75,5 +78,12 @@ async def quick(step: WorkflowContext, number: int = 1) -> int:
 
 
 @workflow.define
+async def family(step: WorkflowContext, numbers: list[int]) -> Any:
+    """Has children, of which somebody may see some only."""
+    return [await step.run_workflow(quick, number) for number in numbers] + [await step.run_workflow(echo, "x")]
+
+
+@workflow.define
 async def secret(step: WorkflowContext) -> None:
     """Nobody outside may start this."""
+    await step.await_event(hidden_approval)

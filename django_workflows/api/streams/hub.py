@@ -6,9 +6,11 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connections
@@ -18,6 +20,8 @@ from ...store.glances import Glance, glance
 from .ear import Ear
 from .reports import Report, read_report
 
+T = TypeVar("T")
+
 logger = logging.getLogger("django_workflows")
 
 #: Seconds between two looks when nothing is heard, and at the least when much is.
@@ -26,6 +30,8 @@ _LONGEST, _SHORTEST = 0.25, 0.02
 _LINGER = 2.0
 #: Seconds to wait after the database failed.
 _FAILED = 1.0
+#: Threads that write what streams say.
+_WRITERS = 2
 
 
 class Full(Exception):
@@ -77,21 +83,36 @@ class Hub:
         self._followers: list[Follower] = []
         self._thread: threading.Thread | None = None
         self._open = 0
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="django_workflows stream")
 
     @property
     def open_streams(self) -> int:
         return self._open
 
-    def reserve(self) -> None:
-        """Take a place for a stream; ``Full`` if there is none. ``release`` gives it back."""
+    @property
+    def is_full(self) -> bool:
+        """Whether another stream would be refused at this moment."""
+        return self._open >= int(settings.API_MAX_STREAMS)
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count a stream for as long as this lasts; ``Full`` if there are too many.
+
+        For the generator that sends it, and nothing before that: one that nobody begins would never give it back.
+        """
         with self._lock:
-            if self._open >= settings.API_MAX_STREAMS:
+            if self.is_full:
                 raise Full
             self._open += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open -= 1
 
-    def release(self) -> None:
-        with self._lock:
-            self._open -= 1
+    async def apart(self, write: Callable[[], T]) -> T:
+        """What ``write`` returns, called in a thread: what takes long must not hold up the event loop's other work."""
+        return await asyncio.get_running_loop().run_in_executor(self._writers, write)
 
     def follow(self, follower: Follower) -> None:
         """Have reports given to it, until ``leave``."""

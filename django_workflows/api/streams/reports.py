@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from django.db.models import Q, QuerySet
 
@@ -17,7 +19,7 @@ from ...models import Step
 from ...store import steps as step_store
 from ...store.database import now
 from ...store.glances import Glance
-from ..documents import OPEN_LIMIT, STEP_COLUMNS
+from ..documents import OPEN_LIMIT, STEP_COLUMNS, View, status_document, step_document
 from ..reading import Sight, children_of, sight_of
 
 #: How many of the latest steps a stream begins with, beside the open ones.
@@ -27,12 +29,31 @@ _OVERLAP = timedelta(seconds=10)
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at")
 
 
+class Document:
+    """A document that is made once for each kind of reader, however many there are: masking takes time."""
+
+    def __init__(self, make: Callable[[View], Mapping[str, Any]]) -> None:
+        self._make = make
+        self._made: dict[View, Mapping[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, view: View) -> Mapping[str, Any]:
+        with self._lock:
+            if view not in self._made:
+                self._made[view] = self._make(view)
+            return self._made[view]
+
+
 @dataclass(frozen=True)
 class Report:
-    """A workflow and those of its steps that may have changed, by number. ``sight`` is ``None`` if it is gone."""
+    """A workflow and those of its steps that may have changed, by number. ``sight`` is ``None`` if it is gone.
+
+    The documents are without links and children, which are not the same for everybody.
+    """
 
     sight: Sight | None
-    steps: Mapping[int, Mapping[str, Any]]
+    status: Document
+    steps: Mapping[int, Document]
     children: Mapping[int, UUID]
     read_at: datetime
 
@@ -52,17 +73,34 @@ def read_report(workflow_id: UUID, since: datetime | None) -> Report:
         try:
             sight = sight_of(workflow_id)
         except WorkflowNotFound:
-            return Report(None, {}, {}, at)
+            return Report(None, Document(lambda view: {}), {}, {}, at)
         rows = list(_changed(workflow_id, since).values(*STEP_COLUMNS))
         if since is None:
             known = {row["number"] for row in rows}
             rows += [row for row in _latest(workflow_id).values(*STEP_COLUMNS) if row["number"] not in known]
         return Report(
             sight,
-            {row["number"]: row for row in sorted(rows, key=lambda row: row["number"])},
+            Document(lambda view: status_document(sight.workflow, sight.steps, sight.waits, view, {})),
+            {row["number"]: _step(row) for row in sorted(rows, key=lambda row: row["number"])},
             children_of(workflow_id, rows),
             at,
         )
+
+
+def first_report(workflow_id: UUID, now: Glance) -> Report:
+    """``read_report`` of everything, or that which another stream of a workflow that stands like this began with."""
+    known = _firsts.get(workflow_id)
+    if known is None or known.glance != now:
+        known = _firsts[workflow_id] = read_report(workflow_id, None)
+    return known
+
+
+#: What the streams that are open began with.
+_firsts: WeakValueDictionary[UUID, Report] = WeakValueDictionary()
+
+
+def _step(row: Mapping[str, Any]) -> Document:
+    return Document(lambda view: step_document(row, view))
 
 
 def _changed(workflow_id: UUID, since: datetime | None) -> QuerySet[Step]:

@@ -6,11 +6,13 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from ...conf import settings
-from ..documents import View, status_document, step_document
-from .hub import Follower, Hub
+from ..documents import View
+from .hub import Follower, Full, Hub
 from .reports import Report, mark
 
 #: Seconds between two signs of life, by which proxies and gone clients are noticed.
@@ -25,16 +27,22 @@ def event(name: str, data: Mapping[str, Any], event_id: str | None = None) -> by
     return f"{head}event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
-def events_of(report: Report, view: View, links: Mapping[str, str]) -> list[bytes]:
-    """The workflow, its changed steps, and its end. The last one has the id: a client that has it has them all."""
+def events_of(
+    report: Report, view: View, own: Mapping[str, Any], visible: Callable[[set[UUID]], set[UUID]]
+) -> list[bytes]:
+    """The workflow, its changed steps, and its end. The last one has the id: a client that has it has them all.
+
+    ``own`` is what of the workflow's document is this client's own; ``visible`` tells which children exist for it.
+    """
     if report.sight is None:
         return [event("end", {"deleted": True})]
-    sight = report.sight
-    document = status_document(sight.workflow, sight.steps, sight.waits, view, links)
+    document = {**report.status(view), **own}
     parts: list[tuple[str, Mapping[str, Any]]] = [("workflow", document)]
-    for number, row in report.steps.items():
-        parts.append(("step", step_document(row, view, report.children.get(number))))
-    if sight.glance.ended:
+    shown = visible(set(report.children.values()))
+    for number, step in report.steps.items():
+        child = report.children.get(number)
+        parts.append(("step", {**step(view), "child": str(child) if child in shown else None}))
+    if report.sight.glance.ended:
         parts.append(("end", document))
     last = len(parts) - 1
     return [event(name, data, mark(report) if index == last else None) for index, (name, data) in enumerate(parts)]
@@ -45,18 +53,19 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """What the client is sent, from ``first`` to the workflow's end, or for ``API_STREAM_SECONDS``.
 
-    The caller has reserved the place in the hub, which is released here.
+    ``render`` is called in a thread. Where others were quicker to begin, it ends at once, and the client comes again.
     """
     try:
+        with hub.one_more():
+            yield f"retry: {_RETRY}\n\n".encode()
+            if begin_with_it or _is_last(first):
+                for part in await hub.apart(partial(render, first)):
+                    yield part
+            if not _is_last(first):
+                async for part in _follow(hub, first, render):
+                    yield part
+    except Full:
         yield f"retry: {_RETRY}\n\n".encode()
-        if begin_with_it or _is_last(first):
-            for part in render(first):
-                yield part
-        if not _is_last(first):
-            async for part in _follow(hub, first, render):
-                yield part
-    finally:
-        hub.release()
 
 
 async def _follow(hub: Hub, first: Report, render: Callable[[Report], list[bytes]]) -> AsyncIterator[bytes]:
@@ -67,7 +76,7 @@ async def _follow(hub: Hub, first: Report, render: Callable[[Report], list[bytes
     try:
         while (left := until - time.monotonic()) > 0:
             report = await follower.take(min(_QUIET, left))
-            for part in [b": still here\n\n"] if report is None else render(report):
+            for part in [b": still here\n\n"] if report is None else await hub.apart(partial(render, report)):
                 yield part
             if report is not None and _is_last(report):
                 return
