@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from ..conf import settings
 from ..core.definitions import Definition
+from ..core.keys import scoped
 from ..core.restart_plan import FAILED, KEEP
 from ..engine import audit
 from ..engine.cancel import cancel
@@ -36,6 +37,7 @@ from .descriptions import SEND
 from .documents import event_document
 from .filters import ALWAYS, check_parameters
 from .noting import noting
+from .permissions import scope_of
 from .problems import BadInput, Conflict, field_error, parameter_error
 from .reading import ReadingView, Sight, look
 from .serializers import (
@@ -77,7 +79,7 @@ class ActingView(ReadingView):
             lambda done: noting(done[0], definition.name, _("Started."), audit.ADDITION) if done[1] else None,
         )
         if not is_new and not self.get_queryset().filter(pk=workflow_id).exists():
-            raise Conflict("This idempotency key has been used by somebody else.")
+            raise Conflict("This idempotency key was used before, for a workflow that does not exist for you any more.")
         address = self.link(f"{self.basename}-detail", workflow_id)
         headers = {} if address is None else {"Location": address}
         return self.answer(look(workflow_id), 201 if is_new else 200, headers)
@@ -198,7 +200,12 @@ class ActingView(ReadingView):
         return dict(serializer.validated_data)
 
     def _idempotency_key(self, data: dict[str, Any]) -> str | None:
-        """From the header or the body. The header is a quoted text in the draft of the IETF, and bare in the wild."""
+        """From the header or the body, in the scope of whoever asks."""
+        key = self._given_key(data)
+        return None if key is None else scoped(key, scope_of(self.request))
+
+    def _given_key(self, data: dict[str, Any]) -> str | None:
+        """The header is a quoted text in the draft of the IETF, and bare in the wild."""
         given: str | None = data.get("idempotency_key")
         header = self.request.headers.get("Idempotency-Key")
         if header is None:

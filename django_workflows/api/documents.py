@@ -10,6 +10,7 @@ from typing import Any
 from ..core.attempts import HISTORY_COLUMNS, Attempt, StepHistory, read_failure
 from ..core.blocked import Blocked
 from ..core.journal import Failure, WorkflowState
+from ..core.keys import parted
 from ..core.payloads import loaded
 from ..core.progress import Progress, together
 from ..core.waiting import Wait
@@ -62,7 +63,7 @@ def workflow_document(workflow: Workflow, view: View, links: Mapping[str, str]) 
         "blocked": _blocked(blocked_of(workflow), view),
         "parent": None if workflow.parent_id is None else str(workflow.parent_id),
         "parent_step": workflow.parent_step,
-        "idempotency_key": workflow.idempotency_key,
+        "idempotency_key": None if workflow.idempotency_key is None else parted(workflow.idempotency_key)[0],
         "error": view.error(read_failure(workflow.error)),
         "links": dict(links),
     }

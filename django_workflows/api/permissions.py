@@ -71,6 +71,15 @@ def may_see_payloads(request: Request) -> bool:
     return bool(request.user.has_perm(PAYLOAD))
 
 
+def scope_of(request: Request) -> str:
+    """Whose idempotency keys these are: each user has their own, and those without a login have theirs together."""
+    user: Any = request.user
+    if not getattr(user, "is_authenticated", False):
+        return "anonymous"
+    pk = getattr(user, "pk", None)
+    return f"user {user if pk is None else pk}"
+
+
 def visible(request: Request) -> QuerySet[Workflow]:
     """The workflows that exist for whoever asks, by the setting ``API_VISIBLE``; others answer 404."""
     everything = workflows.queryset()

@@ -32,6 +32,7 @@ from .send_event import send_event
 _ID_BYTES, _SECRET_BYTES = 16, 32
 #: How long a token may be valid at the most, in seconds: ten years.
 _LONGEST = 10 * 366 * 86400.0
+_INVALID = "this token is not valid: it is unknown, was used or replaced, or has expired"
 
 
 def issue_token(event_id: UUID, expires_in: Duration) -> str:
@@ -69,20 +70,33 @@ def send_by_token(token: str, value: Any = None, *, error: str | None = None, fr
     that the token is malformed, unknown, replaced, used or expired: whoever guesses learns nothing more. With a valid
     token also ``InvalidArguments`` or ``WorkflowNotRunning`` is raised; nothing is changed then, and the token stays.
     """
-    event_id, secret = _parts(token)
-    stored = event_tokens.valid_hash(event_id)
-    # Compared also where there is none, so that both take as long.
-    if not constant_time_compare(_hash(secret), stored or "0" * 64):
-        raise EventTokenInvalid("this token is not valid: it is unknown, was used or replaced, or has expired")
+    event_id, given = _parts(token)
+    del token  # who looks at this call's variables in a traceback must not be able to send the event
+    _check(event_id, given, locked=False)
     try:
-        return send_event(None, None, value, error=error, event_id=event_id, from_outside=from_outside)
+        return send_event(
+            None,
+            None,
+            value,
+            error=error,
+            event_id=event_id,
+            from_outside=from_outside,
+            # What was valid before may have been replaced, or have expired, while others had the workflow's row.
+            allowed=lambda: _check(event_id, given, locked=True),
+        )
     except (EventAlreadySent, EventNotFound):
-        raise EventTokenInvalid(
-            "this token is not valid: it is unknown, was used or replaced, or has expired"
-        ) from None
+        raise EventTokenInvalid(_INVALID) from None
 
 
-def _parts(token: object) -> tuple[UUID, bytes]:
+def _check(event_id: UUID, given: str, *, locked: bool) -> None:
+    stored = event_tokens.valid_hash(event_id, locked=locked)
+    # Compared also where there is none, so that both take as long.
+    if not constant_time_compare(given, stored or "0" * 64):
+        raise EventTokenInvalid(_INVALID)
+
+
+def _parts(token: object) -> tuple[UUID, str]:
+    """The event's id, and the hash of the token's secret."""
     try:
         if not isinstance(token, str) or len(token) != 64 or not token.isascii():
             raise ValueError
@@ -90,8 +104,8 @@ def _parts(token: object) -> tuple[UUID, bytes]:
     except (ValueError, binascii.Error):
         data = b""
     if len(data) != _ID_BYTES + _SECRET_BYTES:
-        raise EventTokenInvalid("this token is not valid: it is unknown, was used or replaced, or has expired")
-    return UUID(bytes=data[:_ID_BYTES]), data[_ID_BYTES:]
+        raise EventTokenInvalid(_INVALID)
+    return UUID(bytes=data[:_ID_BYTES]), _hash(data[_ID_BYTES:])
 
 
 def _hash(secret: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from ..core.commands import check_name
 from ..core.entries import StepEnd
 from ..core.events import EventDefinition, find_event
 from ..core.journal import Failure, StepState, WorkflowRecord
+from ..core.keys import ScopedKey, parted
 from ..core.outcomes import MESSAGE_LIMIT
 from ..core.payloads import codec_for, sanitize_text
 from ..core.typed_codec import annotation_name
@@ -70,6 +72,7 @@ def send_event(
     event_id: UUID | None = None,
     from_outside: bool = False,
     idempotency_key: str | None = None,
+    allowed: Callable[[], None] | None = None,
 ) -> UUID:
     """Send an event, by its id, or to a workflow by definition or name; returns the event's id.
 
@@ -77,7 +80,8 @@ def send_event(
     sent or was made by, and by the type of the wait that takes it, if one is open; a wait that comes later validates it
     when it takes it. ``from_outside``: it consists of JSON values, as a client sent it. The same ``idempotency_key``
     for the same workflow again sends nothing and returns the first event's id, also after the workflow has ended; with
-    another event, value or error it is ``EventAlreadySent``.
+    another event, value or error it is ``EventAlreadySent``. ``allowed`` is called in the transaction that sends it,
+    when the workflow's row is locked, and raises what forbids it.
 
     Raises ``InvalidArguments``, ``PayloadTooLarge``, ``EventNotFound``, ``EventAlreadySent``, ``WorkflowNotFound`` or
     ``WorkflowNotRunning``, and changes nothing then.
@@ -97,6 +101,8 @@ def send_event(
             return first
         if locked is None:
             raise _not_running(workflow_id)
+        if allowed is not None:
+            allowed()
         if event_id is not None and event_store.state_of(event_id) != "created":
             raise EventAlreadySent(f"event {event_id} ({name}) has been sent before")
         workflow, now = locked
@@ -141,7 +147,7 @@ def awaited_type(workflow_id: UUID, name: str) -> EventDefinition[Any] | None:
 
 def _check_key(key: str | None) -> str | None:
     try:
-        return None if key is None else check_name(key, what="idempotency_key")
+        return key if key is None or isinstance(key, ScopedKey) else check_name(key, what="idempotency_key")
     except InvalidStep as error:
         raise InvalidArguments(str(error)) from None
 
@@ -153,7 +159,7 @@ def _first(workflow_id: UUID, key: str | None, print_: str) -> UUID | None:
         return None
     if found[1] != print_:
         raise EventAlreadySent(
-            f"the idempotency key {key!r} was used for another event, or another value, of workflow {workflow_id}: "
+            f"the idempotency key {parted(key or '')[0]!r} was used for another event, or another value, of workflow {workflow_id}: "
             f"event {found[0]}. A sender that repeats itself sends the same; for another event take another key."
         )
     return found[0]
@@ -184,7 +190,10 @@ def _address(workflow_id: UUID | None, event: Any, event_id: UUID | None) -> tup
     if event_id is not None:
         owner = event_store.owner(event_id)
         if owner is None or workflow_id not in (None, owner[0]):
-            raise EventNotFound(f"there is no event {event_id}" + (f" of workflow {workflow_id}" if owner else ""))
+            # In the same words whether another workflow has it: nobody learns that one does.
+            raise EventNotFound(
+                f"there is no event {event_id}" + (f" of workflow {workflow_id}" if workflow_id else "")
+            )
         return owner
     if workflow_id is None or event is None:
         raise InvalidArguments("send_event needs either event_id=, or a workflow's id and an event")

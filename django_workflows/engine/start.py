@@ -15,6 +15,7 @@ from ..core.commands import check_name, check_priority
 from ..core.definitions import Definition
 from ..core.durations import Duration, aware, to_seconds
 from ..core.entries import NewWorkflow
+from ..core.keys import ScopedKey
 from ..core.payloads import codec_for
 from ..core.registry import registry
 from ..exceptions import InvalidArguments, InvalidStep, WorkflowAlreadyRunning
@@ -82,7 +83,7 @@ class StartOptions:
             if getattr(self, name) is not None:
                 to_seconds(getattr(self, name), what=name)
         for name in ("idempotency_key", "key", "queue"):
-            if getattr(self, name) is not None:
+            if getattr(self, name) is not None and not isinstance(getattr(self, name), ScopedKey):
                 check_name(getattr(self, name), what=name)
         if self.priority is not None:
             check_priority(self.priority)

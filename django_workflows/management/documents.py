@@ -9,6 +9,7 @@ from typing import Any
 from ..core.attempts import Attempt, StepHistory, read_failure
 from ..core.blocked import Blocked
 from ..core.journal import Failure
+from ..core.keys import parted
 from ..core.payloads import loaded
 from ..core.progress import Progress
 from ..core.waiting import Wait
@@ -36,7 +37,7 @@ def workflow_document(workflow: Workflow) -> dict[str, Any]:
         "parent": None if workflow.parent_id is None else str(workflow.parent_id),
         "parent_step": workflow.parent_step,
         "key": workflow.key,
-        "idempotency_key": workflow.idempotency_key,
+        "idempotency_key": workflow.idempotency_key and parted(workflow.idempotency_key)[0],
         "queue": workflow.queue,
         "priority": workflow.priority,
         "generation": workflow.generation,

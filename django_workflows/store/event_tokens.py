@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from .database import execute, fetch_one, now_sql, put_uuid
+from .database import execute, fetch_one, is_postgresql, now_sql, put_uuid
 from .rows import EVENT, WORKFLOW
 
 
@@ -21,11 +21,14 @@ def put(event_id: UUID, token_hash: str, seconds: float) -> bool:
     )
 
 
-def valid_hash(event_id: UUID) -> str | None:
-    """The hash of the token with which this event can be sent now."""
+def valid_hash(event_id: UUID, *, locked: bool = False) -> str | None:
+    """The hash of the token with which this event can be sent now; ``locked``: until the end of the transaction.
+
+    A transaction that changes something on SQLite holds its only lock from the beginning.
+    """
     row = fetch_one(
         f"SELECT token_hash FROM {EVENT} WHERE id = %s AND state = 'created' AND token_hash <> '' "
-        f"AND token_expires_at > {now_sql()}",
+        f"AND token_expires_at > {now_sql()}{' FOR UPDATE' if locked and is_postgresql() else ''}",
         [put_uuid(event_id)],
     )
     return None if row is None else str(row[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import ngettext
 
+from ..core.keys import parted
+
 #: Characters of a payload or error that are shown where not everything is asked for.
 PREVIEW = 300
 
@@ -22,6 +24,12 @@ def shortened(text: str, limit: int | None = PREVIEW) -> str:
         return shown
     length = ngettext("%(count)s character", "%(count)s characters", len(text)) % {"count": f"{len(text):,}"}
     return f"{shown[:limit]}... ({length})"
+
+
+def shown_key(stored: str) -> str:
+    """An idempotency key, and whose it is where each user has their own."""
+    key, scope = parted(stored)
+    return f"{key} ({scope})" if scope else key
 
 
 def short_name(name: str) -> str:

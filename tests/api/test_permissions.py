@@ -8,9 +8,11 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.urls import URLPattern
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.test import APIClient
 
+from django_workflows.api import WorkflowViewSet
 from django_workflows.api.urls import urlpatterns
 from django_workflows.models import Workflow
 from tests.api.conftest import ALL, Clients
@@ -215,6 +217,63 @@ def test_a_key_of_somebody_else_is_taken(client_of: Clients, settings: Any) -> N
     answer = client.post("/api/workflows/", body, format="json")
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert "links" not in answer.json()
+
+
+LONG = "k" * 199 + "1"
+
+
+@pytest.mark.parametrize("key", ["order-17", LONG, "user 1", "k (user 1)"])
+def test_each_user_has_keys_of_their_own(client_of: Clients, key: str) -> None:
+    body = {"name": quick.name, "idempotency_key": key}
+    one, other = client_of(*ALL), client_of(*ALL)
+    first = one.post("/api/workflows/", body, format="json")
+    second = other.post("/api/workflows/", {"name": quick.name}, format="json", headers={"Idempotency-Key": key})
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert len({first.json()["id"], second.json()["id"], str(quick.with_options(idempotency_key=key).start())}) == 3
+    again = one.post("/api/workflows/", body, format="json")
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    other_end = {**body, "idempotency_key": key[:-1] + "2"}
+    assert one.post("/api/workflows/", other_end, format="json").status_code == 201
+    shown = one.get(f"/api/workflows/{first.json()['id']}/").json()["idempotency_key"]
+    assert shown == key or (key == LONG and shown.startswith("k" * 100))
+    assert "user" not in shown.replace(key, "")
+
+
+def test_those_without_a_login_share_their_keys(settings: Any) -> None:
+    settings.DJANGO_WORKFLOWS = {"API_PERMISSION_CLASSES": [Anybody]}
+    body = {"name": quick.name, "idempotency_key": "k"}
+    answers = [APIClient().post("/api/workflows/", body, format="json") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+class Anybody(BasePermission):
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return True
+
+
+def test_an_override_of_the_start_may_say_more(client_of: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = WorkflowViewSet.perform_start
+    monkeypatch.setattr(
+        WorkflowViewSet,
+        "perform_start",
+        lambda self, definition, args, options: whole(self, definition, args, options.derive(priority=5)),
+    )
+    body = {"name": quick.name, "idempotency_key": "k"}
+    answer = client_of(*ALL).post("/api/workflows/", body, format="json")
+    assert (answer.status_code, answer.json()["idempotency_key"]) == (201, "k")
+
+
+def test_whether_there_is_an_event_of_others_is_not_told(client_of: Clients) -> None:
+    own, other = order.start([]), order.start([])
+    run()
+    client, event_id = client_of(*ALL), workflow.create_event(other, "api payment")
+    answers = []
+    for each in (event_id, uuid4()):
+        answer = client.post(f"/api/workflows/{own}/events/", {"event_id": str(each), "value": 1}, format="json")
+        assert answer.status_code == 404
+        answers.append(answer.content.decode().replace(str(each), "ID"))
+    assert answers[0] == answers[1]
 
 
 def test_one_who_may_start_sees_what_was_started(client_of: Clients) -> None:

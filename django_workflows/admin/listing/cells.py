@@ -19,7 +19,7 @@ from ...core.waiting import Wait, WaitKind
 from ...models import Workflow
 from ...store.blocked import blocked_of
 from ...words.sentences import moment, state_words, wait_words
-from ...words.texts import printable, short_name
+from ...words.texts import printable, short_name, shown_key
 from ..payloads import safe_text
 
 MOST_OPEN = 20
@@ -110,7 +110,7 @@ def progress(workflow: Workflow, listed: Listed) -> SafeString | str:
 
 def identity(workflow: Workflow) -> SafeString:
     """The key that the workflow was started with, else the end of its id."""
-    key = workflow.key or workflow.idempotency_key
+    key = workflow.key or shown_key(workflow.idempotency_key or "")
     if key and not key.startswith("admin:"):
         return format_html('<span class="dwf-key" title="{}">{}</span>', workflow.id, printable(key))
     return format_html('<code class="dwf-key" title="{}">…{}</code>', workflow.id, str(workflow.id)[-12:])

@@ -15,7 +15,7 @@ from ...engine import forgotten
 from ...engine.sketch import Sketch
 from ...store.blocked import blocked_of
 from ...words.sentences import distance, moment, run_began
-from ...words.texts import printable
+from ...words.texts import printable, shown_key
 from ..listing.cells import Badge, badge
 
 
@@ -64,7 +64,7 @@ def _keys(journal: Sketch) -> Iterator[Fact]:
     if workflow.key:
         yield Fact(_("Key"), printable(workflow.key))
     if workflow.idempotency_key and not workflow.idempotency_key.startswith("admin:"):
-        yield Fact(_("Idempotency key"), printable(workflow.idempotency_key))
+        yield Fact(_("Idempotency key"), printable(shown_key(workflow.idempotency_key)))
     if workflow.queue == IMPORTED:
         yield Fact(_("Imported"), _("from a history; it is not run"))
     elif workflow.queue:

@@ -20,7 +20,7 @@ from ...engine import forgotten
 from ...models import Workflow
 from ...words.masked import masked_json, masked_text
 from ...words.sentences import distance, error_words, moment, silence_words, standing, wait_words
-from ...words.texts import PREVIEW
+from ...words.texts import PREVIEW, shown_key
 from ..documents import journal_document
 from ..drawing import CHARACTERS, draw
 from ..journals import Journal, load
@@ -68,7 +68,7 @@ class Page:
         if workflow.parent_id is not None:
             yield "parent", f"{workflow.parent_id}, step {workflow.parent_step}"
         if workflow.idempotency_key is not None:
-            yield "key", preview(workflow.idempotency_key)
+            yield "key", preview(shown_key(workflow.idempotency_key))
         if workflow.queue == IMPORTED:
             yield "imported", workflow.blocked_message
         elif workflow.queue:
