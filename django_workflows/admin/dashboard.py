@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,11 +20,13 @@ from ..core.timeline import human
 from ..engine.health import check_health
 from ..models import Workflow
 from ..store import activity
+from ..store.blocked import only_blocked
 from ..words.sentences import state_words
 from ..words.texts import printable, short_name
 from .alerts import alerts_of
+from .listing.counts import names as names_of
 from .listing.counts import shown, shown_counts
-from .permissions import START, may
+from .permissions import START, may, narrowed
 from .site import Crumb, context, link
 from .strip import strip
 
@@ -53,12 +56,12 @@ def dashboard(admin: ModelAdmin[Workflow], request: HttpRequest) -> HttpResponse
     if not admin.has_view_permission(request):
         raise PermissionDenied
     crumbs = [Crumb(_("Workflows"), link("changelist")), Crumb(_("Dashboard"))]
-    names, health = activity.names_in_use(), check_health()
+    rows, names, health = narrowed(admin, request), names_of(request, admin), check_health()
     extra = {
-        "tiles": list(_tiles(request, health)),
-        "strip": strip(),
+        "tiles": list(_tiles(request, admin, health)),
+        "strip": strip() if rows is None else None,
         "alerts": alerts_of(health),
-        "names": _lines(names[:NAMES]),
+        "names": _lines(names[:NAMES], rows),
         "unnamed": max(0, len(names) - NAMES),
         "latest": LATEST,
         "list_url": link("changelist"),
@@ -82,10 +85,12 @@ class Tile:
     kind: str
 
 
-def _tiles(request: HttpRequest, health: Health) -> Iterator[Tile]:
+def _tiles(request: HttpRequest, admin: ModelAdmin[Workflow], health: Health) -> Iterator[Tile]:
     url = link("changelist")
-    yield Tile(f"{health.blocked:,}", _("blocked"), f"{url}?blocked=any&started_by=any", "blocked")
-    for state, count in shown_counts(request).items():
+    rows = narrowed(admin, request)
+    blocked = health.blocked if rows is None else only_blocked(rows).count()
+    yield Tile(f"{blocked:,}", _("blocked"), f"{url}?blocked=any&started_by=any", "blocked")
+    for state, count in shown_counts(request, admin).items():
         yield Tile(count, state_words(state), f"{url}?state={state}", state)
     due = shown(sum(queue.due for queue in health.queues), 9_999)
     busy = sum(bool(worker.doing) for worker in health.workers)
@@ -95,7 +100,14 @@ def _tiles(request: HttpRequest, health: Health) -> Iterator[Tile]:
     yield Tile(f"{len(health.workers):,}", label, workers, "workers")
 
 
-def _lines(names: Sequence[str]) -> list[NameLine]:
+def _lines(names: Sequence[str], rows: QuerySet[Workflow] | None) -> list[NameLine]:
+    """How long they take is told where the user may see all of them only."""
+    if rows is not None:
+        some: dict[str, dict[str, int]] = {name: {} for name in names}
+        found = rows.filter(name__in=names).order_by().values_list("name", "state").annotate(count=Count("pk"))
+        for name, state, count in found:
+            some[name][state] = count
+        return [_line(name, some[name], ()) for name in names]
     counts = activity.count_by_name(names, MANY + 1)
     durations = activity.count_durations(names, BOUNDS, LATEST)
     return [_line(name, counts[name], durations[name]) for name in names]

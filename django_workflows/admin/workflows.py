@@ -90,6 +90,11 @@ class WorkflowAdmin(Base):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workflow]:
         return Workflow.objects.using(alias()).order_by("-id").defer("args", "result", "error", "context", "trace")
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether a subclass has a ``get_queryset`` of its own, by which all that is shown then goes."""
+        return type(self).get_queryset is not WorkflowAdmin.get_queryset
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Workflow], search_term: str
     ) -> tuple[QuerySet[Workflow], bool]:
@@ -104,8 +109,8 @@ class WorkflowAdmin(Base):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         extra = {
             "title": _("Workflows"),
-            "counts": shown_counts(request),
-            "strip": strip(),
+            "counts": shown_counts(request, self),
+            "strip": None if self.is_narrowed else strip(),
             "alerts": alerts(),
             "may_start": may(request, START),
             "start_url": link("choose"),

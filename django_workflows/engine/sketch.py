@@ -31,7 +31,7 @@ NESTED_STEPS = 100
 
 @dataclass(frozen=True)
 class Sketch:
-    """A workflow and its steps, read at ``now``; ``silence`` as in ``Journal``.
+    """A workflow and its steps, read at ``now``; ``silence`` as in ``Journal``, ``visible`` as ``sketch`` got it.
 
     Steps with one attempt are traces, and so are those that were tried before where there are more than ``RETRIED``.
     """
@@ -41,6 +41,7 @@ class Sketch:
     now: datetime
     waits: list[Wait]
     silence: Mapping[str, float | None]
+    visible: Visible | None = None
 
     @property
     def begun_at(self) -> datetime:
@@ -67,13 +68,15 @@ def sketch(workflow_id: UUID, visible: Visible | None = None) -> Sketch:
         workflow, read_at = find(workflow_id), now()
         steps = _steps(workflow_id, visible)
         found = waits_of(workflow, steps, read_at)
-        return Sketch(workflow, steps, read_at, found, silence_of(found))
+        return Sketch(workflow, steps, read_at, found, silence_of(found), visible)
 
 
-def children_of(workflow_id: UUID, numbers: Sequence[int]) -> dict[int, UUID]:
+def children_of(workflow_id: UUID, numbers: Sequence[int], visible: Visible | None = None) -> dict[int, UUID]:
     """The child workflows that these steps have started, by number of the step."""
     rows = workflows.queryset().filter(parent=workflow_id, parent_step__in=numbers)
-    return {step: child for step, child in rows.values_list("parent_step", "id") if step is not None}
+    found = {step: child for step, child in rows.values_list("parent_step", "id") if step is not None}
+    shown = visible(found.values()) if visible is not None and found else found.values()
+    return {step: child for step, child in found.items() if child in shown}
 
 
 def _steps(workflow_id: UUID, visible: Visible | None) -> list[Told]:

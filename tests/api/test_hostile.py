@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from django_workflows import StepNotFound
 from django_workflows.models import Workflow
-from tests.app.api_workflows import workflow
+from tests.app.api_workflows import quick, workflow
 from tests.app.workflows import asks_approval
-from tests.engine.driver import run
+from tests.engine.driver import finish, run
 
 ECHO = b'{"name": "tests.app.api_workflows.echo", "args": {"value": %s}}'
 QUICK = b'{"name": "tests.app.api_workflows.quick", "args": {"number": %s}}'
@@ -216,6 +217,81 @@ def test_a_hostile_query(client: APIClient, query: str) -> None:
     refused(answer, 400)
     (error,) = answer.json()["errors"]
     assert error["parameter"] == query.partition("=")[0]
+
+
+INSTANTS = [
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59.999999-23:59",
+    "0001-01-01T00:00:00",
+    "10000-01-01T00:00:00Z",
+    "-001-01-01T00:00:00Z",
+    "2026-02-30T00:00:00Z",
+    "2026-01-01T25:00:00Z",
+    "2026-01-01T00:00:00+99:99",
+    "20260101",
+    "2026-W01",
+    "\x00",
+    "1e999",
+    "",
+    "9" * 400,
+]
+
+
+@pytest.mark.parametrize("ordering", ["started_at", "-started_at", "finished_at", "-finished_at"])
+def test_a_cursor_that_holds_no_instant_of_any_database(client: APIClient, ordering: str) -> None:
+    quick.start()
+    for backward in (False, True):
+        for instant in [*INSTANTS, None, 1, -1, 1e308, [], {}, True]:
+            text = json.dumps([backward, instant, "019aa000-0000-7000-8000-000000000000"])
+            cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+            answer = client.get("/api/workflows/", {"cursor": cursor, "ordering": ordering})
+            if isinstance(instant, str) and instant in ("20260101", "2026-W01"):
+                assert answer.status_code in (200, 400)
+            else:
+                refused(answer, 400)
+                assert answer.json()["errors"][0]["parameter"] == "cursor"
+    for number in (-1, 2**31, 2**63, 2**200, 1.5, "1", None):
+        cursor = base64.urlsafe_b64encode(json.dumps([False, number]).encode()).decode()
+        refused(client.get(f"/api/workflows/{quick.start()}/steps/", {"cursor": cursor}), 400)
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+def test_instants_that_no_database_takes(client: APIClient, instant: str) -> None:
+    for name in ("created", "started", "finished"):
+        for side in ("before", "after"):
+            answer = client.get("/api/workflows/", {f"{name}_{side}": instant})
+            assert answer.status_code in (200, 400), answer.content
+            if answer.status_code == 400:
+                assert answer.json()["errors"][0]["parameter"] == f"{name}_{side}"
+    answer = client.post("/api/workflows/", {"name": quick.name, "run_at": instant}, format="json")
+    refused(answer, 400)
+    assert instant == "\x00" or answer.json()["errors"][0]["pointer"] == "#/run_at"
+
+
+def test_instants_at_the_ends_of_time_are_kept(client: APIClient) -> None:
+    for instant in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        answer = client.post("/api/workflows/", {"name": quick.name, "run_at": instant}, format="json")
+        assert answer.status_code == 201, answer.content
+        assert client.get("/api/workflows/").status_code == 200
+
+
+@pytest.mark.parametrize("step", [-1, 2**31, 2**63, 2**70, 10**400, 1.5, [], {}, "", "9" * 30, "9" * 501])
+def test_steps_that_no_journal_has(client: APIClient, step: Any) -> None:
+    found = quick.start()
+    finish(found)
+    answer = client.post(f"/api/workflows/{found}/restart/", {"from_step": step}, format="json")
+    refused(answer, answer.status_code if answer.status_code in (400, 422) else 422)
+    assert answer.json()["errors"][0]["pointer"] == "#/from_step"
+    if isinstance(step, int):
+        with pytest.raises(StepNotFound):
+            workflow.restart(found, step)
+
+
+def test_thousands_of_unknown_parameters_are_not_compared_with_all_that_there_are(client: APIClient) -> None:
+    query = "&".join(f"{'x' * 100}{number}=1" for number in range(900))
+    answer = client.get(f"/api/workflows/?{query}")
+    refused(answer, 400)
+    assert len(answer.json()["errors"]) == 50
 
 
 def test_hostile_queries_of_one_workflow(client: APIClient) -> None:

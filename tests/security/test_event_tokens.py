@@ -23,6 +23,7 @@ from django_workflows import (
     WorkflowNotRunning,
 )
 from django_workflows.models import Event
+from django_workflows.store import event_tokens
 from tests.app import workflows as flows
 from tests.engine.conftest import Elsewhere
 from tests.engine.driver import advance, become_another_process, finish, run
@@ -183,6 +184,50 @@ def test_of_two_who_use_it_at_once_one_succeeds(asking):
     outcomes = Elsewhere().together([lambda: workflow.send_event_by_token(token, True)] * 5)
 
     assert [each for each in outcomes if not isinstance(each, EventTokenInvalid)] == [event_id]
+    assert finish(workflow_id) == Completed("yes")
+
+
+@pytest.mark.parametrize("meanwhile", ["replaced", "expired", "revoked"])
+def test_a_token_is_valid_when_it_is_used_and_not_only_when_it_is_read(asking, meanwhile, monkeypatch):
+    workflow_id, event_id = asking
+    token = workflow.create_event_token(event_id, expires_in=60)
+    read, times = event_tokens.valid_hash, []
+
+    def read_and_then(*args, **options):
+        found = read(*args, **options)
+        if not times:
+            times.append(found)
+            {
+                "replaced": lambda: workflow.create_event_token(event_id, expires_in=60),
+                "expired": lambda: advance(61),
+                "revoked": lambda: Event.objects.filter(pk=event_id).update(token_hash=""),
+            }[meanwhile]()
+        return found
+
+    monkeypatch.setattr(event_tokens, "valid_hash", read_and_then)
+    with pytest.raises(EventTokenInvalid):
+        workflow.send_event_by_token(token, True)
+    assert Event.objects.get(pk=event_id).state == "created"
+    assert workflow.status(workflow_id) == InProgress(["approval"])
+
+
+def test_a_token_that_is_used_is_not_replaced_meanwhile(asking):
+    workflow_id, event_id = asking
+    for _ in range(5):
+        token = workflow.create_event_token(event_id, expires_in=60)
+        outcomes = Elsewhere().together(
+            [
+                lambda token=token: workflow.send_event_by_token(token, True),
+                lambda: workflow.create_event_token(event_id, expires_in=60),
+            ]
+        )
+        sent = not isinstance(outcomes[0], Exception)
+        assert sent or isinstance(outcomes[0], EventTokenInvalid)
+        if sent:
+            assert isinstance(outcomes[1], (str, EventAlreadySent))
+            break
+    else:
+        assert workflow.send_event_by_token(workflow.create_event_token(event_id, expires_in=60), True) == event_id
     assert finish(workflow_id) == Completed("yes")
 
 

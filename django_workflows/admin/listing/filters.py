@@ -15,12 +15,11 @@ from django.utils.translation import gettext_lazy as _
 
 from ...core.blocked import BlockedReason
 from ...models import Step, Workflow, first_uuid7
-from ...store.activity import names_in_use
 from ...store.blocked import only_blocked
 from ...store.database import now
 from ...words.sentences import REASONS, STATES
 from ...words.texts import printable, short_name, shortened
-from .counts import shown_counts
+from .counts import names, shown_counts
 
 Rows = QuerySet[Workflow]
 
@@ -30,7 +29,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
-        counts = shown_counts(request)
+        counts = shown_counts(request, model_admin)
         return [(state, f"{STATES[state]} ({count})") for state, count in counts.items()]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
@@ -87,10 +86,13 @@ class NameFilter(admin.SimpleListFilter):
     parameter_name = "name"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
-        return [(name, shortened(short_name(printable(name)), 60)) for name in names_in_use()]
+        return [(name, shortened(short_name(printable(name)), 60)) for name in names(request, model_admin)]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows | None:
-        return queryset.filter(name=self.value()) if self.value() else None
+        name = self.value() or ""
+        if "\x00" in name:
+            return queryset.none()  # no database has it
+        return queryset.filter(name=name) if name else None
 
 
 class StartedFilter(admin.SimpleListFilter):

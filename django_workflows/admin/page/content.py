@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ...core.attempts import read_failure
 from ...core.journal import WorkflowState
 from ...engine import audit
 from ...engine.sketch import Sketch
+from ...models import Workflow
 from ...words.sentences import moment, standing
 from ...words.texts import printable
 from ..permissions import PAYLOAD, may
@@ -23,8 +25,8 @@ from .selection import Selected, Selection, select
 from .shown import Shown, shown
 
 
-def content(request: HttpRequest, journal: Sketch) -> dict[str, Any]:
-    """For the template ``content.html``."""
+def content(request: HttpRequest, journal: Sketch, narrowed: QuerySet[Workflow] | None) -> dict[str, Any]:
+    """For the template ``content.html``. ``narrowed``: the workflows that exist for the user, if not all do."""
     workflow = journal.workflow
     offered = buttons(request, workflow)
     wanted = Selection.of(request.GET)
@@ -39,7 +41,7 @@ def content(request: HttpRequest, journal: Sketch) -> dict[str, Any]:
         "standing": standing(workflow, journal.now),
         "since": header.since(journal),
         "facts": list(header.facts(journal)),
-        "parent": related.parent(workflow, journal.now),
+        "parent": related.parent(journal, narrowed),
         "buttons": offered,
         "reasons": reasons(offered),
         "waits": waits,
@@ -54,7 +56,7 @@ def content(request: HttpRequest, journal: Sketch) -> dict[str, Any]:
         "svg_url": link("timeline", workflow.id),
         "notes": [(moment(note.action_time), note) for note in audit.notes_of(workflow.id)],
         **_steps(request, journal, wanted, selected, found),
-        **_related(request, journal),
+        **_related(request, journal, narrowed),
     }
 
 
@@ -79,9 +81,9 @@ def _steps(
     }
 
 
-def _related(request: HttpRequest, journal: Sketch) -> dict[str, Any]:
+def _related(request: HttpRequest, journal: Sketch, narrowed: QuerySet[Workflow] | None) -> dict[str, Any]:
     events, more_events = related.events(request, journal.workflow)
-    children, more_children = related.children(journal.workflow, journal.now)
+    children, more_children = related.children(journal, narrowed)
     return {
         "events": events,
         "more_events": more_events,

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ...core.attempts import read_failure
 from ...core.timeline import human
+from ...engine.sketch import Sketch
 from ...models import Event, Workflow
 from ...store import events as event_store
 from ...store import workflows
@@ -75,18 +77,20 @@ def _event(row: Event, workflow: Workflow, may_see: bool) -> EventLine:
     )
 
 
-def children(workflow: Workflow, now: datetime) -> tuple[list[Relative], bool]:
+def children(journal: Sketch, narrowed: QuerySet[Workflow] | None) -> tuple[list[Relative], bool]:
     """The first children, and whether there are more."""
-    rows = workflows.queryset().filter(parent=workflow.id).order_by("parent_step")
+    everything = workflows.queryset() if narrowed is None else narrowed
+    rows, now = everything.filter(parent=journal.workflow.id).order_by("parent_step").defer(None), journal.now
     found = list(rows.only(*_COLUMNS)[: LIMIT + 1])
     return [_relative(row, now) for row in found[:LIMIT]], len(found) > LIMIT
 
 
-def parent(workflow: Workflow, now: datetime) -> Relative | None:
+def parent(journal: Sketch, narrowed: QuerySet[Workflow] | None) -> Relative | None:
     """The workflow that started this one."""
+    workflow, now = journal.workflow, journal.now
     if workflow.parent_id is None:
         return None
-    found = workflows.queryset().filter(id=workflow.parent_id)
+    found = (workflows.queryset() if narrowed is None else narrowed).filter(id=workflow.parent_id).defer(None)
     row = found.only(*_COLUMNS).first()
     return None if row is None else _relative(row, now)
 

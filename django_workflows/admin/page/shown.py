@@ -53,7 +53,7 @@ def shown(request: HttpRequest, journal: Sketch, selected: Selected, waited: Seq
         columns=columns,
         histories=histories,
         failed=read_histories(workflow_id, [step.number for row in rows for step in failed_members(row)]),
-        children=children_of(workflow_id, sorted(wanted)) if wanted else {},
+        children=children_of(workflow_id, sorted(wanted), journal.visible) if wanted else {},
     )
 
 

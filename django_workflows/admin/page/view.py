@@ -22,7 +22,7 @@ from ...store.payloads import step_payload
 from ...words.sentences import state_words
 from ...words.texts import printable, short_name
 from ..payloads import pretty
-from ..permissions import PAYLOAD, may
+from ..permissions import PAYLOAD, may, narrowed, visible_of
 from ..site import Crumb, context, link, short_words
 from .content import content
 from .stamp import stamp
@@ -35,7 +35,7 @@ def page(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUID) -
     crumbs = [Crumb(_("Workflows"), link("changelist")), Crumb(short_words(workflow))]
     tag = stamp(request, workflow)
     extra = {
-        **content(request, journal),
+        **content(request, journal, narrowed(admin, request)),
         "etag": tag,
         "live_url": f"{link('live', workflow.id)}?{request.GET.urlencode()}",
         "title": short_name(printable(workflow.name)),
@@ -55,9 +55,8 @@ def live(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUID) -
     tag = f'"{stamp(request, workflow)}"'
     if request.headers.get("If-None-Match") == tag:
         return HttpResponseNotModified(headers={"ETag": tag, "Cache-Control": "no-cache"})
-    html = render_to_string(
-        "django_workflows/admin/page/content.html", content(request, _journal(admin, request, workflow_id)), request
-    )
+    shown = content(request, _journal(admin, request, workflow_id), narrowed(admin, request))
+    html = render_to_string("django_workflows/admin/page/content.html", shown, request)
     # A reader's browser may keep it, but must ask each time.
     return HttpResponse(html, headers={"ETag": tag, "Cache-Control": "no-cache, private"})
 
@@ -87,6 +86,8 @@ def download(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUI
     _check(admin, request)
     if not may(request, PAYLOAD):
         raise PermissionDenied
+    if not _exists(admin, request, workflow_id):
+        raise Http404(str(workflow_id))
     text = _payload(admin, request, workflow_id, what)
     if text is None:
         raise Http404(what)
@@ -120,9 +121,17 @@ def _check(admin: ModelAdmin[Workflow], request: HttpRequest) -> None:
         raise PermissionDenied
 
 
+def _exists(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUID) -> bool:
+    """Whether the workflow may exist for the user, which is asked only where not all do."""
+    rows = narrowed(admin, request)
+    return rows is None or rows.filter(id=workflow_id).exists()
+
+
 def _journal(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUID) -> Sketch:
     _check(admin, request)
+    if not _exists(admin, request, workflow_id):
+        raise Http404(str(workflow_id))
     try:
-        return sketch(workflow_id)
+        return sketch(workflow_id, visible_of(admin, request))
     except WorkflowNotFound:
         raise Http404(str(workflow_id)) from None

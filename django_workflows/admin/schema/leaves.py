@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -96,11 +96,20 @@ class InstantField(forms.DateTimeField):
 
     def clean(self, value: Any) -> Any:
         found = super().clean(value)
-        return found.isoformat() if isinstance(found, datetime) else None
+        if not isinstance(found, datetime):
+            return None
+        try:
+            found.astimezone(UTC)
+        except OverflowError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+        return found.isoformat()
 
     def prepare_value(self, value: Any) -> Any:
-        parsed = parse_datetime(value) if isinstance(value, str) else value
-        return super().prepare_value(parsed if parsed is not None else value)
+        try:
+            parsed = parse_datetime(value) if isinstance(value, str) else value
+            return super().prepare_value(parsed if parsed is not None else value)
+        except (ValueError, OverflowError):
+            return value  # shown again as it was written, beside what is wrong with it
 
 
 class ChosenField(forms.TypedChoiceField):
