@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from django.apps import AppConfig
-from django.db.models.signals import post_save
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_save, pre_delete
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +29,8 @@ class DjangoWorkflowsConfig(AppConfig):
         register_model_codec()
         make_logs_safe()
         post_save.connect(limits_changed, sender="django_workflows.Pool", dispatch_uid="django_workflows.pools")
+        if apps.is_installed("django.contrib.admin"):
+            self._keep_notes()
         connect()
         # A traceback through half an import would say less than the check does.
         with registry.noting_duplicates():
@@ -36,3 +38,14 @@ class DjangoWorkflowsConfig(AppConfig):
         for name, places in registry.duplicates.items():
             # Web servers run no checks.
             logger.error("Two workflows are named %r, and neither can be used: %s", name, places)
+
+    def _keep_notes(self) -> None:
+        from django.contrib.auth import get_user_model
+
+        from .engine.audit import keep_notes_of
+
+        user = get_user_model()
+        # Who is deleted through a proxy model is so under its name.
+        for model in apps.get_models():
+            if model._meta.concrete_model is user:
+                pre_delete.connect(keep_notes_of, sender=model, dispatch_uid=f"django_workflows.notes.{model.__name__}")

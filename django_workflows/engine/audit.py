@@ -13,7 +13,8 @@ from django.contrib.auth import get_user_model
 from django.db import DatabaseError, IntegrityError, router, transaction
 
 from ..core.excerpts import sanitize_text
-from ..models import Workflow
+from ..models import KeptNote, Workflow
+from ..store import kept_notes
 from ..store.database import alias, connection
 from ..store.once import once
 
@@ -109,10 +110,39 @@ def _kinds() -> ContentTypeManager:
     return ContentType.objects
 
 
-def notes_of(workflow_id: UUID) -> list[LogEntry]:
+def notes_of(workflow_id: UUID) -> list[LogEntry | KeptNote]:
     """What was done to a workflow by people, latest first. For the admin only: elsewhere there may be no log."""
     from django.contrib.admin.models import LogEntry
 
     kind = _kinds().get_for_model(Workflow)
     found = LogEntry.objects.filter(content_type=kind, object_id=str(workflow_id)).select_related("user")
-    return list(found.order_by("-action_time")[:LIMIT])
+    notes: list[LogEntry | KeptNote] = [*found.order_by("-action_time")[:LIMIT]]
+    notes += kept_notes.latest(workflow_id, LIMIT)
+    return sorted(notes, key=lambda note: note.action_time, reverse=True)[:LIMIT]
+
+
+def keep_notes_of(sender: Any, instance: Any, **signal: Any) -> None:
+    """Before a user is deleted, and by that their part of the admin's log: keep what they did to workflows.
+
+    It rolls back with the deletion where both are in one database.
+    """
+    from django.contrib.admin.models import LogEntry
+
+    entries = LogEntry.objects.filter(content_type=_kinds().get_for_model(Workflow), user_id=instance.pk)
+    kept_notes.keep(filter(None, (_kept(entry, instance) for entry in entries.iterator())))
+
+
+def _kept(entry: LogEntry, user: Any) -> KeptNote | None:
+    try:
+        workflow_id = UUID(entry.object_id)
+    except (ValueError, TypeError):
+        return None  # written by somebody else
+    return KeptNote(
+        workflow_id=workflow_id,
+        action_time=entry.action_time,
+        action_flag=entry.action_flag,
+        object_repr=entry.object_repr,
+        change_message=entry.get_change_message(),
+        user_pk=str(user.pk)[:255],
+        user=user.get_username()[:255],
+    )
