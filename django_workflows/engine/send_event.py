@@ -101,10 +101,7 @@ def send_event(
             return first
         if locked is None:
             raise _not_running(workflow_id)
-        if allowed is not None:
-            allowed()
-        if event_id is not None and event_store.state_of(event_id) != "created":
-            raise EventAlreadySent(f"event {event_id} ({name}) has been sent before")
+        _check_made_ahead(event_id, name, allowed)
         workflow, now = locked
         tried.append((now, workflow.version))
         number, awaited = event_store.waiting_step(workflow_id, name, event_id) or (None, "")
@@ -122,6 +119,13 @@ def send_event(
         return first or (new_id if tried and event_store.was_sent(new_id, *tried[-1]) else None)
 
     return once(change, done)
+
+
+def _check_made_ahead(event_id: UUID | None, name: str, allowed: Callable[[], None] | None) -> None:
+    if allowed is not None:
+        allowed()
+    if event_id is not None and event_store.state_of(event_id) != "created":
+        raise EventAlreadySent(f"event {event_id} ({name}) has been sent before")
 
 
 def _hand_over(
@@ -159,8 +163,9 @@ def _first(workflow_id: UUID, key: str | None, print_: str) -> UUID | None:
         return None
     if found[1] != print_:
         raise EventAlreadySent(
-            f"the idempotency key {parted(key or '')[0]!r} was used for another event, or another value, of workflow {workflow_id}: "
-            f"event {found[0]}. A sender that repeats itself sends the same; for another event take another key."
+            f"the idempotency key {parted(key or '')[0]!r} was used for another event, or another value, of "
+            f"workflow {workflow_id}: event {found[0]}. A sender that repeats itself sends the same; for another event "
+            "take another key."
         )
     return found[0]
 

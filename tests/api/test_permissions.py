@@ -350,3 +350,18 @@ def test_rates_by_scope(client_of: Clients, settings: Any) -> None:
     assert other.post("/api/workflows/", body, format="json").status_code == 201
     assert [client.get("/api/workflows/").status_code for _ in range(4)] == [200, 200, 200, 429]
     assert client.post(f"/api/workflows/{uuid4()}/cancel/").status_code == 404
+
+
+def test_each_user_has_keys_of_their_own_for_events(client_of: Clients) -> None:
+    found = order.start([])
+    run()
+    body = {"name": "other", "value": 1, "idempotency_key": "k"}
+    one, other = client_of(*ALL), client_of(*ALL)
+    sent = [user.post(f"/api/workflows/{found}/events/", body, format="json") for user in (one, other, one)]
+    assert [answer.status_code for answer in sent] == [202, 202, 202]
+    ids = [answer.json()["id"] for answer in sent]
+    assert ids[0] == ids[2] != ids[1]
+    changed = {**body, "value": 2}
+    refused = one.post(f"/api/workflows/{found}/events/", changed, format="json")
+    assert refused.status_code == 409
+    assert "'k'" in refused.json()["detail"]

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("django_workflows", "0008_blocked"),
+        ("django_workflows", "0009_events_and_awaits"),
     ]
 
     operations = [
