@@ -20,6 +20,8 @@ class DjangoWorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401 - registers itself
+        from .conf import settings
+        from .core.masking import follow
         from .core.registry import registry
         from .engine.instances import register_model_codec
         from .engine.logs import make_logs_safe
@@ -28,6 +30,7 @@ class DjangoWorkflowsConfig(AppConfig):
 
         register_model_codec()
         make_logs_safe()
+        follow(lambda: tuple(settings.MASKED_KEYS))
         post_save.connect(limits_changed, sender="django_workflows.Pool", dispatch_uid="django_workflows.pools")
         if apps.is_installed("django.contrib.admin"):
             self._keep_notes()

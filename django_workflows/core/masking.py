@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
-
-from .plain_json import MAX_DEPTH
 
 #: What stands in the place of a value that is hidden.
 MASK = "********"
@@ -36,6 +34,9 @@ SENSITIVE = (
     "iban",
     "ssn",
 )
+
+#: What is nested more deeply than a journal can hold is not looked at.
+MAX_DEPTH = 100
 
 #: From, to (excluded), of what is hidden in a text.
 Span = tuple[int, int]
@@ -84,6 +85,9 @@ _NAMED = re.compile(r"""(?:name|id|key)\s*=\s*\\*["']\Z""", re.IGNORECASE)
 _FORM_DATA = re.compile(r"""\\*["'](?:\r?\n|\\r\\n|\\n){2}""")
 _FORM_ENDS = re.compile(r"(?:\r?\n|\\r\\n|\\n)--|\Z")
 _VALIDATION = re.compile(r"[^\s=:]{0,200}[ \t]*\n[ \t]+[^\n]{0,2000}?\[type=\w+, input_value=")
+
+_OF_MESSAGE = re.compile(r"(?:parameter|argument|field) '\Z|\bat /[^\s:]*\Z")
+_GOT = re.compile(r"[^\n]{0,400}?, got (?P<value>[^\n]{0,400}?)(?= \(\w+\))")
 
 _USERINFO = re.compile(r"""[^\s/?#"'<>]*@""")
 _ODD_USERINFO = re.compile(r"""[^\s/?#"'<>:@\[]*:(?!\d{1,5}(?:[/?#\s"'<>]|\Z))[^\s"'<>]{1,300}@""")
@@ -231,14 +235,21 @@ def _of_key(text: str, found: re.Match[str], done: int) -> Span | None:
     """The value of the key in which a telling word was found, by whatever binds the two."""
     before, end = text[max(done, found.start() - _BACK) : found.start()], _end(_RUN, text, found.end())
     key = text[found.start() : end].lower()
-    follows = _FOLLOWS.match(text, end)
-    if follows is not None:
-        return _after_sign(text, follows, key)
     in_key = len(before)
     while in_key and (before[in_key - 1].isalnum() or before[in_key - 1] in "_.-"):
         in_key -= 1
     key, before = f"{before[in_key:].lower()}{key}", before[:in_key]
+    follows = _FOLLOWS.match(text, end)
+    if follows is not None:
+        is_own = follows["sign"] == ":" and _OF_MESSAGE.search(before)
+        return _of_message(text, follows.end()) if is_own else _after_sign(text, follows, key)
     return _of_element(text, before, end) or _of_bare_key(text, before, end, key)
+
+
+def _of_message(text: str, start: int) -> Span | None:
+    """The value in a message of this package's own, which says what is wrong with it first."""
+    got = _GOT.match(text, start)
+    return None if got is None else (got.start("value"), got.end("value"))
 
 
 def _after_sign(text: str, follows: re.Match[str], key: str) -> Span | None:
@@ -421,6 +432,22 @@ _TO_SMALL = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRS
 
 def _plain(key: str) -> str:
     return _SEPARATORS.sub("", key).lower()
+
+
+class _Project:
+    """Whose words count where a message is made: core knows no settings, so these are handed in."""
+
+    words: Callable[[], tuple[str, ...]] = staticmethod(lambda: SENSITIVE)
+
+
+def follow(words: Callable[[], tuple[str, ...]]) -> None:
+    """Have ``project_masking`` go by these words."""
+    _Project.words = staticmethod(words)
+
+
+def project_masking() -> Masking:
+    """For messages that quote what somebody gave."""
+    return masking_of(tuple(_Project.words()))
 
 
 @lru_cache(maxsize=16)

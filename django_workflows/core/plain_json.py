@@ -10,7 +10,7 @@ from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
 from .excerpts import preview
-from .unfit import Unfit
+from .unfit import Quoting, Unfit
 
 #: How deep lists and objects may be nested. Every level costs a level of the interpreter's stack when it is written
 #: or read (json, pydantic, and a comparison), and Python 3.11 counts these as frames: a value that was written near
@@ -65,7 +65,7 @@ def scalar_text(value: Any) -> str:
     try:
         return _SCALAR_TEXT[type(value)](value)
     except ValueError:
-        raise find_fault(value) or Unfit((), preview(value)) from None
+        raise find_fault(value) or Unfit((), Quoting.of("", value)) from None
 
 
 def same_json(a: str, b: str) -> bool:
@@ -93,7 +93,7 @@ def _faults(value: Any, path: Path, parents: tuple[int, ...]) -> Iterator[Unfit]
     if isinstance(value, (dict, list, tuple)):
         yield from _faults_inside(value, path, parents)
     elif not isinstance(value, (str, int, float, type(None))):
-        yield Unfit(path, f"{preview(value)} ({type(value).__name__}) has no place in JSON: {_ANNOTATE}")
+        yield Unfit(path, Quoting.of("", value, f" ({type(value).__name__}) has no place in JSON: {_ANNOTATE}"))
     elif isinstance(value, float) and not math.isfinite(value):
         yield Unfit(path, f"{float(value)!r} is a number that JSON does not have", "finite_number")
     elif isinstance(value, int) and _too_long(value):

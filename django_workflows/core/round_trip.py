@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .excerpts import preview
+from .masking import MASK
 from .plain_json import Path, find_fault, to_text
-from .unfit import Unfit
+from .unfit import Quoting, Unfit, masked_preview
 
 _ARRAYS = (list, tuple, deque)
 _SETS = (set, frozenset)
@@ -120,4 +120,6 @@ def _changed(sent: Any, back: Any, path: Path, by_type: bool) -> Unfit:
         hint = f"annotate {was}, or a union of the two"
     else:
         hint = "annotate its type"
-    return Unfit(path, f"{preview(sent)} ({was}) would come back as {preview(back)} ({becomes}): {hint}", "changed")
+    told = Quoting(f"{masked_preview(sent)} ({was}) would come back as {masked_preview(back)} ({becomes}): {hint}")
+    told.hidden = f"{MASK} ({was}) would come back as {MASK} ({becomes}): {hint}"
+    return Unfit(path, told, "changed")
