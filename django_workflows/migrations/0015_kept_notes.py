@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("django_workflows", "0012_blocked_codes"),
+        ("django_workflows", "0014_restarted_at"),
     ]
 
     operations = [
