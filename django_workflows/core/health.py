@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,6 +10,13 @@ from uuid import UUID
 CRITICAL, WARNING = "critical", "warning"
 #: How far a host's clock may be off the database's before it is said.
 CLOCK_SKEW = timedelta(seconds=5)
+#: Failures count for so long; so many of them, and such a part of all that ended, are told; so many retries are.
+RECENT = timedelta(minutes=10)
+FAILING, FAILING_SHARE, RETRYING = 10, 0.1, 20
+#: A step that holds up others, since all workers are busy, is long from here on.
+LONG_STEP = timedelta(minutes=1)
+#: So many of a kind are named.
+_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,34 @@ class QueueHealth:
     growing: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LongStep:
+    """A step that a worker runs, ``lasts`` long so far."""
+
+    queue: str
+    workflow: str
+    workflow_id: UUID
+    number: int
+    name: str
+    host: str
+    pid: int
+    lasts: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Mass:
+    """Many of one kind at once: how many, by name (the most frequent first), since when, and ids of the first.
+
+    ``of`` is how many there were of all kinds.
+    """
+
+    count: int
+    of: int
+    names: tuple[tuple[str, int], ...]
+    since: timedelta | None
+    ids: tuple[UUID, ...]
+
+
 #: Work that is due is counted up to here.
 DUE_LIMIT = 10_000
 
@@ -87,6 +122,10 @@ class Health:
     lost: tuple[UUID, ...] | None = None
     clock_skew: timedelta | None = None
     read_only: bool = False
+    long_steps: tuple[LongStep, ...] = ()
+    failing: Mass | None = None
+    retrying: Mass | None = None
+    blocked_mass: Mass | None = None
     problems: tuple[Problem, ...] = field(default=())
 
     @property
@@ -125,7 +164,8 @@ def problems(health: Health) -> Iterator[Problem]:
             yield stalled(queue)
     for queue in health.queues:
         if queue.growing:
-            yield _growing(queue)
+            yield _growing(queue, health.long_steps)
+    yield from _of_masses(health)
     yield from _of_workflows(health)
     if not health.workers and not any(queue.stalled for queue in health.queues):
         yield _idle()
@@ -193,7 +233,10 @@ def read_only() -> Problem:
     )
 
 
-def _growing(queue: QueueHealth) -> Problem:
+def _growing(queue: QueueHealth, steps: Sequence[LongStep] = ()) -> Problem:
+    mine = [each for each in steps if each.queue == queue.queue]
+    if mine and queue.busy >= queue.workers:
+        return _held_up(queue, mine)
     return Problem(
         "growing",
         WARNING,
@@ -204,12 +247,62 @@ def _growing(queue: QueueHealth) -> Problem:
     )
 
 
+def _held_up(queue: QueueHealth, steps: Sequence[LongStep]) -> Problem:
+    """More workers would help for now, and so would an end of what the present ones run."""
+    first = steps[0]
+    told = "; ".join(
+        f"step {each.number} ({each.name}) of {each.workflow} {each.workflow_id} for {seconds(each.lasts)} s, on "
+        f"{each.host}, pid {each.pid}"
+        for each in steps[:_TOLD]
+    )
+    more = f"; and {len(steps) - _TOLD} more" if len(steps) > _TOLD else ""
+    return Problem(
+        "long_steps",
+        WARNING,
+        f"{queue.due} due on queue {queue.queue!r}, the oldest for {seconds(queue.waited)} s: all of its "
+        f"{queue.workers} workers ({queue.busy} busy) run long steps: {told}{more}.",
+        f"To end one at once: `kill -9 {first.pid}` on {first.host}. Its worker is replaced, and the attempt counts as "
+        "lost: an action without retry fails, all else is run again. `manage.py workflows cancel ID` does not "
+        "interrupt a function that runs, unless it asks current_step().canceled(). Give such steps a timeout, or a "
+        "queue of their own, or add workers.",
+        queue.queue,
+    )
+
+
+def _of_masses(health: Health) -> Iterator[Problem]:
+    failing, retrying = health.failing, health.retrying
+    if failing is not None and failing.count >= FAILING and failing.count >= FAILING_SHARE * failing.of:
+        yield Problem(
+            "failing",
+            WARNING,
+            f"{failing.count} of {failing.of} workflows that ended in the last {seconds(RECENT)} s failed"
+            f"{_told(failing)}.",
+            f"`manage.py workflows show {failing.ids[0]}` says why, of one of them; `manage.py workflows list --state "
+            "failed` names all. When the cause is fixed, `manage.py workflows restart ID` resumes one where it failed.",
+        )
+    if retrying is not None and retrying.count >= RETRYING:
+        yield Problem(
+            "retrying",
+            WARNING,
+            f"{retrying.count} steps have failed and wait to be retried{_told(retrying)}.",
+            f"`manage.py workflows show {retrying.ids[0]}` says why, of one of their workflows. They are retried by "
+            "themselves, as often as their policy says: fix the cause before the last attempt.",
+        )
+
+
+def _told(mass: Mass) -> str:
+    since = "" if mass.since is None else f", the first {_ago(mass.since)}"
+    names = ", ".join(f"{name} {count}" for name, count in mass.names[:_TOLD])
+    return f"{since}: {names}" + (" ..." if len(mass.names) > _TOLD else "")
+
+
 def _of_workflows(health: Health) -> Iterator[Problem]:
     if health.blocked:
+        told = "." if health.blocked_mass is None else f"{_told(health.blocked_mass)}."
         yield Problem(
             "blocked",
             WARNING,
-            f"Blocked workflows: {health.blocked}.",
+            f"Blocked workflows: {health.blocked}{told}",
             "`manage.py workflows list --state blocked` names them, `manage.py workflows show ID` says what to do.",
         )
     if health.lost:

@@ -66,6 +66,10 @@ def _look(began: datetime, thorough: bool) -> Health:
         lost=tuple(store.lost(_IDS)) if thorough else None,
         clock_skew=skew(began, at),
         read_only=is_read_only(),
+        long_steps=tuple(store.long_steps(workers, at)),
+        failing=store.failing(at, _IDS),
+        retrying=store.retrying(at, _IDS),
+        blocked_mass=store.blocked_mass(at) if blocked else None,
     )
 
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from ..conf import settings
-from ..core.health import DUE_LIMIT, QueueHealth, WorkerHealth
-from .database import Moment, execute, fetch_all, fetch_one, now_sql, put_uuid, read_instant, read_uuid
+from ..core.health import DUE_LIMIT, LONG_STEP, RECENT, LongStep, Mass, QueueHealth, WorkerHealth
+from .database import (
+    Moment,
+    execute,
+    fetch_all,
+    fetch_one,
+    now_sql,
+    put_instant,
+    put_uuid,
+    read_instant,
+    read_uuid,
+)
 from .queues import queues_in_use
 from .rows import STEP, WORKER, WORKFLOW
 from .workflows import levels, live
 
 #: In the words of the index of workflows that are blocked.
 _BLOCKED = "state = 'in_progress' AND NOT (problem = '')"
+#: How many rows are looked at, the newest ones, to find what there is much of.
+_NEWEST = 2000
+#: What a worker says that it does.
+_DOING = re.compile(r"(?P<workflow>\S+) (?P<id>[0-9a-f-]{36}) step (?P<number>\d+) (?P<step>.*)", re.DOTALL)
 _OPEN = "state IN ('queued', 'running', 'waiting')"
 
 
@@ -79,6 +95,78 @@ def blocked(limit: int) -> tuple[int, list[UUID]]:
     rows = fetch_all(f"SELECT id FROM {WORKFLOW} WHERE {_BLOCKED} ORDER BY id LIMIT {int(limit)}")
     assert row is not None
     return row[0], [found for (value,) in rows if (found := read_uuid(value)) is not None]
+
+
+def long_steps(known: list[WorkerHealth], now: datetime) -> list[LongStep]:
+    """The steps that these workers have run for long, the longest first: by what the workers say of themselves."""
+    said = {each: found for each in known if (found := _DOING.fullmatch(each.doing)) is not None}
+    if not said:
+        return []
+    ids = [put_uuid(UUID(found["id"])) for found in said.values()]
+    rows = fetch_all(
+        f"SELECT workflow_id, number, started_at FROM {STEP} WHERE state = 'running' "
+        f"AND workflow_id IN ({', '.join(['%s'] * len(ids))})",
+        ids,
+    )
+    began = {(read_uuid(row[0]), row[1]): read_instant(row[2]) for row in rows}
+    steps: list[LongStep] = []
+    for worker, words in said.items():
+        started_at = began.get((UUID(words["id"]), int(words["number"])))
+        if started_at is not None and now - started_at >= LONG_STEP:
+            where = (worker.host, worker.pid, now - started_at)
+            step = (words["workflow"], UUID(words["id"]), int(words["number"]), words["step"])
+            steps.append(LongStep(worker.queue, *step, *where))
+    return sorted(steps, key=lambda each: each.lasts, reverse=True)
+
+
+def failing(now: datetime, limit: int) -> Mass | None:
+    """Workflows that failed of late, among the newest that did; ``None`` if none has."""
+    newest = f"SELECT id, name, finished_at FROM {WORKFLOW} WHERE state = '{{}}' ORDER BY id DESC LIMIT {_NEWEST}"
+    since = put_instant(now - RECENT)
+    rows = fetch_all(
+        f"SELECT id, name, finished_at FROM ({newest.format('failed')}) AS newest WHERE finished_at > %s "
+        "ORDER BY finished_at DESC",
+        [since],
+    )
+    if not rows:
+        return None
+    row = fetch_one(f"SELECT count(*) FROM ({newest.format('completed')}) AS newest WHERE finished_at > %s", [since])
+    completed = 0 if row is None else int(row[0])
+    return _mass([(row[0], row[1], row[2]) for row in rows], len(rows) + completed, now, limit)
+
+
+def retrying(now: datetime, limit: int) -> Mass | None:
+    """Steps that have failed and wait to be retried, of each queue among the next to be due; ``None`` if none does."""
+    moment, parts, params = Moment(), list[str](), list[Any]()
+    for name in queues_in_use():
+        for priority in levels.of(STEP, name):
+            parts.append(
+                f"SELECT workflow_id, name, created_at, state, attempt FROM (SELECT * FROM {STEP} WHERE queue = %s "
+                f"AND priority = %s AND {live(STEP)} AND due_at > {moment.sql()} ORDER BY due_at "
+                f"LIMIT {_NEWEST}) AS next"
+            )
+            params += [name, priority]
+    if not parts:
+        return None
+    rows = fetch_all(
+        f"SELECT workflow_id, name, created_at FROM ({' UNION ALL '.join(parts)}) AS found "
+        "WHERE state = 'queued' AND attempt > 0 ORDER BY created_at",
+        params,
+    )
+    return _mass(rows, len(rows), now, limit) if rows else None
+
+
+def blocked_mass(now: datetime) -> Mass:
+    """Of those that are blocked, which, and since when."""
+    rows = fetch_all(f"SELECT id, name, blocked_at FROM {WORKFLOW} WHERE {_BLOCKED} ORDER BY id LIMIT {_NEWEST}")
+    return _mass(rows, len(rows), now, 3)
+
+
+def _mass(rows: list[tuple[Any, ...]], of: int, now: datetime, limit: int) -> Mass:
+    instants = [at for row in rows if (at := read_instant(row[2])) is not None]
+    ids = [found for row in rows[:limit] if (found := read_uuid(row[0])) is not None]
+    names = tuple(Counter(row[1] for row in rows).most_common())
+    return Mass(len(rows), of, names, now - min(instants) if instants else None, tuple(ids))
 
 
 def lost(limit: int) -> list[UUID]:

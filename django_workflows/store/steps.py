@@ -31,7 +31,7 @@ from .database import (
 )
 from .pools import Wake, admit
 from .prepared import run_one
-from .rows import STEP, WORKFLOW
+from .rows import STEP, WORKER, WORKFLOW
 from .workflows import levels, live
 
 #: Marks, in a step's failures, an attempt that the database refused for its own sake.
@@ -206,6 +206,16 @@ def open_steps(workflow_id: UUID) -> list[tuple[str, str]]:
         [put_uuid(workflow_id)],
     )
     return [(row[0], row[1]) for row in rows]
+
+
+def in_flight(workflow_id: UUID) -> list[tuple[int, str, str, int]]:
+    """The steps whose functions workers run at the moment: number, name, and the worker's host and pid."""
+    rows = fetch_all(
+        f"SELECT step.number, step.name, worker.host, worker.pid FROM {STEP} AS step JOIN {WORKER} AS worker "
+        "ON worker.id = step.claimed_by WHERE step.workflow_id = %s AND step.state = 'running' ORDER BY step.number",
+        [put_uuid(workflow_id)],
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 def queryset(workflow_id: UUID) -> QuerySet[Step]:

@@ -5,10 +5,16 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError, connection
 
+from django_workflows.core.blocked import BlockedReason
+from django_workflows.engine.advance import advance as engine_advance
 from django_workflows.engine.health import check_health, check_queue
 from django_workflows.engine.worker import Worker
 from django_workflows.models import Workflow
-from django_workflows.store import database
+from django_workflows.store import database, workflows
+from django_workflows.store import steps as step_store
+from django_workflows.store.blocked import block
+from django_workflows.store.steps import in_flight
+from tests.app import workflows as flows
 from tests.app.workflows import asks_approval, nothing
 from tests.engine.driver import advance, run
 
@@ -131,3 +137,54 @@ def test_clock_of_this_host_is_compared_with_the_databases(monkeypatch: pytest.M
         assert skew is not None
         assert abs(skew - late) < timedelta(seconds=5)
         assert "clock_skew" in codes()
+
+
+def test_long_steps_that_hold_up_all_workers_are_named_with_where_they_run() -> None:
+    workflow_id = flows.call.start("action", "no_op", {}, {})
+    run_turn = Worker()
+    claimed = workflows.claim_turn("", run_turn.id)
+    assert claimed is not None
+    engine_advance(claimed, None)
+    step = step_store.claim("", run_turn.id)
+    assert step is not None
+    run_turn.begin(step)
+    nothing.start()
+    advance(61)
+    run_turn.beat()
+    (problem,) = [each for each in check_health().problems if each.code == "long_steps"]
+    assert f"step 0 ({step.name}) of tests.app.workflows.call {workflow_id} for 61 s" in problem.message
+    assert f"on {run_turn.host}, pid {run_turn.pid}" in problem.message
+    assert f"kill -9 {run_turn.pid}` on {run_turn.host}" in problem.hint
+    assert in_flight(workflow_id) == [(0, step.name, run_turn.host, run_turn.pid)]
+
+
+def test_mass_failures_are_told_and_single_ones_are_not() -> None:
+    ids = [flows.fails.start() for _ in range(9)]
+    run()
+    assert "failing" not in codes()
+    ids.append(flows.fails.start())
+    run()
+    (problem,) = [each for each in check_health().problems if each.code == "failing"]
+    assert "10 of 10 workflows that ended in the last 600 s failed" in problem.message
+    assert "tests.app.workflows.fails 10" in problem.message
+    assert any(f"show {each}`" in problem.hint for each in ids)
+    advance(601)
+    assert "failing" not in codes()
+
+
+def test_mass_retries_are_told() -> None:
+    ids = [flows.call.start("action", "decline", {"card": "x"}, {"retry": True}) for _ in range(20)]
+    run()
+    (problem,) = [each for each in check_health().problems if each.code == "retrying"]
+    assert problem.message.startswith("20 steps have failed and wait to be retried")
+    assert "decline 20" in problem.message
+    assert any(f"show {each}`" in problem.hint for each in ids)
+
+
+def test_blocked_ones_are_named_with_since_when() -> None:
+    workflow_id = asks_approval.start()
+    run()
+    block(workflow_id, BlockedReason.CODE_MISMATCH, "the code changed", seconds=None)
+    advance(40)
+    (problem,) = [each for each in check_health().problems if each.code == "blocked"]
+    assert problem.message == "Blocked workflows: 1, the first 40 s ago: tests.app.workflows.asks_approval 1."
