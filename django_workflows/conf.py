@@ -118,7 +118,11 @@ SETTINGS: Mapping[str, Setting] = {
     "STALLED_AFTER": Setting(
         15, _seconds, "How long work may be due, and nobody takes any, before its queue is called stalled."
     ),
-    "TURN_TIMEOUT": Setting(20, _seconds, "How long a handler may run without waiting. Shorter than LEASE."),
+    "TURN_TIMEOUT": Setting(
+        2,
+        _seconds,
+        "CPU time that a handler may use, in seconds, without waiting, each time it is told something new.",
+    ),
     "MAX_STEPS_PER_TURN": Setting(20_000, _count, "How many steps a handler may ask for without waiting for one."),
     "MAX_DELIVERIES": Setting(
         5, _count, "How often a workflow or step is claimed in vain (its worker died) before it is blocked or fails."

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+
+def _nobody(begins: bool) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,12 +15,14 @@ class Limits:
     """How far one turn may go, and how large what it asks for may be.
 
     ``interrupts`` are exceptions that others raise in the handler from outside, a timeout for example: they end the
-    turn and not the handler.
+    turn and not the handler. ``delivering(True)`` is called before the handler is told something new, and
+    ``delivering(False)`` when it waits again: not when it is led through what it did before.
     """
 
     asks: int = 20_000
     payload_bytes: int = 1024 * 1024
     interrupts: tuple[type[BaseException], ...] = ()
+    delivering: Callable[[bool], None] = _nobody
 
 
 def interrupt_in(error: BaseException | None, interrupts: tuple[type[BaseException], ...]) -> BaseException | None:

@@ -106,7 +106,7 @@ class Replay:
         over = self.script.read(records)
         self.script.replaying, self.script.strict = not fresh, not (fresh or reopened)
         if self._main is None:
-            self.inside(self._start)
+            (self._tell if fresh else self.inside)(self._start)
         for delivery, recorded in self._deliveries(records, canceled_at):
             self.delivered = delivery
             if recorded is None:
@@ -131,7 +131,7 @@ class Replay:
     def deliver(self, outcome: Outcome, at: datetime | None) -> int:
         """Hand over an outcome that is new, and run the handler until it waits; returns the delivery's number."""
         self.delivered += 1
-        self.inside(self._hand_over, outcome, at)
+        self._tell(self._hand_over, outcome, at)
         return self.delivered
 
     def read_event(self, outcome: Outcome) -> Outcome:
@@ -150,7 +150,7 @@ class Replay:
     def cancel(self) -> int:
         """Raise ``CancelledError`` where the handler waits; returns the number of this delivery."""
         self.delivered += 1
-        self.inside(self._cancel)
+        self._tell(self._cancel)
         return self.delivered
 
     def take(self) -> Requests:
@@ -188,6 +188,14 @@ class Replay:
             found: T = self._surrounded(self.inside, work, *args, **kwargs)
             return found
         return self._variables.copy().run(work, *args, **kwargs)
+
+    def _tell(self, work: Callable[..., None], *args: Any) -> None:
+        """``inside`` for what is new to the handler."""
+        self.limits.delivering(True)
+        try:
+            self.inside(work, *args)
+        finally:
+            self.limits.delivering(False)
 
     def _surrounded(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``work`` in the surroundings that were given, which are entered and left in the handler's context."""

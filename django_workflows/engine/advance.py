@@ -22,7 +22,7 @@ from .after_turn import after_writing
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
 from .continue_as_new import continue_as_new
-from .ends import TurnVoid, block_unknown, end_locked, end_without_cleanup, fail, force_below, leave_to_others, mismatch
+from .ends import TurnVoid, block_unknown, end_locked, end_without_cleanup, force_below, leave_to_others, mismatch, stop
 from .guard import explained
 from .inside import concerning
 from .lead import lead_first
@@ -50,11 +50,9 @@ def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
         return take_turn(claimed.id, claimed.generation, queue)
     except TurnVoid:
         return None
-    except (DeterminismViolation, InvalidArguments, InvalidPayload) as error:
+    except (DeterminismViolation, InvalidArguments, InvalidPayload, HandlerStuck) as error:
         if not _end_canceled(claimed, f"{type(error).__name__}: {error}"):
-            mismatch(claimed, error)
-    except HandlerStuck as error:
-        fail(claimed.id, claimed.generation, error)
+            stop(claimed, error) if isinstance(error, HandlerStuck) else mismatch(claimed, error)
     except Exception as error:
         about = of_workflow(claimed.id, claimed.name)
         logger.exception("The turn of workflow %s %s failed", claimed.name, claimed.id, extra=about)

@@ -15,7 +15,7 @@ from ..store.many_claims import release
 from .advance import advance
 from .batch_writer import BatchWriter, Led
 from .dispatch import wake
-from .ends import fail
+from .ends import stop
 from .inline_together import InlineTogether, may_settle_together
 from .lead import Due, is_led_together, lead_due, lead_first, read_due
 from .pace import pace
@@ -97,7 +97,7 @@ class BatchTurns:
         try:
             turn = _lead(held)
         except HandlerStuck as stuck:
-            fail(held.claimed.id, held.claimed.generation, stuck)
+            stop(held.claimed, stuck)
             return
         except Exception:  # noqa: BLE001
             turn = None  # once more, by itself; it says what is wrong

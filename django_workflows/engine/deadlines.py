@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 # What is behind Python's own wrappers, which look each handler up among the names of the special ones, by exceptions.
 _behind: Any = sys.modules.get("_signal", signal)
@@ -24,6 +24,14 @@ _LEAST = 0.001
 _MOMENT, _TRIES = 0.005, 200
 #: Where the callbacks of weak sets and dictionaries are.
 _WEAK = frozenset(each.__init__.__code__.co_filename for each in (weakref.WeakSet, weakref.WeakValueDictionary))
+
+
+#: Asked from time to time, with the thread's CPU time, whether a deadline is reached before its time.
+Look: TypeAlias = Callable[[Callable[[], float]], bool]
+
+
+def _never(cpu: Callable[[], float]) -> bool:
+    return False
 
 
 class DeadlineReached(BaseException):
@@ -47,20 +55,21 @@ class deadline:  # noqa: N801 - reads as a statement
     signals, the exception comes at the next bytecode.
 
     ``parts``: in how many parts the seconds are counted. While the process stands still (a container that is paused, a
-    debugger) not more than one of them passes.
+    debugger) not more than one of them passes. After each of them ``look(cpu)`` may say that the deadline is reached
+    early; ``cpu()`` are the seconds of CPU time that the thread has used so far.
     """
 
-    __slots__ = ("_guard", "_parts", "_seconds")
+    __slots__ = ("_guard", "_look", "_parts", "_seconds")
 
-    def __init__(self, seconds: float | None, *, parts: int = 1) -> None:
-        self._seconds, self._parts = seconds, parts
+    def __init__(self, seconds: float | None, *, parts: int = 1, look: Look = _never) -> None:
+        self._seconds, self._parts, self._look = seconds, parts, look
         self._guard: _Alarm | _Watchdog | None = None
 
     def __enter__(self) -> Watch:
         watch = Watch()
         if self._seconds is not None:
             in_main = threading.get_ident() == threading.main_thread().ident and hasattr(signal, "setitimer")
-            self._guard = (_Alarm if in_main else _Watchdog)(self._seconds, self._parts, watch)
+            self._guard = (_Alarm if in_main else _Watchdog)(self._seconds, self._parts, watch, self._look)
         return watch
 
     def __exit__(self, *exc_info: object) -> None:
@@ -71,10 +80,11 @@ class deadline:  # noqa: N801 - reads as a statement
 class _Alarm:
     """A timer of the process, above the one that was set before."""
 
-    __slots__ = ("_due", "_left", "_outer_due", "_outer_handler", "_outer_part", "_part", "_seconds", "_watch")
+    __slots__ = ("_due", "_left", "_look", "_outer_due", "_outer_handler", "_outer_part", "_part", "_seconds", "_watch")
 
-    def __init__(self, seconds: float, parts: int, watch: Watch) -> None:
+    def __init__(self, seconds: float, parts: int, watch: Watch, look: Look) -> None:
         self._seconds, self._part, self._left, self._watch = seconds, seconds / parts, parts, watch
+        self._look = look
         self._outer_handler = _get_handler(signal.SIGALRM)
         outer_left, self._outer_part = signal.getitimer(signal.ITIMER_REAL)
         now = time.monotonic()
@@ -100,7 +110,7 @@ class _Alarm:
                 raise
         elif now >= self._due:
             self._left -= 1
-            if self._left > 0:
+            if self._left > 0 and not self._look(time.thread_time):
                 self._due = now + self._part  # however late this one is
             else:
                 self._reach(frame, now)
@@ -126,23 +136,57 @@ class _Alarm:
                 signal.setitimer(signal.ITIMER_REAL, left, self._outer_part)
 
 
+class Telling:
+    """Whether a handler is being told something new, and of how many things it was."""
+
+    __slots__ = ("count", "is_told")
+
+    def __init__(self) -> None:
+        self.count, self.is_told = 0, False
+
+
+class _TellingHere(threading.local):
+    now: Telling | None = None
+
+
+#: In each thread the handler that runs there, if one does.
+telling_here = _TellingHere()
+
+
+def delivering(begins: bool) -> None:
+    """The handler of this thread is told something new, or waits again."""
+    telling = telling_here.now
+    if telling is not None:
+        telling.is_told = begins
+        telling.count += begins
+
+
 class _Watchdog:
     """A thread that raises in the one which made it."""
 
-    def __init__(self, seconds: float, parts: int, watch: Watch) -> None:
-        self._part, self._parts, self._watch = seconds / parts, parts, watch
+    def __init__(self, seconds: float, parts: int, watch: Watch, look: Look) -> None:
+        self._part, self._parts, self._watch, self._look = seconds / parts, parts, watch, look
         self._thread_id = threading.get_ident()
         self._lock, self._over = threading.Lock(), threading.Event()
         threading.Thread(target=self._count, daemon=True).start()
 
     def _count(self) -> None:
-        if any(self._over.wait(self._part) for _ in range(self._parts)):
-            return
+        for _ in range(self._parts):
+            if self._over.wait(self._part):
+                return
+            if self._look(self._cpu):
+                break
         for _ in range(_TRIES):
             if not _is_finalizing(sys._current_frames().get(self._thread_id)):
                 break
             time.sleep(_MOMENT)
         self._fire()
+
+    def _cpu(self) -> float:
+        try:
+            return time.clock_gettime(time.pthread_getcpuclockid(self._thread_id))
+        except (AttributeError, OSError):  # not to be had on this system, or the thread has ended
+            return 0.0
 
     def _fire(self) -> None:
         with self._lock:

@@ -14,10 +14,11 @@ from ..core.journal import WorkflowRecord, WorkflowState
 from ..core.logic import unknown_logic
 from ..core.outcomes import failure_of
 from ..core.registry import registry
-from ..exceptions import CleanupSkipped, WorkflowError
+from ..exceptions import CleanupSkipped, HandlerStuck, WorkflowError
 from ..store import cancellation, journals, workflows
-from ..store.blocked import block
-from ..store.database import atomic, retrying
+from ..store.blocked import block, read_blocked
+from ..store.database import atomic, clock, retrying
+from .bounds import OutOfTime
 from .complete import complete
 from .deployed_code import code
 from .dispatch import wake
@@ -28,6 +29,8 @@ from .pools import free_place
 
 logger = logging.getLogger("django_workflows")
 
+#: Seconds until a workflow whose handler does not wait is retried, at first and at the most.
+_STUCK_LEAST, _STUCK_MOST = 5.0, 600.0
 #: Seconds until a blocked workflow is looked at again, in case matching code was deployed.
 BLOCKED_SECONDS = 60.0
 #: An unknown name is first taken for a rolling deploy, in which some workers still run the older code.
@@ -56,6 +59,23 @@ def mismatch(workflow: WorkflowRecord, error: WorkflowError) -> None:
     logger.error("Workflow %s %s is blocked (%s): %s", workflow.name, workflow.id, reason, error, extra=about)
     version, seconds = workflow.version, BLOCKED_SECONDS
     retrying(lambda: block(workflow.id, reason, str(error), seconds=seconds, version=version, code=code()))
+
+
+def stop(workflow: WorkflowRecord, error: HandlerStuck) -> None:
+    """End the workflow of a handler that does not wait; where it ran out of time, only block it, and retry it later.
+
+    After as long as it is blocked already, so each time is twice as long; others have the worker meanwhile.
+    """
+    if not isinstance(error, OutOfTime):
+        fail(workflow.id, workflow.generation, error)
+        return
+    reason, seconds = BlockedReason.STUCK, _STUCK_LEAST
+    before = read_blocked(workflow.id)
+    if before is not None and before.reason == reason and before.since is not None:
+        seconds = min(_STUCK_MOST, max(seconds, (clock.estimate() - before.since).total_seconds()))
+    about = of_workflow(workflow.id, workflow.name)
+    logger.error("Workflow %s %s is blocked (%s): %s", workflow.name, workflow.id, reason, error, extra=about)
+    retrying(lambda: block(workflow.id, reason, str(error), seconds=seconds, version=workflow.version))
 
 
 def block_unknown(workflow: WorkflowRecord) -> None:

@@ -106,7 +106,7 @@ def _lost_attempt(step: ClaimedStep) -> Failure | None:
     if lost >= settings.MAX_DELIVERIES:
         text += (
             f". {lost} attempts of this step were lost, each with its worker, and MAX_DELIVERIES is "
-            f"{settings.MAX_DELIVERIES}: it is not tried again. Does it need more memory than there is, or end its "
+            f"{settings.MAX_DELIVERIES}: it is not retried. Does it need more memory than there is, or end its "
             "process? Fix that, and restart the workflow from this step."
         )
         return failure_of(AttemptLost(text), attempts=step.attempt - 1)

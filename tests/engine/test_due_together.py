@@ -413,7 +413,7 @@ def test_a_handler_that_never_stops_is_ended_and_the_others_go_on(settings: Any)
     computing.append(for_ever)
     run()
     assert results(ids)[::2] == [0, 0]
-    assert "HandlerStuck" in Workflow.objects.get(pk=ids[1]).error
+    assert Workflow.objects.get(pk=ids[1]).blocked_reason == "stuck"
 
 
 def test_slow_turns_are_taken_two_at_a_time_until_they_are_quick_again() -> None:

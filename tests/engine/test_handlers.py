@@ -1,16 +1,19 @@
 """What handlers must not do: never wait, use the database, run what nobody could import."""
 
 import functools
+import itertools
 import time
 
 import pytest
 
 from django_workflows import Completed, Failed, WorkflowContext
+from django_workflows.core.blocked import BlockedReason
 from django_workflows.models import Step
+from django_workflows.store import workflows
 from tests.app import steps
 from tests.app import workflows as flows
 from tests.app.models import Effect
-from tests.engine.driver import finish, run
+from tests.engine.driver import advance, finish, run, run_until
 from tests.promises import promise
 
 workflow = flows.workflow
@@ -19,18 +22,71 @@ workflow = flows.workflow
 def test_one_that_never_waits_is_stopped(settings):
     settings.DJANGO_WORKFLOWS = {"TURN_TIMEOUT": 0.1}
     workflow_id = flows.never_waits.start()
-    with promise(5):
-        status = finish(workflow_id)
-    assert status.error_type == "django_workflows.exceptions.HandlerStuck"
-    assert "tests.app.workflows.never_waits ran for 0.1 s without waiting" in status.error
+    with promise(10):
+        run()
+    blocked = workflow.status(workflow_id).blocked
+    assert blocked.reason == BlockedReason.STUCK
+    assert "tests.app.workflows.never_waits used 0.1 s of CPU time without waiting" in blocked.message
     assert finish(flows.nothing.start()) == Completed("done")
+
+
+def test_it_is_retried_after_twice_as_long_each_time(settings):
+    settings.DJANGO_WORKFLOWS = {"TURN_TIMEOUT": 0.05}
+    workflow_id = flows.never_waits.start()
+    waits = []
+    for _ in range(10):
+        run()
+        assert workflow.status(workflow_id).blocked.reason == BlockedReason.STUCK
+        waits.append(workflows.next_due(""))
+        assert run() == 0, "it is never handed on at once"
+        advance(waits[-1] + 0.01)
+    assert 4 < waits[0] <= 5
+    assert 4 < waits[1] <= 7
+    assert all(1.5 < later / sooner < 2.5 for sooner, later in itertools.pairwise(waits[1:8]))
+    assert 599 < waits[-1] <= 600
+    workflow.cancel(workflow_id)
+    assert workflow.status(workflow_id).type == "canceled"
+
+
+@workflow.define(name="tests computes in each turn")
+async def computes_in_each_turn(step: WorkflowContext, turns: int) -> int:
+    """Less than the limit after each outcome, and more than it in all, as a replay does at once."""
+    for _ in range(turns):
+        until = time.thread_time() + 0.15
+        while time.thread_time() < until:
+            pass
+        await step.with_options(inline=True).run_query(burn)
+        await step.sleep(0.01)
+    return turns
+
+
+def burn() -> None:
+    until = time.thread_time() + 0.15
+    while time.thread_time() < until:
+        pass
+
+
+@pytest.mark.parametrize("replaying", [False, True])
+def test_replay_and_inline_steps_are_not_counted(settings, replaying):
+    settings.DJANGO_WORKFLOWS = {"TURN_TIMEOUT": 0.4}
+    assert finish(computes_in_each_turn.start(4), replaying=replaying) == Completed(4)
+
+
+@workflow.define(name="tests sleeps for long")
+async def sleeps_for_long(step: WorkflowContext) -> None:
+    time.sleep(0.4)
+
+
+def test_time_that_is_slept_is_not_cpu_time(settings):
+    settings.DJANGO_WORKFLOWS = {"TURN_TIMEOUT": 0.05}
+    assert finish(sleeps_for_long.start()) == Completed(None)
 
 
 def test_in_another_thread_too(settings, elsewhere):
     settings.DJANGO_WORKFLOWS = {"TURN_TIMEOUT": 0.1}
     workflow_id = flows.never_waits.start()
     elsewhere(run)
-    assert workflow.status(workflow_id).error_type == "django_workflows.exceptions.HandlerStuck"
+    assert workflow.status(workflow_id).blocked.reason == BlockedReason.STUCK
 
 
 @workflow.define(name="tests stuck after a step")
@@ -43,8 +99,9 @@ async def stuck_after_a_step(step: WorkflowContext) -> None:
 @pytest.mark.parametrize("replaying", [False, True])
 def test_one_that_is_stuck_after_a_step_is_stopped_and_the_step_stays(settings, replaying):
     settings.DJANGO_WORKFLOWS = {"TURN_TIMEOUT": 0.1}
-    status = finish(stuck_after_a_step.start(), replaying=replaying)
-    assert status.error_type == "django_workflows.exceptions.HandlerStuck"
+    workflow_id = stuck_after_a_step.start()
+    status = run_until(lambda: workflow.status(workflow_id).blocked is not None, workflow_id, replaying=replaying)
+    assert status.blocked.reason == BlockedReason.STUCK
     assert Effect.objects.count() == 1
 
 
@@ -58,8 +115,12 @@ async def stuck_in_except(step: WorkflowContext) -> None:
 
 
 def test_one_that_swallows_exceptions_is_stopped(settings):
-    settings.DJANGO_WORKFLOWS = {"TURN_TIMEOUT": 0.1}
-    assert finish(stuck_in_except.start()).error_type == "django_workflows.exceptions.HandlerStuck"
+    settings.DJANGO_WORKFLOWS = {"TURN_TIMEOUT": 0.1, "LEASE": 0.6}
+    workflow_id = stuck_in_except.start()
+    run()
+    blocked = workflow.status(workflow_id).blocked
+    assert blocked.reason == BlockedReason.STUCK
+    assert "tests stuck in except ran for 0.4 s without waiting" in blocked.message
 
 
 def test_one_that_asks_for_ever_is_stopped_and_nothing_of_it_runs(settings):
