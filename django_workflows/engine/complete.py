@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from contextvars import Context
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -35,6 +34,7 @@ from .inside import concerning
 from .interruptions import interruption
 from .invoke import call, users_savepoint
 from .log_fields import of_workflow
+from .variables import own_variables
 
 logger = logging.getLogger("django_workflows")
 
@@ -72,7 +72,7 @@ def run_on_complete(workflow: WorkflowRecord, ending: WorkflowEnd) -> bool:
     if given_up is not None:
         workflows.set_on_complete_error(workflow.id, given_up)
         return False
-    variables, hooks, about = Context(), hook_count(), of_workflow(workflow.id, workflow.name)
+    variables, hooks, about = own_variables(), hook_count(), of_workflow(workflow.id, workflow.name)
     try:
         variables.run(_call_back, workflow, ending)
     except BaseException as error:

@@ -7,7 +7,6 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import Context
 from functools import partial
 from types import CoroutineType
 from typing import Any
@@ -35,6 +34,7 @@ from .deadlines import DeadlineReached, deadline
 from .hooks import keep_hooks
 from .interruptions import AttemptInterrupted, interruption
 from .log_fields import of_step
+from .variables import own_variables
 
 logger = logging.getLogger("django_workflows")
 
@@ -78,7 +78,7 @@ def attempt(
     ``AttemptInterrupted`` when the worker is being ended, and database errors of a mutation or query that pass when its
     whole transaction is run again.
     """
-    variables, before = Context(), handlers()
+    variables, before = own_variables(), handlers()
     outcome = variables.run(_traced, step, fn, contained, watch)
     give_back_handlers(before, step)
     if watch is not None and watch.hooks:
