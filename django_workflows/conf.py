@@ -127,8 +127,12 @@ SETTINGS: Mapping[str, Setting] = {
     "MAX_DELIVERIES": Setting(
         5, _count, "How often a workflow or step is claimed in vain (its worker died) before it is blocked or fails."
     ),
-    "MAX_PAYLOAD_BYTES": Setting(1024 * 1024, _count, "Largest JSON of one step's arguments or result, in bytes."),
-    "MAX_JOURNAL_BYTES": Setting(8 * 1024 * 1024, _count, "Largest journal of one workflow, in bytes of JSON."),
+    "MAX_PAYLOAD_BYTES": Setting(
+        1024 * 1024, _count, "Largest JSON of one step's arguments or result, in bytes of UTF-8."
+    ),
+    "MAX_JOURNAL_BYTES": Setting(
+        8 * 1024 * 1024, _count, "Largest journal of one workflow, in bytes of JSON in UTF-8."
+    ),
     "MAX_CHILD_DEPTH": Setting(
         100, _count, "How deep workflows may be nested: a child that would be deeper fails where it is asked for."
     ),

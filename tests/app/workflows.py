@@ -142,7 +142,7 @@ async def never_waits(step: WorkflowContext) -> None:
 @workflow.define
 async def asks_for_ever(step: WorkflowContext) -> None:
     while True:
-        step.run_action(steps.no_op)
+        step.run_action(steps.no_op)  # deterministic: what is never awaited is what tests look at
 
 
 @workflow.define
@@ -411,7 +411,7 @@ async def waits_for_ever(step: WorkflowContext) -> None:
 @workflow.define
 async def ends_before_its_child(step: WorkflowContext, waits: bool) -> str:
     """Nobody waits for the child, which runs when its parent ends."""
-    _ = step.run_workflow(waits_for_ever)
+    _ = step.run_workflow(waits_for_ever)  # deterministic: it is to run when its parent ends
     if waits:
         await step.sleep(5)
     return "done"
