@@ -104,6 +104,44 @@ def die(log: str, name: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Own(BaseException):
+    """As libraries have them to get past ``except Exception``."""
+
+
+class Hostile(Exception):
+    """Neither text nor bytes can be made of it."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+    def __reduce__(self) -> str:
+        raise RuntimeError("no bytes")
+
+
+class Locked(Exception):
+    """Says what it is, and holds what no process can send to another."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.lock = threading.Lock()
+
+
+ERRORS: dict[str, type[BaseException]] = {
+    "own": Own,
+    "hostile": Hostile,
+    "locked": Locked,
+    "exit": SystemExit,
+    "interrupt": KeyboardInterrupt,
+}
+
+
+def throw(log: str, kind: str) -> None:
+    note(log, f"throw-{kind}")
+    raise ERRORS[kind](f"mine is {kind}")
+
+
 def cancel_own_workflow(key: str, force: bool) -> str:
     """Writes, and cancels the workflow that it is a step of."""
     from tests.app.cluster_workflows import workflow

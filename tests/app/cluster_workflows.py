@@ -11,6 +11,7 @@ from django_workflows import RetryPolicy, StepFailed, WorkflowContext, WorkflowM
 from tests.app import cluster_steps as steps
 
 workflow = WorkflowManager()
+patient = RetryPolicy(max_attempts=50, initial_backoff=0.05, max_backoff=0.05, jitter=0)
 quick = RetryPolicy(max_attempts=3, initial_backoff=0.05, jitter=0)
 
 
@@ -37,6 +38,22 @@ async def one(step: WorkflowContext, kind: str, function: str, arguments: list[A
         return await getattr(context, f"run_{kind}")(getattr(steps, function), *arguments)
     except StepFailed as error:
         return f"{error.error_type}|{error.message}"
+
+
+@workflow.define
+async def patiently(step: WorkflowContext, function: str, arguments: list[Any]) -> Any:
+    """An action that is tried up to fifty times; its failure is the result."""
+    try:
+        return await step.with_options(retry=patient).run_action(getattr(steps, function), *arguments)
+    except StepFailed as error:
+        return f"{error.error_type}|{error.message}"
+
+
+@workflow.define
+async def never_waits(step: WorkflowContext, log: str, name: str) -> None:
+    steps.note(log, f"busy-{name}")
+    while True:
+        pass
 
 
 @workflow.define

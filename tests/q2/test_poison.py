@@ -5,7 +5,7 @@ from datetime import timedelta
 from django_workflows.engine.health import check_health
 from django_workflows.models import Workflow
 from django_workflows.store.database import now
-from tests.app.cluster_workflows import chain, kills_its_worker, wakes_up, workflow
+from tests.app.cluster_workflows import chain, kills_its_worker, patiently, wakes_up, workflow
 from tests.app.cluster_workflows import one as one_step
 from tests.cluster import HARDENED
 from tests.q2.conftest import Log
@@ -22,6 +22,7 @@ def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
     query = one_step.start("query", "die", [log.path, "query"])
     retried = one_step.start("action", "die", [log.path, "retried"], retry=True)
     action = one_step.start("action", "die", [log.path, "action"])
+    patient = patiently.start("die", [log.path, "patient"])
     # Their timers are over at the same instant, so that a worker takes several at once.
     instant = now() + timedelta(seconds=2)
     sleepers = wakes_up.start_many([(log.path, instant, number % 12 == 5) for number in range(24)])
@@ -31,6 +32,10 @@ def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
         assert workflow.result(each, timeout=PATIENCE) == 3
     for each in (mutation, query, retried, action):
         assert workflow.result(each, timeout=PATIENCE).startswith(LOST)
+    failure = workflow.result(patient, timeout=PATIENCE)
+    assert failure.startswith(LOST)
+    assert f"{DELIVERIES} attempts of this step were lost, each with its worker" in failure
+    assert f"MAX_DELIVERIES is {DELIVERIES}: it is not retried" in failure
     blocked = wait_for(lambda: workflow.status(turn).blocked, message="the poisoned turn is not blocked")
     assert blocked.reason == "crash_loop"
     assert f"claimed in vain {DELIVERIES} times" in blocked.message
@@ -44,6 +49,7 @@ def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
     assert 2 * (DELIVERIES - 1) <= log.texts.count("die-timer") <= 2 * DELIVERIES
     assert log.texts.count("die-mutation") == log.texts.count("die-query") == DELIVERIES
     assert log.texts.count("die-retried") == 3
+    assert log.texts.count("die-patient") == DELIVERIES, "of fifty attempts that it may have"
     assert log.texts.count("die-action") == 1
     assert Workflow.objects.get(pk=turn).due_at is None, "it would be claimed again"
     health = check_health()
