@@ -36,6 +36,11 @@ from .dispatch import wake
 from .inside import mutation_of, writes
 from .observe import read
 
+#: What is said of a value of another type than JSON's that is sent by name where no type is known.
+_BY_DEFINITION = (
+    ". Nothing is known of the type of this event, so that it takes JSON values only: send it by the definition that "
+    "the workflow function awaits, define_event(name, type), in place of the name."
+)
 _ERROR_TYPE = f"{EventFailed.__module__}.{EventFailed.__qualname__}"
 
 
@@ -247,17 +252,15 @@ def _encode(definition: EventDefinition[Any], what: str, value: Any, from_outsid
 
 
 def _plain(what: str, value: Any, from_outside: bool) -> str:
-    """The text of a value of which no type is known: a JSON value, or what has one by its own type."""
-    refused: InvalidArguments | None = None
-    for each in (Any,) if from_outside else (Any, type(value)):
-        try:
-            return codec_for(each).encode(value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
-        except PayloadTooLarge:
-            raise
-        except Exception as error:  # noqa: BLE001 - a value's own type may do anything
-            refused = refused or _refusal(what, error)
-    assert refused is not None
-    raise refused
+    """The text of a value of which no type is known: a JSON value, since nothing else would come back as it was."""
+    try:
+        return codec_for(Any).encode(value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
+    except PayloadTooLarge:
+        raise
+    except Exception as error:  # noqa: BLE001 - a value's own class may do anything
+        refused = _refusal(what, error)
+    advice = "" if from_outside else _BY_DEFINITION
+    raise InvalidArguments(f"{refused}{advice}", refused.errors)
 
 
 def _refusal(what: str, error: Exception) -> InvalidArguments:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -250,3 +252,36 @@ def test_the_async_twin_sends_once() -> None:
     from asgiref.sync import async_to_sync
 
     assert len(set(async_to_sync(send_async)(takes_a_number.start()))) == 1
+
+
+amount = define_event("typed amount", Decimal)
+
+
+@workflow.define
+async def takes_an_amount(step: WorkflowContext) -> str:
+    return f"amount {await step.await_event(amount)!r}"
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["before the wait", "at the wait"])
+@pytest.mark.parametrize("value", [{1, 2}, b"", Decimal("1.50"), {"at": datetime(2026, 1, 1, tzinfo=UTC)}], ids=str)
+def test_by_name_nothing_is_taken_that_would_come_back_as_something_else(value: object, awaited: bool) -> None:
+    workflow_id = takes_anything.start()
+    if awaited:
+        run()
+    with pytest.raises(InvalidArguments, match=r"no place in JSON.* send it by the definition"):
+        workflow.send_event(workflow_id, "typed approval", value)
+    workflow.send_event(workflow_id, "typed approval", [1, 2])
+    assert finish(workflow_id) == Completed("anything [1, 2]")
+
+
+def test_what_that_error_advises_works_before_the_wait_and_at_it() -> None:
+    early, late = takes_an_amount.start(), takes_an_amount.start()
+    with pytest.raises(InvalidArguments, match="by the definition"):
+        workflow.send_event(early, "typed amount", Decimal("1.50"))
+    workflow.send_event(early, amount, Decimal("1.50"))
+    run()
+    workflow.send_event(late, "typed amount", Decimal("2.50"))  # of the open wait the type is known
+    assert [finish(each) for each in (early, late)] == [
+        Completed("amount Decimal('1.50')"),
+        Completed("amount Decimal('2.50')"),
+    ]
