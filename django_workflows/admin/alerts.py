@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..core.health import CRITICAL, Health, Problem, QueueHealth
+from ..core.health import CRITICAL, LOOKED_AT, RECENT, TOLD, Health, LongStep, Mass, Problem, QueueHealth
 from ..core.timeline import human
 from ..engine.health import check_health
 from ..words.texts import printable
@@ -41,13 +41,18 @@ def alerts_of(health: Health) -> list[Alert]:
 
 def _alert(health: Health, problem: Problem) -> Alert:
     queue = next((each for each in health.queues if each.queue == problem.queue), None)
-    words = _of_queue(problem.code, queue) if queue is not None else _WORDS.get(problem.code, _untold)(health)
+    if queue is None or problem.code in _WORDS:
+        words = _WORDS.get(problem.code, _untold)(health)
+    else:
+        words = _of_queue(problem.code, queue, health)
     message, hint = words or (problem.message, problem.hint)
-    url = f"{link('changelist')}?blocked=any&started_by=any" if problem.code == "blocked" else ""
+    url = f"{link('changelist')}?{_LISTED[problem.code]}&started_by=any" if problem.code in _LISTED else ""
     return Alert(problem.code, coded(message), coded(hint), problem.severity == CRITICAL, url)
 
 
-def _of_queue(code: str, queue: QueueHealth) -> tuple[str, str] | None:
+def _of_queue(code: str, queue: QueueHealth, health: Health) -> tuple[str, str] | None:
+    if code == "long_steps":
+        return _long_steps(queue, [step for step in health.long_steps if step.queue == queue.queue])
     tell = {"no_workers": _no_workers, "stalled": _stalled, "growing": _growing}.get(code)
     return None if tell is None else tell(queue)
 
@@ -97,6 +102,80 @@ def _growing(queue: QueueHealth) -> tuple[str, str]:
     return message, _("Add workers, or give long steps a queue of their own.")
 
 
+def _long_steps(queue: QueueHealth, steps: Sequence[LongStep]) -> tuple[str, str]:
+    first = steps[0]
+    told = "; ".join(
+        _("step %(number)s (%(name)s) of %(workflow)s %(id)s for %(time)s, on %(host)s, pid %(pid)s") % _named(each)
+        for each in steps[:TOLD]
+    )
+    if len(steps) > TOLD:
+        told = _("%(these)s; and %(count)s more") % {"these": told, "count": len(steps) - TOLD}
+    message = _("%(due)s, the oldest for %(time)s: all workers (%(workers)s) run long steps: %(steps)s.") % {
+        "due": _due(queue),
+        "time": human(queue.waited or timedelta(0)),
+        "workers": queue.workers,
+        "steps": told,
+    }
+    hint = _(
+        "To end one at once: `kill -9 %(pid)s` on %(host)s. Its worker is replaced, and the attempt counts as lost: an "
+        "action without retry fails, all else is run again. Canceling the workflow does not interrupt a function that "
+        "runs, unless it asks current_step().canceled(). Give such steps a timeout, or a queue of their own, or add "
+        "workers."
+    )
+    return message, hint % {"pid": first.pid, "host": printable(first.host)}
+
+
+def _named(step: LongStep) -> dict[str, object]:
+    names = {"name": printable(step.name), "workflow": printable(step.workflow), "host": printable(step.host)}
+    return {**names, "number": step.number, "id": step.workflow_id, "time": human(step.lasts), "pid": step.pid}
+
+
+def _read_only(health: Health) -> tuple[str, str]:
+    return _("The journal's database can only be read, so no worker can take anything."), _(
+        "Workers resume by themselves once it can be written. Is it a standby, or is default_transaction_read_only on?"
+    )
+
+
+def _failing(health: Health) -> tuple[str, str] | None:
+    mass = health.failing
+    if mass is None:
+        return None
+    message = _(
+        "%(count)s workflows failed in the last %(time)s, and of the %(newest)s newest %(completed)s completed"
+        "%(which)s."
+    ) % {
+        "count": shown(mass.count, LOOKED_AT - 1),
+        "newest": f"{LOOKED_AT:,}",
+        "completed": f"{mass.of - mass.count:,}",
+        "time": human(RECENT),
+        "which": _which(mass),
+    }
+    return message, _(
+        "Their pages say why, and which steps failed. When the cause is fixed, restart them: what failed runs again."
+    )
+
+
+def _retrying(health: Health) -> tuple[str, str] | None:
+    mass = health.retrying
+    if mass is None:
+        return None
+    message = _("%(count)s steps have failed and wait to be retried%(which)s.") % {
+        "count": shown(mass.count, LOOKED_AT - 1),
+        "which": _which(mass),
+    }
+    return message, _(
+        "The pages of their workflows say why. They are retried by themselves, as often as their policy says: fix the "
+        "cause before the last attempt."
+    )
+
+
+def _which(mass: Mass) -> str:
+    """Which they are, the most frequent first, and since when."""
+    since = "" if mass.since is None else _(", the first %(time)s ago") % {"time": human(mass.since)}
+    names = ", ".join(f"{printable(name)} {count:,}" for name, count in mass.names[:TOLD])
+    return f"{since}: {names}" + (" …" if len(mass.names) > TOLD else "")
+
+
 def _database(health: Health) -> tuple[str, str]:
     return _("The journal's database does not answer."), _("Workflows go on by themselves when it is back.")
 
@@ -123,8 +202,13 @@ def _untold(health: Health) -> None:
     return None
 
 
+#: What the list is narrowed by, of what is told of workflows.
+_LISTED = {"blocked": "blocked=any", "failing": "state=failed", "retrying": "attention=retrying"}
 _WORDS: dict[str, Callable[[Health], tuple[str, str] | None]] = {
     "database": _database,
+    "read_only": _read_only,
+    "failing": _failing,
+    "retrying": _retrying,
     "blocked": _blocked,
     "idle": _idle,
     "clock_skew": _clock_skew,

@@ -17,6 +17,7 @@ from ..core.waiting import Wait
 from ..engine import forgotten
 from ..models import Event, Workflow
 from ..store.blocked import blocked_of
+from ..store.steps import RunningFunction
 from ..words.masked import masked_text, masked_value
 
 #: The columns of a step's row that ``step_document`` reads.
@@ -82,9 +83,17 @@ def _blocked(blocked: Blocked | None, view: View) -> dict[str, Any] | None:
 
 
 def status_document(
-    workflow: Workflow, steps: Iterable[StepHistory], waits: Iterable[Wait], view: View, links: Mapping[str, str]
+    workflow: Workflow,
+    steps: Iterable[StepHistory],
+    waits: Iterable[Wait],
+    view: View,
+    links: Mapping[str, str],
+    still_running: Iterable[RunningFunction] = (),
 ) -> dict[str, Any]:
-    """Everything about one workflow, of which the open ``steps`` are given, but for its journal."""
+    """Everything about one workflow, of which the open ``steps`` are given, but for its journal.
+
+    ``still_running`` are steps that were canceled, and whose functions run on.
+    """
     reports = together((step.name, step.progress) for step in steps if step.progress is not None)
     return {
         **workflow_document(workflow, view, links),
@@ -98,6 +107,7 @@ def status_document(
         "never_awaited": [
             {"number": number, "name": name} for number, name in forgotten.never_awaited(workflow).items()
         ],
+        "still_running": [{"number": step.number, "name": step.name} for step in still_running],
         "on_complete_error": view.error(read_failure(workflow.on_complete_error)),
     }
 

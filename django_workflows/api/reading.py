@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from ..conf import settings
 from ..core.attempts import StepHistory
+from ..core.journal import WorkflowState
 from ..core.svg import picture
 from ..core.waiting import Wait
 from ..engine import overview
@@ -28,6 +29,7 @@ from ..store import steps as step_store
 from ..store import workflows
 from ..store.database import now
 from ..store.glances import Glance, glance
+from ..store.steps import RunningFunction, still_running_of
 from .conditions import tag_of, unchanged
 from .documents import OPEN_LIMIT, STEP_COLUMNS, event_document, status_document, step_document, workflow_document
 from .filters import ALWAYS, check_parameters
@@ -53,6 +55,7 @@ class Sight:
     glance: Glance
     steps: Sequence[StepHistory]
     waits: Sequence[Wait]
+    still_running: Sequence[RunningFunction] = ()
 
 
 class ReadingView(WorkflowsView):
@@ -120,7 +123,9 @@ class ReadingView(WorkflowsView):
             found = glance([workflow_id]).get(workflow_id)
             if found is None:
                 return True
-            return not unchanged(request, tag_of(found, payloads)) if conditional else found.ended
+            if not conditional:
+                return found.ended
+            return not unchanged(request, tag_of(found, payloads, *_still_running(workflow_id, found)))
 
         wait_until(awaited, seconds)
         return self.answer(look(workflow_id))
@@ -183,12 +188,12 @@ class ReadingView(WorkflowsView):
     def answer(self, sight: Sight, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """The document of a workflow with its ``ETag``; 304 where a reader has that already."""
         view = self.view_for_user
-        tag = tag_of(sight.glance, view.payloads)
+        tag = tag_of(sight.glance, view.payloads, *_still_running(sight.workflow.id, sight.glance))
         if self.request.method in ("GET", "HEAD") and unchanged(self.request, tag):
             return _not_modified(tag)
         workflow = sight.workflow
         own = self.own_part(workflow, self.visible_of({workflow.parent_id}))
-        document = {**status_document(workflow, sight.steps, sight.waits, view, {}), **own}
+        document = {**status_document(workflow, sight.steps, sight.waits, view, {}, sight.still_running), **own}
         return _tagged(Response(document, status=status, headers=dict(headers or {})), tag)
 
     def page_of(self, queryset: QuerySet[Any, Any]) -> Sequence[Any]:
@@ -223,7 +228,7 @@ def sight_of(workflow_id: UUID) -> Sight:
         raise not_found(workflow_id)
     workflow = overview.find(workflow_id)
     steps = [] if found.ended else overview.open_steps(workflow_id, OPEN_LIMIT)
-    return Sight(workflow, found, steps, overview.waits_of(workflow, steps, now()))
+    return Sight(workflow, found, steps, overview.waits_of(workflow, steps, now()), still_running_of(workflow))
 
 
 def children_of(workflow_id: UUID, rows: Sequence[Mapping[str, Any]]) -> dict[int, UUID]:
@@ -233,6 +238,13 @@ def children_of(workflow_id: UUID, rows: Sequence[Mapping[str, Any]]) -> dict[in
         return {}
     found = workflows.queryset().filter(parent=workflow_id, parent_step__in=numbers)
     return {step: child for step, child in found.values_list("parent_step", "id") if step is not None}
+
+
+def _still_running(workflow_id: UUID, glance: Glance) -> list[int]:
+    """What a canceled workflow's document depends on beside the workflow."""
+    if glance.state != WorkflowState.CANCELED:
+        return []
+    return [step.number for step in step_store.still_running(workflow_id)]
 
 
 def _either(child: UUID | None, shown: AbstractSet[UUID]) -> UUID | None:

@@ -148,6 +148,10 @@ class WorkflowShape(Shape):
                 **many(record(number=COUNT, name=TEXT)),
                 "description": "Steps that its function asked for and never awaited.",
             },
+            still_running={
+                **many(record(number=COUNT, name=TEXT)),
+                "description": "Steps that were canceled, and whose functions, which nothing interrupts, run on.",
+            },
             on_complete_error=or_null(refer(ErrorShape)),
         )
 

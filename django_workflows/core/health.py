@@ -15,8 +15,10 @@ RECENT = timedelta(minutes=10)
 FAILING, FAILING_SHARE, RETRYING = 10, 0.1, 20
 #: A step that holds up others, since all workers are busy, is long from here on.
 LONG_STEP = timedelta(minutes=1)
+#: So many rows are looked at, to find what there is much of.
+LOOKED_AT = 2000
 #: So many of a kind are named.
-_TOLD = 3
+TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class LongStep:
 class Mass:
     """Many of one kind at once: how many, by name (the most frequent first), since when, and ids of the first.
 
-    ``of`` is how many there were of all kinds.
+    ``of`` is how many there were of all kinds, as far as they were looked at.
     """
 
     count: int
@@ -253,9 +255,9 @@ def _held_up(queue: QueueHealth, steps: Sequence[LongStep]) -> Problem:
     told = "; ".join(
         f"step {each.number} ({each.name}) of {each.workflow} {each.workflow_id} for {seconds(each.lasts)} s, on "
         f"{each.host}, pid {each.pid}"
-        for each in steps[:_TOLD]
+        for each in steps[:TOLD]
     )
-    more = f"; and {len(steps) - _TOLD} more" if len(steps) > _TOLD else ""
+    more = f"; and {len(steps) - TOLD} more" if len(steps) > TOLD else ""
     return Problem(
         "long_steps",
         WARNING,
@@ -275,8 +277,8 @@ def _of_masses(health: Health) -> Iterator[Problem]:
         yield Problem(
             "failing",
             WARNING,
-            f"{failing.count} of {failing.of} workflows that ended in the last {seconds(RECENT)} s failed"
-            f"{_told(failing)}.",
+            f"{counted(failing.count)} workflows failed in the last {seconds(RECENT)} s, and of the {LOOKED_AT} newest "
+            f"{failing.of - failing.count} completed{_told(failing)}.",
             f"`manage.py workflows show {failing.ids[0]}` says why, of one of them; `manage.py workflows list --state "
             "failed` names all. When the cause is fixed, `manage.py workflows restart ID` resumes one where it failed.",
         )
@@ -284,16 +286,21 @@ def _of_masses(health: Health) -> Iterator[Problem]:
         yield Problem(
             "retrying",
             WARNING,
-            f"{retrying.count} steps have failed and wait to be retried{_told(retrying)}.",
+            f"{counted(retrying.count)} steps have failed and wait to be retried{_told(retrying)}.",
             f"`manage.py workflows show {retrying.ids[0]}` says why, of one of their workflows. They are retried by "
             "themselves, as often as their policy says: fix the cause before the last attempt.",
         )
 
 
+def counted(found: int) -> str:
+    """How many there are, where no more than so many are looked at."""
+    return f"{found} or more" if found >= LOOKED_AT else str(found)
+
+
 def _told(mass: Mass) -> str:
     since = "" if mass.since is None else f", the first {_ago(mass.since)}"
-    names = ", ".join(f"{name} {count}" for name, count in mass.names[:_TOLD])
-    return f"{since}: {names}" + (" ..." if len(mass.names) > _TOLD else "")
+    names = ", ".join(f"{name} {count}" for name, count in mass.names[:TOLD])
+    return f"{since}: {names}" + (" ..." if len(mass.names) > TOLD else "")
 
 
 def _of_workflows(health: Health) -> Iterator[Problem]:

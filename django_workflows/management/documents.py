@@ -63,6 +63,7 @@ def full_document(workflow: Workflow) -> dict[str, Any]:
         **workflow_document(workflow),
         "args": masked_value(loaded(workflow.args)),
         "result": masked_value(loaded(workflow.result)),
+        "captured": masked_value(loaded(workflow.captured)),
         "untaken_events": forgotten.untaken_events(workflow),
         "never_awaited": [
             {"number": number, "name": name} for number, name in forgotten.never_awaited(workflow).items()

@@ -141,6 +141,8 @@ class Workflow(models.Model):
             ),
             # Few, however many are in progress.
             models.Index(fields=["state", "id"], condition=~Q(blocked_message=""), name="dwf_workflow_blocked"),
+            # Costs nothing but where one fails.
+            models.Index(fields=["finished_at"], condition=Q(state="failed"), name="dwf_workflow_failed"),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from ..conf import settings
-from ..core.health import DUE_LIMIT, LONG_STEP, RECENT, LongStep, Mass, QueueHealth, WorkerHealth
+from ..core.health import DUE_LIMIT, LONG_STEP, LOOKED_AT, RECENT, LongStep, Mass, QueueHealth, WorkerHealth
 from .database import (
     Moment,
     execute,
@@ -27,8 +27,6 @@ from .workflows import levels, live
 
 #: In the words of the index of workflows that are blocked.
 _BLOCKED = "state = 'in_progress' AND NOT (problem = '')"
-#: How many rows are looked at, the newest ones, to find what there is much of.
-_NEWEST = 2000
 #: What a worker says that it does.
 _DOING = re.compile(r"(?P<workflow>\S+) (?P<id>[0-9a-f-]{36}) step (?P<number>\d+) (?P<step>.*)", re.DOTALL)
 _OPEN = "state IN ('queued', 'running', 'waiting')"
@@ -120,17 +118,23 @@ def long_steps(known: list[WorkerHealth], now: datetime) -> list[LongStep]:
 
 
 def failing(now: datetime, limit: int) -> Mass | None:
-    """Workflows that failed of late, among the newest that did; ``None`` if none has."""
-    newest = f"SELECT id, name, finished_at FROM {WORKFLOW} WHERE state = '{{}}' ORDER BY id DESC LIMIT {_NEWEST}"
+    """Workflows that failed of late, the last of them first; ``None`` if none has.
+
+    Those that completed meanwhile are counted among the newest: only those that failed have an index by their end.
+    """
     since = put_instant(now - RECENT)
     rows = fetch_all(
-        f"SELECT id, name, finished_at FROM ({newest.format('failed')}) AS newest WHERE finished_at > %s "
-        "ORDER BY finished_at DESC",
+        f"SELECT id, name, finished_at FROM {WORKFLOW} WHERE state = 'failed' AND finished_at > %s "
+        f"ORDER BY finished_at DESC LIMIT {LOOKED_AT}",
         [since],
     )
     if not rows:
         return None
-    row = fetch_one(f"SELECT count(*) FROM ({newest.format('completed')}) AS newest WHERE finished_at > %s", [since])
+    row = fetch_one(
+        f"SELECT count(*) FROM (SELECT finished_at FROM {WORKFLOW} WHERE state = 'completed' ORDER BY id DESC "
+        f"LIMIT {LOOKED_AT}) AS newest WHERE finished_at > %s",
+        [since],
+    )
     completed = 0 if row is None else int(row[0])
     return _mass([(row[0], row[1], row[2]) for row in rows], len(rows) + completed, now, limit)
 
@@ -143,7 +147,7 @@ def retrying(now: datetime, limit: int) -> Mass | None:
             parts.append(
                 f"SELECT workflow_id, name, created_at, state, attempt FROM (SELECT * FROM {STEP} WHERE queue = %s "
                 f"AND priority = %s AND {live(STEP)} AND due_at > {moment.sql()} ORDER BY due_at "
-                f"LIMIT {_NEWEST}) AS next"
+                f"LIMIT {LOOKED_AT}) AS next"
             )
             params += [name, priority]
     if not parts:
@@ -158,7 +162,7 @@ def retrying(now: datetime, limit: int) -> Mass | None:
 
 def blocked_mass(now: datetime) -> Mass:
     """Of those that are blocked, which, and since when."""
-    rows = fetch_all(f"SELECT id, name, blocked_at FROM {WORKFLOW} WHERE {_BLOCKED} ORDER BY id LIMIT {_NEWEST}")
+    rows = fetch_all(f"SELECT id, name, blocked_at FROM {WORKFLOW} WHERE {_BLOCKED} ORDER BY id LIMIT {LOOKED_AT}")
     return _mass(rows, len(rows), now, 3)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from ..conf import settings
-from ..core.journal import FUNCTION_KINDS, ClaimedStep
+from ..core.journal import FUNCTION_KINDS, ClaimedStep, WorkflowState
 from ..core.pools import UNKNOWN, PoolLimits
 from ..core.retry import RetryPolicy
 from ..exceptions import InvalidStep
-from ..models import Step
+from ..models import Step, Workflow
 from .attempts import ASIDE
 from .claiming import due_order, one_of, skip_locked
 from .database import (
@@ -25,6 +25,7 @@ from .database import (
     execute,
     fetch_all,
     fetch_one,
+    now_sql,
     put_uuid,
     read_instant,
     read_uuid,
@@ -208,14 +209,35 @@ def open_steps(workflow_id: UUID) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def in_flight(workflow_id: UUID) -> list[tuple[int, str, str, int]]:
-    """The steps whose functions workers run at the moment: number, name, and the worker's host and pid."""
+class RunningFunction(NamedTuple):
+    """A step of which a worker runs the function, and where that is."""
+
+    number: int
+    name: str
+    host: str
+    pid: int
+
+
+def still_running(workflow_id: UUID) -> list[RunningFunction]:
+    """The steps that were canceled while workers ran their functions, and whose functions those run still.
+
+    A worker is believed from its first sign after the cancellation on; until then it runs what it ran. At most twenty.
+    """
     rows = fetch_all(
         f"SELECT step.number, step.name, worker.host, worker.pid FROM {STEP} AS step JOIN {WORKER} AS worker "
-        "ON worker.id = step.claimed_by WHERE step.workflow_id = %s AND step.state = 'running' ORDER BY step.number",
-        [put_uuid(workflow_id)],
+        "ON worker.id = step.claimed_by WHERE step.workflow_id = %s AND step.state = 'canceled' "
+        "AND step.started_at IS NOT NULL "
+        "AND (worker.seen_at <= step.finished_at OR worker.doing LIKE %s || CAST(step.number AS varchar(20)) || ' %%') "
+        f"AND worker.seen_at > {now_sql(-settings.LEASE)} ORDER BY step.number LIMIT 20",
+        [put_uuid(workflow_id), f"% {workflow_id} step "],
     )
-    return [(row[0], row[1], row[2], row[3]) for row in rows]
+    return [RunningFunction(*row) for row in rows]
+
+
+def still_running_of(workflow: Workflow) -> list[RunningFunction]:
+    """The same of a workflow that was read; asks the database only where it is, or is to be, canceled."""
+    canceled = workflow.cancel_requested_at is not None or workflow.state == WorkflowState.CANCELED
+    return still_running(workflow.id) if canceled else []
 
 
 def queryset(workflow_id: UUID) -> QuerySet[Step]:

@@ -21,6 +21,7 @@ from ..core.traces import Told
 from ..core.waiting import Wait, WaitKind
 from ..models import Workflow
 from ..store.blocked import blocked_of
+from ..store.steps import RunningFunction
 from .masked import masked_text
 from .texts import PREVIEW, printable, short_name, shortened
 
@@ -121,6 +122,16 @@ def progress_words(step: Told) -> str:
     if total is not None:
         words = _("%(done)s of %(total)s") % {"done": words, "total": figure(total)}
     return f"{words} {printable(masked_text(message))}".rstrip()
+
+
+def still_running_words(step: RunningFunction) -> str:
+    """That a step was canceled, and its function runs on."""
+    words = _(
+        "Step %(number)s (%(name)s) still runs, on %(host)s, pid %(pid)s: its function is not interrupted. It ends by "
+        "itself, or when it asks current_step().canceled(), and what it returns is not used."
+    )
+    where = {"host": printable(step.host), "pid": step.pid}
+    return words % {"number": step.number, "name": printable(step.name), **where}
 
 
 # -- waiting

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any
+from uuid import UUID
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -16,7 +17,7 @@ from django_workflows.models import Event, Pool, Step, Worker, Workflow
 from tests.admin.pages import LIST, confirm, page_of, text, url
 from tests.app import callbacks
 from tests.app import workflows as w
-from tests.engine.driver import finish, run
+from tests.engine.driver import amid_its_action, finish, run
 
 PERMISSIONS = {
     "send-event": "send_event",
@@ -64,6 +65,26 @@ def test_cancel_is_noted_with_its_reason(chief: Client) -> None:
     assert "Canceled." in confirm(chief, workflow_id, "cancel", because="asked by the customer")
     assert observe.status(workflow_id) == Canceled()
     assert LogEntry.objects.get().change_message == "Canceled. asked by the customer"
+
+
+@pytest.mark.parametrize("force", [{}, {"force": "on"}])
+def test_cancel_says_which_function_still_runs(chief: Client, settings: Any, force: dict[str, str]) -> None:
+    shown: list[str] = []
+
+    def cancels(workflow_id: UUID) -> None:
+        shown.append(confirm(chief, workflow_id, "cancel", **force))
+        shown.append(text(chief, page_of(workflow_id)))
+        settings.LANGUAGE_CODE = "de"
+        shown.append(text(chief, page_of(workflow_id)))
+        settings.LANGUAGE_CODE = "en"
+
+    workflow_id = amid_its_action(cancels)
+    message, page, german = shown
+    words = "Step 0 (tests.app.steps.watch_for_cancel) still runs, on "
+    assert f"{words}" in message.partition("Still running")[0]
+    assert f"Still running {words}" in page
+    assert "Läuft noch Schritt 0 (tests.app.steps.watch_for_cancel) läuft noch, auf " in german
+    assert "still running" not in text(chief, page_of(workflow_id)).lower(), "it has ended"
 
 
 def test_cancel_with_clean_up_and_without(chief: Client) -> None:

@@ -1,5 +1,6 @@
 """One workflow's page: how it stands, why it waits, what happened, and what is shown to whom."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -260,3 +261,18 @@ def test_what_was_forgotten_is_told(chief: Client) -> None:
     shown = text(chief, page_of(workflow_id))
     assert "Steps never awaited 0 tests.app.workflows.waits_for_ever" in shown
     assert "Events never taken payment (2)" in shown
+
+
+def test_what_was_captured_is_shown_to_those_who_may_see_payloads(chief: Client, login: Callable[..., Client]) -> None:
+    workflow_id = w.asks_approval.start()
+    kept = {"shop.Tenant": {"name": "acme", "password": "hunter2", "more": "x" * 5000}}
+    Workflow.objects.filter(id=workflow_id).update(captured=json.dumps(kept))
+    shown = text(chief, page_of(workflow_id))
+    assert "Captured" in shown
+    assert "acme" in shown
+    whole = chief.get(url("download", workflow_id, "captured"))
+    assert whole.json()["shop.Tenant"]["more"] == "x" * 5000
+    assert "hunter2" not in shown + whole.content.decode()
+    other = login("view_workflow")
+    assert "acme" not in text(other, page_of(workflow_id))
+    assert other.get(url("download", workflow_id, "captured")).status_code == 403

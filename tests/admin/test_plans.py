@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 
-from benchmarks.pages import LONG, fill_journals, fill_workflows
+from benchmarks.pages import LONG, fill_journals, fill_steps, fill_workflows
+from django_workflows.engine.health import check_health
+from django_workflows.models import Workflow
 from tests.admin.pages import LIST, page_of, url
 
 pytestmark = [
@@ -96,3 +99,21 @@ def test_no_page_reads_a_whole_table(crowd: None, chief: Client) -> None:
                 bad.append(f"{address} {query}\n{sql}\n{params}")
     assert not bad, "\n\n".join(bad)
     assert looked_at > 200
+
+
+def test_the_health_check_reads_no_whole_table(engine: None) -> None:
+    """Beside 200,000 workflows, of which thousands have just failed, and as many steps."""
+    fill_workflows(200_000)
+    fill_steps()
+    late = Workflow.objects.filter(state="failed")
+    assert late.count() == 2_000
+    late.filter(name="shop.workflows.import").update(finished_at=Now())
+    with statements() as found:
+        health = check_health()
+    assert health.failing is not None
+    assert health.failing.names[0][0] == "shop.workflows.import"
+    assert {problem.code for problem in health.problems} >= {"failing", "retrying"}
+    ours = [each for each in found if each[0].startswith(("SELECT", "WITH"))]
+    assert len(ours) > 8
+    bad = [sql for sql, params in ours if TABLES & set(scanned(sql, params))]
+    assert not bad, "\n\n".join(bad)

@@ -13,7 +13,7 @@ from django_workflows.models import Workflow
 from tests.api.conftest import Clients
 from tests.app.api_workflows import payment, workflow
 from tests.app.workflows import asks_approval, cleans_up, fails, parent, sums
-from tests.engine.driver import finish, run
+from tests.engine.driver import amid_its_action, finish, run
 
 ORDER = "tests.app.api_workflows.order"
 QUICK = "tests.app.api_workflows.quick"
@@ -488,3 +488,22 @@ def test_an_event_with_a_key_is_sent_once(client: APIClient) -> None:
     again = client.post(address, {"name": "note", "value": 1, "idempotency_key": "k"}, format="json")
     assert again.json()["id"] == sent[0].json()["id"]
     assert client.get(f"/api/workflows/{order}/").json()["untaken_events"] == {"note": 1}
+
+
+def test_canceling_says_which_function_still_runs(client: APIClient) -> None:
+    answers: list[Any] = []
+
+    def cancels(workflow_id: UUID) -> None:
+        address = f"/api/workflows/{workflow_id}/"
+        answers.append(client.post(f"{address}cancel/", {}, format="json"))
+        tag = {"If-None-Match": answers[0]["ETag"]}
+        answers.extend([client.get(address), client.get(address, headers=tag)])
+
+    address = f"/api/workflows/{amid_its_action(cancels)}/"
+    runs = [{"number": 0, "name": "tests.app.steps.watch_for_cancel"}]
+    canceled, seen, unchanged = answers
+    assert (canceled.status_code, canceled.json()["state"], canceled.json()["still_running"]) == (200, "canceled", runs)
+    assert seen.json()["still_running"] == runs
+    assert unchanged.status_code == 304
+    ended = client.get(address, headers={"If-None-Match": seen["ETag"]})
+    assert (ended.status_code, ended.json()["still_running"]) == (200, [])

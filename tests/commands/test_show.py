@@ -147,6 +147,9 @@ def test_a_blocked_workflow_says_by_what_and_since_when(manage: Manage) -> None:
     assert f"  blocked (code mismatch) for 4 min: {message}" in shown
     assert ", blocked (code mismatch) for 4 min\n" in shown.partition("id ")[0]
     assert manage.json("show", workflow_id)["blocked"]["reason"] == "code_mismatch"
+    assert "checked" not in shown
+    Workflow.objects.filter(id=workflow_id).update(blocked_checked_at=now() - timedelta(seconds=90))
+    assert f"{message} (checked 1 min 30 s ago, still does not match)" in manage("show", workflow_id)
 
 
 def test_a_workflow_that_begins_later_says_when(manage: Manage) -> None:
@@ -443,3 +446,15 @@ def test_what_was_forgotten_is_shown(manage: Manage) -> None:
     document = json.loads(manage("show", workflow_id, "--json"))
     assert document["untaken_events"] == {"payment": 2}
     assert document["never_awaited"] == [{"number": 0, "name": "tests.app.workflows.waits_for_ever"}]
+
+
+def test_what_was_captured_is_shown_without_its_secrets(manage: Manage) -> None:
+    workflow_id = w.sums.start([1])
+    kept = {"shop.Tenant": {"name": "acme", "password": "hunter2"}}
+    Workflow.objects.filter(id=workflow_id).update(captured=json.dumps(kept))
+    shown = manage("show", workflow_id)
+    assert "captured    " in shown
+    assert "acme" in shown
+    document = manage.json("show", workflow_id)["captured"]["shop.Tenant"]
+    assert document["name"] == "acme"
+    assert "hunter2" not in f"{shown} {document}"

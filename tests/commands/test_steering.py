@@ -1,6 +1,8 @@
 """``cancel``, ``restart``, ``send``, ``history`` and ``check-replay``."""
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,7 +14,7 @@ from django_workflows import Canceled, Completed, InProgress
 from django_workflows.core.registry import registry
 from django_workflows.engine.live import live_handlers
 from tests.app.workflows import asks_approval, cleans_up, sums, workflow
-from tests.engine.driver import finish, run
+from tests.engine.driver import amid_its_action, finish, run
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: object) -> str:
@@ -33,6 +35,17 @@ def test_a_workflow_is_canceled(capsys: pytest.CaptureFixture[str]) -> None:
     assert workflow.status(workflow_id) == Canceled()
     assert refused("cancel", workflow_id)[0] == 1
     assert refused("cancel", uuid4())[0] == 2
+
+
+def test_cancel_says_which_function_still_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+    amid_its_action(lambda workflow_id: said.append(told(capsys, "cancel", workflow_id)))
+    first, second = said[0].splitlines()
+    assert first.endswith(": canceled.")
+    words = (
+        rf"Step 0 \(tests\.app\.steps\.watch_for_cancel\) still runs, on \S+, pid {os.getpid()}: its function is not "
+    )
+    assert re.match(words + "interrupted", second)
 
 
 def test_one_that_cleans_up_is_ended_by_force(capsys: pytest.CaptureFixture[str]) -> None:

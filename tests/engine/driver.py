@@ -52,6 +52,27 @@ def run_until(condition: Callable[[], bool], workflow_id: UUID, *, replaying: bo
             advance(seconds + 0.001)
 
 
+def amid_its_action(do: Callable[[UUID], None]) -> UUID:
+    """Start a workflow with one action, and ``do`` something while a worker runs that; the workflow's id."""
+    from tests.app import steps
+    from tests.app.workflows import call
+
+    workflow_id = call.start("action", "watch_for_cancel", {}, {})
+    worker = Worker()
+
+    def amid() -> None:
+        worker.beat()
+        do(workflow_id)
+
+    steps.hooks.append(amid)
+    try:
+        drain(worker, seconds=DEADLINE)
+    finally:
+        steps.hooks.clear()
+    worker.beat()
+    return workflow_id
+
+
 def claim(worker: str = "another worker") -> ClaimedStep | None:
     """The step that is due, as another worker would get it."""
     return step_store.claim("", worker, registry.pools)

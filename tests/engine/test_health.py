@@ -1,11 +1,13 @@
 """What the health check sees in a real database."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import OperationalError, connection
 
 from django_workflows.core.blocked import BlockedReason
+from django_workflows.core.health import LOOKED_AT
 from django_workflows.engine.advance import advance as engine_advance
 from django_workflows.engine.health import check_health, check_queue
 from django_workflows.engine.worker import Worker
@@ -13,7 +15,7 @@ from django_workflows.models import Workflow
 from django_workflows.store import database, workflows
 from django_workflows.store import steps as step_store
 from django_workflows.store.blocked import block
-from django_workflows.store.steps import in_flight
+from django_workflows.store.steps import RunningFunction, still_running
 from tests.app import workflows as flows
 from tests.app.workflows import asks_approval, nothing
 from tests.engine.driver import advance, run
@@ -155,7 +157,16 @@ def test_long_steps_that_hold_up_all_workers_are_named_with_where_they_run() -> 
     assert f"step 0 ({step.name}) of tests.app.workflows.call {workflow_id} for 61 s" in problem.message
     assert f"on {run_turn.host}, pid {run_turn.pid}" in problem.message
     assert f"kill -9 {run_turn.pid}` on {run_turn.host}" in problem.hint
-    assert in_flight(workflow_id) == [(0, step.name, run_turn.host, run_turn.pid)]
+
+    assert still_running(workflow_id) == []
+    flows.workflow.cancel(workflow_id)
+    runs = [RunningFunction(0, step.name, run_turn.host, run_turn.pid)]
+    assert still_running(workflow_id) == runs, "nothing was heard of the worker since"
+    run_turn.beat()
+    assert still_running(workflow_id) == runs
+    run_turn.begin(None)
+    run_turn.beat()
+    assert still_running(workflow_id) == []
 
 
 def test_mass_failures_are_told_and_single_ones_are_not() -> None:
@@ -165,11 +176,28 @@ def test_mass_failures_are_told_and_single_ones_are_not() -> None:
     ids.append(flows.fails.start())
     run()
     (problem,) = [each for each in check_health().problems if each.code == "failing"]
-    assert "10 of 10 workflows that ended in the last 600 s failed" in problem.message
+    assert "10 workflows failed in the last 600 s, and of the 2000 newest 0 completed, the first " in problem.message
     assert "tests.app.workflows.fails 10" in problem.message
     assert any(f"show {each}`" in problem.hint for each in ids)
     advance(601)
     assert "failing" not in codes()
+
+
+def test_failures_of_old_workflows_are_found_by_when_they_failed() -> None:
+    """Behind more newer ones than are looked at, which failed long ago."""
+    ids = [flows.fails.start() for _ in range(10)]
+    fields = Workflow.objects.values().get(id=ids[0])
+    long_ago = {"state": "failed", "finished_at": database.now() - timedelta(days=1), "due_at": None}
+    Workflow.objects.bulk_create(
+        Workflow(**{**fields, **long_ago, "id": UUID(int=2**128 - 1 - number)}) for number in range(LOOKED_AT)
+    )
+    assert "failing" not in codes()
+    run()
+    (problem,) = [each for each in check_health().problems if each.code == "failing"]
+    assert problem.message.startswith("10 workflows failed in the last 600 s")
+    Workflow.objects.filter(id__gt=UUID(int=2**127)).update(finished_at=database.now())
+    (problem,) = [each for each in check_health().problems if each.code == "failing"]
+    assert problem.message.startswith("2000 or more workflows failed in the last 600 s")
 
 
 def test_mass_retries_are_told() -> None:

@@ -14,9 +14,14 @@ from ...core.journal import WorkflowState
 from ...engine.cancel import cancel
 from ...engine.observe import read
 from ...models import Workflow
+from ...store.steps import still_running
+from ...words.sentences import still_running_words
 from ..permissions import CANCEL
 from .action import Action, Because, Outcome, posts
 from .states import why_not_running
+
+#: So many steps that still run are named in the message.
+_TOLD = 2
 
 
 class CancelForm(Because):
@@ -48,11 +53,19 @@ class Cancel(Action):
 
     def perform(self, workflow_id: UUID, cleaned: dict[str, Any]) -> Outcome:
         cancel(workflow_id, force=cleaned["force"])
-        if cleaned["force"]:
-            return Outcome(_("Canceled without its clean-up."))
-        found = read(workflow_id)
-        if found.state == WorkflowState.IN_PROGRESS:
-            return Outcome(_("Asked to cancel: it cleans up first."))
-        if found.error is not None:
-            return Outcome(_("Canceled without its clean-up: it is blocked, so its function could not be run."))
-        return Outcome(_("Canceled."))
+        running = still_running(workflow_id)
+        told = [still_running_words(step) for step in running[:_TOLD]]
+        if len(running) > _TOLD:
+            told.append(_("And more, which its page names."))
+        return Outcome(" ".join([_how_it_went(workflow_id, cleaned["force"]), *told]))
+
+
+def _how_it_went(workflow_id: UUID, force: bool) -> str:
+    if force:
+        return _("Canceled without its clean-up.")
+    found = read(workflow_id)
+    if found.state == WorkflowState.IN_PROGRESS:
+        return _("Asked to cancel: it cleans up first.")
+    if found.error is not None:
+        return _("Canceled without its clean-up: it is blocked, so its function could not be run.")
+    return _("Canceled.")

@@ -12,7 +12,8 @@ from ...core.journal import WorkflowState
 from ...engine import audit
 from ...engine.sketch import Sketch
 from ...models import Workflow
-from ...words.sentences import moment, standing
+from ...store.steps import still_running_of
+from ...words.sentences import moment, standing, still_running_words
 from ...words.texts import printable
 from ..permissions import PAYLOAD, may
 from ..site import link
@@ -46,10 +47,12 @@ def content(request: HttpRequest, journal: Sketch, narrowed: QuerySet[Workflow] 
         "reasons": reasons(offered),
         "waits": waits,
         "more_waits": more_waits,
+        "still_running": [still_running_words(step) for step in still_running_of(workflow)],
         "finished": workflow.state != WorkflowState.IN_PROGRESS,
         "may_see": may_see,
         "arguments": workflow_payload(request, workflow.id, "args", workflow.args),
         "result": workflow_payload(request, workflow.id, "result", workflow.result),
+        "captured": workflow_payload(request, workflow.id, "captured", workflow.captured),
         "error": error_of(read_failure(workflow.error, tracebacks=True), may_see),
         "mending": mending(request, workflow),
         "callback_error": error_of(read_failure(workflow.on_complete_error, tracebacks=True), may_see),

@@ -12,6 +12,7 @@ from ...conf import settings
 from ...models import Workflow
 from ...store import workers
 from ...store.listings import moving_parts
+from ...store.steps import still_running_of
 
 
 def stamp(request: HttpRequest, workflow: Workflow) -> str:
@@ -23,6 +24,7 @@ def stamp(request: HttpRequest, workflow: Workflow) -> str:
         workflow.version,
         workflow.state,
         moving_parts(workflow.id),
+        still_running_of(workflow),
         silence is None or silence >= settings.LEASE,
         note,
         user.pk,

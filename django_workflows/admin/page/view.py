@@ -82,7 +82,9 @@ def translated(words: str) -> str:
 
 
 def download(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUID, what: str) -> HttpResponse:
-    """A whole payload, secrets masked: ``args`` or ``result`` (of ``?step=``, else of the workflow), or an event's."""
+    """A whole payload, secrets masked: ``args`` or ``result`` (of ``?step=``, else of the workflow), ``captured``, or
+    an event's.
+    """
     _check(admin, request)
     if not may(request, PAYLOAD):
         raise PermissionDenied
@@ -99,10 +101,10 @@ def download(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUI
 def _payload(admin: ModelAdmin[Workflow], request: HttpRequest, workflow_id: UUID, what: str) -> str | None:
     if what == "event":
         return _event_value(workflow_id, request.GET.get("event", ""))
-    if what not in ("args", "result"):
+    if what not in ("args", "result", "captured"):
         return None
     step = request.GET.get("step", "")
-    if step:
+    if step and what != "captured":
         return step_payload(workflow_id, int(step), what) if step.isdecimal() and len(step) < 10 else None
     rows: Any = admin.get_queryset(request).defer(None).filter(id=workflow_id).values_list(what, flat=True)
     return rows.first()  # type: ignore[no-any-return]

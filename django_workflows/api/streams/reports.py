@@ -80,7 +80,9 @@ def read_report(workflow_id: UUID, since: datetime | None) -> Report:
             rows += [row for row in _latest(workflow_id).values(*STEP_COLUMNS) if row["number"] not in known]
         return Report(
             sight,
-            Document(lambda view: status_document(sight.workflow, sight.steps, sight.waits, view, {})),
+            Document(
+                lambda view: status_document(sight.workflow, sight.steps, sight.waits, view, {}, sight.still_running)
+            ),
             {row["number"]: _step(row) for row in sorted(rows, key=lambda row: row["number"])},
             children_of(workflow_id, rows),
             at,

@@ -10,11 +10,11 @@ from argparse import Namespace
 
 from django.core.management.base import CommandParser
 
-from ...store.steps import in_flight
+from ...store.steps import still_running
+from ...words.sentences import still_running_words
 from ..acted import report
 from ..journals import find, manager
 from ..terminal import Terminal
-from ..texts import printable
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -23,13 +23,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(terminal: Terminal, options: Namespace) -> None:
-    running = in_flight(find(options.id).id)
     manager.cancel(options.id, force=options.force)
     report(terminal, options.id, "Canceling")
     if terminal.json:
         return
-    for number, name, host, pid in running:
-        terminal.line(
-            f"Step {number} ({printable(name)}) still runs, on {printable(host)}, pid {pid}: its function is not "
-            "interrupted, and ends by itself or when it asks current_step().canceled(). Its outcome is not used."
-        )
+    for step in still_running(find(options.id).id):
+        terminal.line(still_running_words(step))

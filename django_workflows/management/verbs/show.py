@@ -19,7 +19,7 @@ from ...core.timeline import Timeline, layout
 from ...engine import forgotten
 from ...models import Workflow
 from ...words.masked import masked_json, masked_text
-from ...words.sentences import distance, error_words, moment, silence_words, standing, wait_words
+from ...words.sentences import checked_words, distance, error_words, moment, silence_words, standing, wait_words
 from ...words.texts import PREVIEW, shown_key
 from ..documents import journal_document
 from ..drawing import CHARACTERS, draw
@@ -78,11 +78,18 @@ class Page:
             yield "continued", f"as new, {plural(workflow.continuations, 'time')}"
         if restarts := workflow.generation - 1 - workflow.continuations:
             yield "restarted", plural(restarts, "time")
-        yield "arguments", preview(masked_json(workflow.args), self._limit)
-        if workflow.result is not None:
-            yield "result", preview(masked_json(workflow.result), self._limit)
+        yield from self._payloads(workflow)
         yield from self._errors(workflow)
         yield from self._forgotten(workflow)
+
+    def _payloads(self, workflow: Workflow) -> Iterator[tuple[str, str]]:
+        for label, text in (
+            ("arguments", workflow.args),
+            ("captured", workflow.captured),
+            ("result", workflow.result),
+        ):
+            if text is not None:
+                yield label, preview(masked_json(text), self._limit)
 
     def _forgotten(self, workflow: Workflow) -> Iterator[tuple[str, str]]:
         if never := forgotten.never_awaited_words(workflow):
@@ -104,7 +111,9 @@ class Page:
 
     def _waits(self) -> Iterator[str]:
         for wait in self._journal.waits[:_WAITS]:
-            yield wait_words(wait, self._journal.now)
+            words = wait_words(wait, self._journal.now)
+            checked = "" if wait.blocked is None else checked_words(wait.blocked, self._journal.now)
+            yield f"{words} ({checked})" if checked else words
         if rest := len(self._journal.waits) - _WAITS if len(self._journal.waits) > _WAITS else 0:
             yield f"and {rest:,} more"
         for sentence in silence_words(self._journal.silence):
