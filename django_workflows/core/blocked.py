@@ -12,9 +12,10 @@ class BlockedReason(StrEnum):
 
     ``CODE_MISMATCH``: the code asks for something else than the journal recorded, or can no longer read what it
     recorded. ``UNKNOWN_DEFINITION``: no code of its name. ``CRASH_LOOP``: its turns raise, or kill their worker; it is
-    retried with back-off, and after ``MAX_DELIVERIES`` claims in a row no more. ``CORRUPT_ROW``: a row that cannot be
-    what was once written. ``MISSING_KEY``, ``MISSING_PAYLOAD``: what is needed to read a payload is not there.
-    ``STUCK``: its function ran past the limit of one turn without waiting.
+    retried with back-off, and after ``MAX_DELIVERIES`` claims in a row no more. Where an ``apply`` of the
+    setting ``CONTEXT`` raises, it is retried until that works. ``CORRUPT_ROW``: a row that cannot be what was once
+    written. ``MISSING_KEY``, ``MISSING_PAYLOAD``: what is needed to read a payload is not there. ``STUCK``: its
+    function ran past the limit of one turn without waiting.
     """
 
     CODE_MISMATCH = "code_mismatch"

@@ -14,15 +14,26 @@ from ..core.excerpts import sanitize_text
 from ..core.journal import ClaimedStep, WorkflowRecord, WorkflowState
 from ..core.logic import is_known
 from ..core.registry import registry
-from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload
+from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload, WorkflowError
 from ..store import journals, workflows
 from ..store.blocked import block
 from ..store.database import atomic, retrying
 from .after_turn import after_writing
 from .alone import can_stand_alone, stands_alone
 from .bounds import closing_on_error, handler_limits
+from .captured import ContextFailed
 from .continue_as_new import continue_as_new
-from .ends import TurnVoid, block_unknown, end_locked, end_without_cleanup, force_below, leave_to_others, mismatch, stop
+from .ends import (
+    TurnVoid,
+    block_unknown,
+    end_locked,
+    end_without_cleanup,
+    force_below,
+    leave_to_others,
+    mismatch,
+    stop,
+    without_context,
+)
 from .guard import explained
 from .inside import concerning
 from .lead import lead_first
@@ -50,9 +61,9 @@ def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
         return take_turn(claimed.id, claimed.generation, queue)
     except TurnVoid:
         return None
-    except (DeterminismViolation, InvalidArguments, InvalidPayload, HandlerStuck) as error:
+    except (DeterminismViolation, InvalidArguments, InvalidPayload, HandlerStuck, ContextFailed) as error:
         if not _end_canceled(claimed, f"{type(error).__name__}: {error}"):
-            stop(claimed, error) if isinstance(error, HandlerStuck) else mismatch(claimed, error)
+            _hinder(claimed, error)
     except Exception as error:
         about = of_workflow(claimed.id, claimed.name)
         logger.exception("The turn of workflow %s %s failed", claimed.name, claimed.id, extra=about)
@@ -60,6 +71,15 @@ def advance(claimed: WorkflowRecord, queue: str | None) -> ClaimedStep | None:
         message = sanitize_text(f"{type(error).__name__}: {error}", 2000)
         retrying(lambda: _block(claimed, message, delay, claimed.deliveries))
     return None
+
+
+def _hinder(claimed: WorkflowRecord, error: WorkflowError) -> None:
+    if isinstance(error, HandlerStuck):
+        stop(claimed, error)
+    elif isinstance(error, ContextFailed):
+        without_context(claimed, error)
+    else:
+        mismatch(claimed, error)
 
 
 def _give_up(claimed: WorkflowRecord) -> None:

@@ -36,6 +36,9 @@ _MESSAGE = 500
 _SLOW = timedelta(seconds=1)
 
 
+signals.comes_from_outside = lambda error: interruption(error) is not None
+
+
 def _after_commit(signal: Signal, **values: Any) -> None:
     if signal.receivers:
         after_commit(partial(_send, signal, values))
@@ -48,11 +51,8 @@ def _send(signal: Signal, values: Mapping[str, Any]) -> None:
     except BaseException as error:
         if interruption(error) is not None:
             raise
-        # Django goes on after exceptions only.
         about = of_workflow(values["workflow_id"], values["name"])
-        logger.exception(
-            "A receiver of a signal raised %s, and those after it were not called", type(error).__name__, extra=about
-        )
+        logger.exception("A signal could not be sent to all of its receivers", extra=about)
 
 
 def _send_concerning(signal: Signal, values: Mapping[str, Any]) -> None:

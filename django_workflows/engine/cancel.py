@@ -16,6 +16,7 @@ from ..store.database import atomic
 from ..store.once import once
 from ..store.transient import is_transient
 from .advance import locked_turn, take_turn
+from .captured import ContextFailed
 from .ends import TurnVoid, end_by_force, end_without_cleanup
 from .inside import BY_FORCE, GRACEFULLY, mutation_of, note_cancel, writes
 from .observe import read
@@ -28,7 +29,7 @@ _DANGEROUS = (BlockedReason.CRASH_LOOP, BlockedReason.STUCK)
 #: How many workflows below a canceled one are taken through their own cancellation at once; workers do the rest.
 _AT_ONCE = 1000
 #: Why a handler cannot be run now; it may be, with other code.
-_HINDRANCES = (DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload)
+_HINDRANCES = (DeterminismViolation, HandlerStuck, InvalidArguments, InvalidPayload, ContextFailed)
 
 
 @writes

@@ -97,8 +97,12 @@ class _Applied:
             logger.exception("%s.apply() failed at its end, after an error", self._path)
 
 
+class ContextFailed(WorkflowError):
+    """An ``apply`` failed around a turn. That is not the workflow's doing: the turn is taken again until it works."""
+
+
 class applied_to_turn(applied):  # noqa: N801 - reads as a statement
-    """``applied`` around a workflow function; ``WorkflowError`` if it fails, for then the turn is taken again."""
+    """``applied`` around a workflow function. Raises ``ContextFailed``."""
 
     __slots__ = ()
 
@@ -117,7 +121,7 @@ class applied_to_turn(applied):  # noqa: N801 - reads as a statement
             if interruption(error) is not None:
                 raise
             notes = ", ".join(getattr(error, "__notes__", ()))
-            raise WorkflowError(f"{type(error).__name__}: {message_of(error)} ({notes})") from error
+            raise ContextFailed(f"{type(error).__name__}: {message_of(error)} ({notes})") from error
 
 
 def surroundings(captured: str | None) -> Callable[[], applied] | None:

@@ -10,6 +10,7 @@ from ..conf import settings
 from ..core.blocked import BlockedReason
 from ..core.commands import Outcome
 from ..core.entries import TurnRecord, WorkflowEnd
+from ..core.excerpts import sanitize_text
 from ..core.journal import WorkflowRecord, WorkflowState
 from ..core.logic import unknown_logic
 from ..core.outcomes import failure_of
@@ -19,6 +20,7 @@ from ..store import cancellation, journals, workflows
 from ..store.blocked import block, read_blocked
 from ..store.database import atomic, clock, retrying
 from .bounds import OutOfTime
+from .captured import ContextFailed
 from .complete import complete
 from .deployed_code import code
 from .dispatch import wake
@@ -31,6 +33,8 @@ logger = logging.getLogger("django_workflows")
 
 #: Seconds until a workflow whose handler does not wait is retried, at first and at the most.
 _STUCK_LEAST, _STUCK_MOST = 5.0, 600.0
+#: The same where what the setting ``CONTEXT`` names fails.
+_CONTEXT_LEAST, _CONTEXT_MOST = 1.0, 60.0
 #: Seconds until a blocked workflow is looked at again, in case matching code was deployed.
 BLOCKED_SECONDS = 60.0
 #: An unknown name is first taken for a rolling deploy, in which some workers still run the older code.
@@ -69,13 +73,25 @@ def stop(workflow: WorkflowRecord, error: HandlerStuck) -> None:
     if not isinstance(error, OutOfTime):
         fail(workflow.id, workflow.generation, error)
         return
-    reason, seconds = BlockedReason.STUCK, _STUCK_LEAST
-    before = read_blocked(workflow.id)
+    _block_for_longer(workflow, BlockedReason.STUCK, error, _STUCK_LEAST, _STUCK_MOST)
+
+
+def without_context(workflow: WorkflowRecord, error: ContextFailed) -> None:
+    """Block a workflow whose turn could not be surrounded with what was captured, and retry it, however often."""
+    _block_for_longer(workflow, BlockedReason.CRASH_LOOP, error, _CONTEXT_LEAST, _CONTEXT_MOST)
+
+
+def _block_for_longer(
+    workflow: WorkflowRecord, reason: BlockedReason, error: WorkflowError, least: float, most: float
+) -> None:
+    """Block it, until as much time has passed again as since it was first blocked for this reason."""
+    seconds, before = least, read_blocked(workflow.id)
     if before is not None and before.reason == reason and before.since is not None:
-        seconds = min(_STUCK_MOST, max(seconds, (clock.estimate() - before.since).total_seconds()))
+        seconds = min(most, max(least, (clock.estimate() - before.since).total_seconds()))
     about = of_workflow(workflow.id, workflow.name)
     logger.error("Workflow %s %s is blocked (%s): %s", workflow.name, workflow.id, reason, error, extra=about)
-    retrying(lambda: block(workflow.id, reason, str(error), seconds=seconds, version=workflow.version))
+    message = sanitize_text(str(error), 2000)
+    retrying(lambda: block(workflow.id, reason, message, seconds=seconds, version=workflow.version))
 
 
 def block_unknown(workflow: WorkflowRecord) -> None:

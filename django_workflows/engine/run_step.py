@@ -23,6 +23,7 @@ from ..store.blocked import block
 from ..store.database import atomic
 from ..store.transient import is_away, is_transient
 from .bounds import handler_limits
+from .captured import ContextFailed
 from .deployed_code import code
 from .ends import BLOCKED_SECONDS
 from .finish import finish, policy_of, put_off
@@ -138,6 +139,8 @@ def _function(step: ClaimedStep) -> Callable[..., Any] | None:
         _replay_in_vain(step, workflow)
     except DefinitionNotFound as error:
         reason, message = BlockedReason.UNKNOWN_DEFINITION, str(error)
+    except ContextFailed as error:
+        reason, message = BlockedReason.CRASH_LOOP, str(error)
     except WorkflowError as error:
         message = str(error)
     fn = registry.functions.get((step.workflow_name, step.function))

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.test import RequestFactory
 from django.utils import translation
 
-from django_workflows import Completed, Failed, InvalidPayload, RetryPolicy, WorkflowContext, WorkflowManager
+from django_workflows import Canceled, Completed, Failed, InvalidPayload, RetryPolicy, WorkflowContext, WorkflowManager
 from django_workflows.core.histories import History
 from django_workflows.engine import histories
 from django_workflows.engine.pace import pace
@@ -21,7 +21,7 @@ from django_workflows.models import Workflow
 from django_workflows.q2.recurring import start_scheduled
 from tests.app.models import Effect
 from tests.docs.blocks import ROOT, blocks_of
-from tests.engine.driver import become_another_process, finish, run
+from tests.engine.driver import advance, become_another_process, finish, run
 from tests.engine.replays import assert_all_replay
 
 workflow = WorkflowManager()
@@ -262,6 +262,85 @@ def test_an_apply_that_fails_around_a_turn_has_it_taken_again():
     assert workflow.status(workflow_id).type == "in_progress"
     assert f"RuntimeError: not now (raised by {PATH}.apply())" in Workflow.objects.get().blocked_message
     assert finish(workflow_id) == Completed("acme")
+
+
+@workflow.define(name="captured.waits")
+async def waits(step: WorkflowContext) -> str:
+    try:
+        return f"{await step.await_event('go')} {TENANT.get()}"
+    finally:
+        await step.run_mutation(write, "cleaned up")
+
+
+class Broken:
+    """As of a tenant that is away."""
+
+    def __contains__(self, what):
+        return what == "enter"
+
+    def remove(self, what):
+        pass
+
+
+@pytest.fixture
+def away():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tenant, "fails", Broken())
+        yield patch.undo
+
+
+@pytest.mark.parametrize("again", ["by itself", "retry_now"])
+def test_one_whose_apply_fails_for_long_says_why_and_resumes_when_it_works(again, away, caplog):
+    with of("acme"):
+        workflow_id = call.start("here")
+    delays = []
+    for _ in range(12):  # far more than MAX_DELIVERIES
+        run()
+        blocked = workflow.status(workflow_id).blocked
+        assert blocked.reason == "crash_loop"
+        assert blocked.message == f"RuntimeError: not now (raised by {PATH}.apply())"
+        due_at = Workflow.objects.get().due_at
+        delays.append((due_at - blocked.checked_at).total_seconds())
+        advance(delays[-1] + 0.01)
+    assert delays == sorted(delays)
+    assert delays[0] == pytest.approx(1, abs=0.1)
+    assert delays[-1] == pytest.approx(60, abs=0.1)
+    assert f"is blocked (crash_loop): RuntimeError: not now (raised by {PATH}.apply())" in caplog.text
+    away()
+    if again == "retry_now":
+        workflow.retry_now(workflow_id)
+    assert finish(workflow_id) == Completed("acme")
+
+
+def test_one_whose_apply_fails_can_be_canceled_once_it_is_blocked(away):
+    with of("acme"):
+        workflow_id = call.start("here")
+    run()
+    workflow.cancel(workflow_id)
+    status = workflow.status(workflow_id)
+    assert status == Canceled()
+    assert f"raised by {PATH}.apply()" in status.note
+
+
+@pytest.mark.parametrize("works_again", [False, True])
+def test_one_whose_apply_fails_when_it_is_canceled_is_told_later(works_again):
+    with of("acme"):
+        workflow_id = waits.start()
+    run()
+    become_another_process()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tenant, "fails", Broken())
+        workflow.cancel(workflow_id)
+        assert workflow.status(workflow_id).type == "in_progress"
+        if not works_again:
+            run()
+            assert workflow.status(workflow_id).blocked.reason == "crash_loop"
+            advance(1.1)
+            run()
+            assert workflow.status(workflow_id) == Canceled()
+            assert f"raised by {PATH}.apply()" in workflow.status(workflow_id).note
+    assert finish(workflow_id) == Canceled()
+    assert Effect.objects.exists() == works_again
 
 
 def test_an_apply_that_fails_at_its_end_does_not_repeat_an_action(caplog):

@@ -15,6 +15,7 @@ from django.urls import get_script_prefix, get_urlconf, set_script_prefix, set_u
 from django.utils import timezone, translation
 
 from django_workflows import Completed, Failed, WorkflowContext, WorkflowManager, signals
+from django_workflows.engine.deadlines import DeadlineReached
 from django_workflows.engine.pace import pace
 from tests.app.models import Effect
 from tests.engine.driver import finish, run
@@ -340,16 +341,51 @@ def test_whatever_a_callback_raises_is_kept_with_its_workflow(error):
     assert not Effect.objects.exists()
 
 
-def test_what_a_receiver_raises_is_logged(caplog):
+@pytest.mark.parametrize("error", errors())
+def test_what_a_receiver_raises_is_logged_and_the_next_ones_are_called(error, caplog):
     def receive(**kwargs):
-        raise Own("mine")
+        raise errors()[error]
 
-    signals.workflow_completed.connect(receive)
+    async def receive_async(**kwargs):
+        raise errors()[error]
+
+    def receive_next(signal, **kwargs):
+        seen.append(signal is signals.workflow_completed)
+
+    async def receive_next_async(**kwargs):
+        seen.append("async")
+
+    receivers = [receive, receive_async, receive_next, receive_next_async]
+    for each in receivers:
+        signals.workflow_completed.connect(each)
     try:
         assert finish(steps_of.start("action", "look")).type == "completed"
     finally:
-        signals.workflow_completed.disconnect(receive)
-    assert "A receiver of a signal raised Own, and those after it were not called" in caplog.text
+        for each in receivers:
+            signals.workflow_completed.disconnect(each)
+    assert seen == [True, "async"]
+    logged = [each for each in caplog.records if "Error calling" in each.getMessage()]
+    assert [each.getMessage().split("<locals>.")[1].split()[0] for each in logged] == ["receive", "receive_async"]
+    raised = [each.exc_info[1].__cause__ or each.exc_info[1] for each in logged]
+    assert [type(each) for each in raised] == [type(errors()[error])] * 2
+
+
+def test_what_ends_the_worker_passes_a_receiver():
+    def receive(**kwargs):
+        raise DeadlineReached
+
+    def receive_next(**kwargs):
+        seen.append("next")
+
+    for each in (receive, receive_next):
+        signals.workflow_completed.connect(each)
+    try:
+        with pytest.raises(DeadlineReached):
+            finish(steps_of.start("action", "look"))
+    finally:
+        for each in (receive, receive_next):
+            signals.workflow_completed.disconnect(each)
+    assert "next" not in seen
 
 
 def hook_that_raises() -> None:
