@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from django_workflows import (
     Completed,
     InProgress,
     InvalidArguments,
+    RetryPolicy,
     WorkflowContext,
     WorkflowStillRunning,
 )
@@ -196,3 +198,78 @@ def test_since_when_begins_anew_with_another_reason(caplog: pytest.LogCaptureFix
     run()
     assert workflow.status(workflow_id) == InProgress(["approval"])
     assert workflow.status(workflow_id).blocked is None
+
+
+# -- what is advised for each reason, done literally
+
+
+async def computes(step: WorkflowContext) -> str:
+    """Half a second of CPU time without waiting."""
+    until = time.process_time() + 0.5  # deterministic: only its duration matters
+    while time.process_time() < until:  # deterministic: see above
+        pass
+    return await step.run_action(steps.echo, "computed")
+
+
+async def computes_in_a_step(step: WorkflowContext) -> str:
+    return await step.run_action(steps.echo, "in a step")
+
+
+@pytest.mark.parametrize("way", ["code that waits", "a higher limit"])
+def test_one_that_is_stuck_resumes_by_itself(way: str, settings: Any) -> None:
+    settings.DJANGO_WORKFLOWS = {**settings.DJANGO_WORKFLOWS, "TURN_TIMEOUT": 0.1}
+    with deployed(computes) as definition:
+        workflow_id = definition.start()
+        run()
+        status = workflow.status(workflow_id)
+        assert isinstance(status, InProgress)
+        assert status.blocked is not None
+        assert status.blocked.reason == BlockedReason.STUCK
+        if way == "a higher limit":
+            settings.DJANGO_WORKFLOWS = {**settings.DJANGO_WORKFLOWS, "TURN_TIMEOUT": 60}
+            assert finish(workflow_id) == Completed("computed")
+    if way == "code that waits":
+        with deployed(computes_in_a_step):
+            assert finish(workflow_id) == Completed("in a step")
+
+
+async def patched(step: WorkflowContext) -> str:
+    await step.run_action(steps.record, "one")
+    await step.run_action(steps.record, "TWO" if step.patched("loud") else "two")
+    return str(await step.await_event("approval"))
+
+
+def test_one_whose_code_changed_resumes_with_code_that_asks_for_a_patch(waiting: UUID) -> None:
+    with deployed(changed):
+        assert blocked(waiting).reason == BlockedReason.CODE_MISMATCH
+    with deployed(patched):
+        workflow.send_event(waiting, "approval", "yes")
+        assert finish(waiting) == Completed("yes")
+
+
+@pytest.mark.parametrize("way", ["restore the row", "restart from a step before it"])
+def test_one_with_a_corrupt_row_goes_on(way: str) -> None:
+    with deployed(retries) as definition:
+        workflow_id = definition.start()
+        run()
+        row = Step.objects.filter(workflow_id=workflow_id, number=1)
+        kept = row.values_list("options", flat=True).get()
+        row.update(options="[")
+        advance(61)
+        run()
+        status = workflow.status(workflow_id)
+        assert isinstance(status, InProgress)
+        assert status.blocked is not None
+        assert status.blocked.reason == BlockedReason.CORRUPT_ROW
+        if way == "restore the row":
+            row.update(options=kept)
+        else:
+            workflow.restart(workflow_id, from_step=0)
+        status = finish(workflow_id)
+        assert isinstance(status, Completed)
+
+
+async def retries(step: WorkflowContext) -> Any:
+    await step.run_action(steps.record, "one")
+    policy = RetryPolicy(max_attempts=3, initial_backoff=60, jitter=0)
+    return await step.with_options(retry=policy).run_action(steps.fail_until, "once", 2)

@@ -95,10 +95,10 @@ def _advice(wait: Wait, blocked: Blocked, journal: Sketch) -> str:
     """What to do about what blocks it, and when it is looked at again by itself."""
     if blocked.reason == BlockedReason.CRASH_LOOP and wait.until is None:
         return _("It is not retried by itself any more. Fix the cause, then press “Retry now”.")
-    advice = str(_ADVICE[blocked.reason])
+    advice = str(_ADVICE.get(blocked.reason, ""))
     if wait.until is None or wait.until <= journal.now:
         return advice
-    return f"{advice} " + _("It is looked at again %(when)s.") % {"when": distance(wait.until, journal.now)}
+    return f"{advice} ".lstrip() + _("It is looked at again %(when)s.") % {"when": distance(wait.until, journal.now)}
 
 
 _ADVICE: dict[BlockedReason, Any] = {
@@ -109,8 +109,6 @@ _ADVICE: dict[BlockedReason, Any] = {
     BlockedReason.UNKNOWN_DEFINITION: gettext_lazy("Deploy code that defines it; it resumes by itself then."),
     BlockedReason.CRASH_LOOP: gettext_lazy("If it stays like this, fix the cause; it resumes by itself then."),
     BlockedReason.CORRUPT_ROW: gettext_lazy("Restore the row from a backup, or restart from a step before it."),
-    BlockedReason.MISSING_KEY: gettext_lazy("Put the key back into the settings; it resumes by itself then."),
-    BlockedReason.MISSING_PAYLOAD: gettext_lazy("Put the file back into the storage; it resumes by itself then."),
     BlockedReason.STUCK: gettext_lazy("Deploy code that waits, or raise TURN_TIMEOUT; it resumes by itself then."),
 }
 
