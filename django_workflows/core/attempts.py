@@ -190,6 +190,7 @@ def _failure(data: Any, tracebacks: bool) -> Failure | None:
         bases=tuple(map(str, bases)) if isinstance(bases, list) else (),
         traceback=traceback,
         steps=_numbers(data.get("steps")),
+        handled=_numbers(data.get("handled")),
     )
 
 

@@ -48,6 +48,7 @@ class _Error(_Part):
     traceback: str = ""
     attempts: _Number = 1
     steps: list[_Number] = []
+    handled: list[_Number] = []
 
 
 class _Outcome(_Part):

@@ -64,7 +64,8 @@ FINISHED_STATES = frozenset({StepState.COMPLETED, StepState.FAILED})
 class Failure:
     """An exception as journals keep it. ``type`` and ``bases`` are dotted paths, most derived first.
 
-    ``steps``, of what ended a workflow, are the numbers of the failed steps that it comes from.
+    ``steps``, of what ended a workflow, are the numbers of the failed steps that it comes from. Where there are none,
+    ``handled`` are those in whose handling it was raised.
     """
 
     type: str
@@ -73,6 +74,7 @@ class Failure:
     traceback: str = ""
     attempts: int = 1
     steps: tuple[int, ...] = ()
+    handled: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         document: dict[str, Any] = {
@@ -84,6 +86,8 @@ class Failure:
         }
         if self.steps:
             document["steps"] = list(self.steps)
+        if self.handled:
+            document["handled"] = list(self.handled)
         return document
 
     def dump(self) -> str:

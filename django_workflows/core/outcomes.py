@@ -6,6 +6,7 @@ import asyncio
 import builtins
 import json
 import traceback as tracebacks
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -107,14 +108,23 @@ def exception_of(kind: str, name: str, failure: Failure) -> Exception:
 _STEP = "_django_workflows_step"
 
 
-def failed_steps_of(error: BaseException) -> tuple[int, ...]:
-    """The numbers of the failed steps that ``error`` comes from: it is theirs, groups them, or has them as cause."""
+def with_steps(failure: Failure, error: BaseException) -> Failure:
+    """What ended a workflow, with the failed steps that ``error`` comes from: it is theirs, groups them, or has them
+    as its cause.
+
+    Where there are none: with those in whose handling it was raised, by an ``except`` block without ``from``.
+    """
+    steps = _steps_behind(error, handled=False)
+    return replace(failure, steps=steps, handled=() if steps else _steps_behind(error, handled=True))
+
+
+def _steps_behind(error: BaseException, *, handled: bool) -> tuple[int, ...]:
     found: set[int] = set()
     seen: set[int] = set()
-    left: list[BaseException] = [error]
+    left: list[BaseException | None] = [error]
     while left:
         each = left.pop()
-        if id(each) in seen:
+        if each is None or id(each) in seen:
             continue
         seen.add(id(each))
         number = getattr(each, "__dict__", {}).get(_STEP)
@@ -122,8 +132,9 @@ def failed_steps_of(error: BaseException) -> tuple[int, ...]:
             found.add(number)
         if isinstance(each, BaseExceptionGroup):
             left += each.exceptions
-        if each.__cause__ is not None:
-            left.append(each.__cause__)
+        left.append(each.__cause__)
+        if handled:
+            left.append(each.__context__)
     return tuple(sorted(found))
 
 

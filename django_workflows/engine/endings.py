@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..conf import settings
@@ -10,7 +9,7 @@ from ..core.commands import Ending, Raised, Succeeded, Withdrawn
 from ..core.definitions import Definition
 from ..core.entries import WorkflowEnd
 from ..core.journal import Failure, WorkflowState
-from ..core.outcomes import failed_steps_of, failure_of
+from ..core.outcomes import failure_of, with_steps
 from ..exceptions import ContinueAsNew, InvalidPayload
 from .guard import explained
 from .interruptions import interruption
@@ -24,7 +23,7 @@ def workflow_end(ending: Ending, definition: Definition[Any, Any], *, canceled: 
         return WorkflowEnd(WorkflowState.CANCELED)
     if isinstance(ending, Raised):
         failure = failure_of(explained(ending.error), skip_frames=1)
-        return WorkflowEnd(WorkflowState.FAILED, error=replace(failure, steps=failed_steps_of(ending.error)))
+        return WorkflowEnd(WorkflowState.FAILED, error=with_steps(failure, ending.error))
     assert isinstance(ending, Withdrawn)
     if canceled:
         return WorkflowEnd(WorkflowState.CANCELED)

@@ -51,9 +51,10 @@ def restart(workflow_id: UUID, from_step: FromStep = FAILED) -> None:
     """Run a workflow again that has ended, or that is blocked.
 
     ``FAILED``, the default, for which ``None`` stands as well, runs the failures again that ended it: those that its
-    error is, groups, or has as its cause, and those after which nothing was asked for. All else that was asked for
-    before it was told of the first of them keeps its result, what it asked for later is dropped; a child that failed
-    is restarted likewise. Where no step failed the whole journal stays, as with ``KEEP``: the code was fixed.
+    error is, groups, or has as its cause (where there are none: in whose handling it was raised), and those after
+    which nothing was asked for. All else that was asked for before it was told of the first of them keeps its result,
+    what it asked for later is dropped; a child that failed is restarted likewise. Where no step failed the whole
+    journal stays, as with ``KEEP``: the code was fixed.
 
     Else ``from_step`` is a number, or a name or function, of which the last step is meant; that step and all after
     it are dropped, with their events and children. Steps that were open when the workflow ended are run.
@@ -165,7 +166,7 @@ def plan_failed(workflow_id: UUID, error: str | None) -> RestartPlan:
     failure = read_failure(error)
     older = any(each.delivery is not None and each.reached is None for each in failed)
     asked: list[tuple[int, datetime]] = restarts.steps_asked(workflow_id) if older else []
-    ended_by = () if failure is None else failure.steps
+    ended_by = () if failure is None else failure.steps or failure.handled
     return failed_plan(failed, ended_by, restarts.count_steps(workflow_id), asked)
 
 

@@ -58,6 +58,16 @@ async def breaks(step: WorkflowContext) -> None:
     raise RuntimeError("the handler's own")
 
 
+async def goes_on_and_gives_up(step: WorkflowContext) -> str:
+    for _ in range(2):
+        try:
+            await step.run_action(steps.fail_until, "pay", 3)
+            return "paid"
+        except StepFailed:
+            await step.sleep(1)
+    raise RuntimeError("gave up")
+
+
 # -- failed
 
 
@@ -137,6 +147,20 @@ def test_a_fault_of_the_handler_is_told_apart(chief: Client, login: Callable[...
         viewer = markup(login("view_workflow"), page_of(workflow_id))
         assert "Its own code raised this" in viewer
         assert "/act/" not in viewer
+
+
+def test_what_it_went_on_from_runs_again_from_a_step_as_the_page_says(chief: Client) -> None:
+    with deployed(goes_on_and_gives_up):
+        workflow_id = failed()
+        page = markup(chief, page_of(workflow_id))
+        assert "had gone on from the failures of the steps 0, 2." in page
+        assert "restart it from one of those steps" in page
+        assert "Restart from a step…" in page
+        address = f"{url('act', workflow_id, 'restart')}?step=2"
+        assert address in page
+        assert '<option value="2" selected>' in markup(chief, address)
+        assert "Restarted from step 2." in confirm(chief, workflow_id, "restart", from_step="2")
+        assert finish(workflow_id) == Completed("paid")
 
 
 def test_the_list_says_why_it_failed(chief: Client, login: Callable[..., Client]) -> None:

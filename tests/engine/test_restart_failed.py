@@ -107,6 +107,19 @@ async def cleans(step: WorkflowContext) -> str:
         raise
 
 
+@workflow.define(name="restarts another error")
+async def raises_another(step: WorkflowContext, how: str) -> str:
+    try:
+        return await step.run_action(call, "a")
+    except StepFailed as error:
+        await step.run_action(call, "clean-up")
+        if how == "from":
+            raise ValueError("another") from error
+        if how == "from none":
+            raise ValueError("another") from None
+        raise ValueError("another")  # noqa: B904 - as many do
+
+
 @workflow.define(name="restarts a task group")
 async def task_group(step: WorkflowContext) -> str:
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
@@ -213,6 +226,15 @@ def test_what_was_asked_for_after_the_failure_is_dropped(replaying: bool) -> Non
     assert finish(workflow_id, replaying=replaying) == Completed("a")
     assert seen() == ["a"]
     assert workflow.steps(workflow_id).count() == 1
+
+
+@both_ways
+@pytest.mark.parametrize("how", ["from", "from none", "without"])
+def test_a_failure_in_whose_handling_another_error_was_raised(how: str, replaying: bool) -> None:
+    workflow_id = broke(raises_another, how, down="a")
+    workflow.restart(workflow_id)
+    assert finish(workflow_id, replaying=replaying) == Completed("a")
+    assert seen() == ["a"]
 
 
 @both_ways

@@ -36,17 +36,37 @@ def mending(request: HttpRequest, workflow: Workflow) -> Advice | None:
     if workflow.state != WorkflowState.FAILED:
         return None
     plan = plan_failed(workflow.id, workflow.error)
+    step, label = "", _("Restart…")
     if plan.again:
         sentence, label = _failed(workflow, plan), _("Restart the failed steps only…")
+    elif gone_on := _failures(workflow):
+        sentence, label, step = _went_on(gone_on), _("Restart from a step…"), f"?step={gone_on[-1]}"
     else:
         sentence = _(
             "Its own code raised this, not a step. Deploy code that is fixed, then restart it: every step keeps its "
             "result."
         )
-        label = _("Restart…")
     if not may(request, RESTART) or workflow.queue == IMPORTED:
         return Advice(sentence)
-    return Advice(sentence, label, link("act", workflow.id, "restart"))
+    return Advice(sentence, label, link("act", workflow.id, "restart") + step)
+
+
+def _failures(workflow: Workflow) -> list[int]:
+    """The last of the failed steps, in order: more than are named, if there are more."""
+    failed = steps.queryset(workflow.id).filter(state=StepState.FAILED).order_by("-number")
+    return sorted(failed.values_list("number", flat=True)[: NAMED + 1])
+
+
+def _went_on(numbers: list[int]) -> str:
+    text = ngettext(
+        "Its own code raised this, and had gone on from the failure of step %(numbers)s. A restart of what failed "
+        "would raise it again: fix the cause, then restart it from that step.",
+        "Its own code raised this, and had gone on from the failures of the steps %(numbers)s. A restart of what "
+        "failed would raise it again: fix the cause, then restart it from one of those steps.",
+        len(numbers),
+    )
+    named = ", ".join(map(str, numbers[-NAMED:]))
+    return text % {"numbers": f"…, {named}" if len(numbers) > NAMED else named}
 
 
 def _failed(workflow: Workflow, plan: RestartPlan) -> str:
