@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
+from django.contrib.admin import AdminSite
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..core.health import CRITICAL, LOOKED_AT, RECENT, TOLD, Health, LongStep, Mass, Problem, QueueHealth
+from ..core.health import CRITICAL, LOOKED_AT, RECENT, TOLD, Health, LongStep, Mass, Problem, QueueHealth, unnamed
 from ..core.timeline import human
 from ..engine.health import check_health
+from ..models import Workflow
+from ..store.blocked import only_blocked
 from ..words.texts import printable
 from .listing.counts import shown
 from .payloads import coded
+from .permissions import may_view, narrowed
 from .site import link
 
 
@@ -29,9 +36,30 @@ class Alert:
     url: str = ""
 
 
-def alerts() -> list[Alert]:
-    """All of them, the worst first."""
-    return alerts_of(check_health())
+def alerts(site: AdminSite, request: HttpRequest) -> list[Alert]:
+    """All of them, the worst first, as the user of an admin site may see them."""
+    admin = site._registry.get(Workflow)
+    if admin is not None and may_view(request):
+        return alerts_of(health_for(admin, request))
+    return alerts_of(check_health() if sees_everything(site, request) else _seen(check_health(), None))
+
+
+def sees_everything(site: AdminSite, request: HttpRequest) -> bool:
+    """Whether every workflow exists for this user of an admin site."""
+    admin = site._registry.get(Workflow)
+    return may_view(request) and not getattr(admin, "is_narrowed", False)
+
+
+def health_for(admin: Any, request: HttpRequest) -> Health:
+    """How it stands with the whole, without the names and numbers of workflows that do not exist for the user."""
+    rows = narrowed(admin, request) if hasattr(admin, "is_narrowed") else None
+    return check_health() if rows is None else _seen(check_health(), rows)
+
+
+def _seen(health: Health, rows: QuerySet[Workflow] | None) -> Health:
+    """What of it concerns a user for whom only ``rows`` exist, or no workflow at all."""
+    blocked = 0 if rows is None else only_blocked(rows).count()
+    return unnamed(replace(health, blocked=blocked, failing=None, retrying=None, lost=None))
 
 
 def alerts_of(health: Health) -> list[Alert]:
@@ -104,10 +132,7 @@ def _growing(queue: QueueHealth) -> tuple[str, str]:
 
 def _long_steps(queue: QueueHealth, steps: Sequence[LongStep]) -> tuple[str, str]:
     first = steps[0]
-    told = "; ".join(
-        _("step %(number)s (%(name)s) of %(workflow)s %(id)s for %(time)s, on %(host)s, pid %(pid)s") % _named(each)
-        for each in steps[:TOLD]
-    )
+    told = "; ".join(_told(each) for each in steps[:TOLD])
     if len(steps) > TOLD:
         told = _("%(these)s; and %(count)s more") % {"these": told, "count": len(steps) - TOLD}
     message = _("%(due)s, the oldest for %(time)s: all workers (%(workers)s) run long steps: %(steps)s.") % {
@@ -123,6 +148,12 @@ def _long_steps(queue: QueueHealth, steps: Sequence[LongStep]) -> tuple[str, str
         "workers."
     )
     return message, hint % {"pid": first.pid, "host": printable(first.host)}
+
+
+def _told(step: LongStep) -> str:
+    if not step.workflow:
+        return _("a step for %(time)s, on %(host)s, pid %(pid)s") % _named(step)
+    return _("step %(number)s (%(name)s) of %(workflow)s %(id)s for %(time)s, on %(host)s, pid %(pid)s") % _named(step)
 
 
 def _named(step: LongStep) -> dict[str, object]:

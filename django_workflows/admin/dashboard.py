@@ -17,13 +17,11 @@ from django.utils.translation import gettext as _
 
 from ..core.health import Health
 from ..core.timeline import human
-from ..engine.health import check_health
 from ..models import Workflow
 from ..store import activity
-from ..store.blocked import only_blocked
 from ..words.sentences import state_words
 from ..words.texts import printable, short_name
-from .alerts import alerts_of
+from .alerts import alerts_of, health_for
 from .listing.counts import names as names_of
 from .listing.counts import shown, shown_counts
 from .permissions import START, may, narrowed
@@ -56,7 +54,7 @@ def dashboard(admin: ModelAdmin[Workflow], request: HttpRequest) -> HttpResponse
     if not admin.has_view_permission(request):
         raise PermissionDenied
     crumbs = [Crumb(_("Workflows"), link("changelist")), Crumb(_("Dashboard"))]
-    rows, names, health = narrowed(admin, request), names_of(request, admin), check_health()
+    rows, names, health = narrowed(admin, request), names_of(request, admin), health_for(admin, request)
     extra = {
         "tiles": list(_tiles(request, admin, health)),
         "strip": strip() if rows is None else None,
@@ -87,9 +85,7 @@ class Tile:
 
 def _tiles(request: HttpRequest, admin: ModelAdmin[Workflow], health: Health) -> Iterator[Tile]:
     url = link("changelist")
-    rows = narrowed(admin, request)
-    blocked = health.blocked if rows is None else only_blocked(rows).count()
-    yield Tile(f"{blocked:,}", _("blocked"), f"{url}?blocked=any&started_by=any", "blocked")
+    yield Tile(f"{health.blocked:,}", _("blocked"), f"{url}?blocked=any&started_by=any", "blocked")
     for state, count in shown_counts(request, admin).items():
         yield Tile(count, state_words(state), f"{url}?state={state}", state)
     due = shown(sum(queue.due for queue in health.queues), 9_999)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from ..engine.patches import patch_report
 from ..models import Workflow
 from ..words.texts import printable
+from .permissions import visible_of
 from .site import Crumb, context, link
 
 #: So many journals are replayed for one page, and no other one is begun after so many seconds.
@@ -25,7 +26,7 @@ def patches(admin: ModelAdmin[Workflow], request: HttpRequest) -> HttpResponse:
         Crumb(_("Dashboard"), link("dashboard")),
         Crumb(_("Patches of the code")),
     ]
-    report = patch_report(limit=LIMIT, seconds=SECONDS)
+    report = patch_report(limit=LIMIT, seconds=SECONDS, visible=visible_of(admin, request))
     extra = {
         "report": report,
         "uses": [(use, printable(use.patch), printable(use.name)) for use in report.uses],

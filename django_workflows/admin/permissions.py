@@ -31,6 +31,11 @@ def visible_of(admin: Any, request: HttpRequest) -> Visible | None:
     return lambda ids: set(rows.filter(pk__in=list(ids)).values_list("pk", flat=True))
 
 
+def may_view(request: HttpRequest) -> bool:
+    """Whether the user may see workflows at all."""
+    return may(request, "view_workflow") or may(request, "change_workflow")
+
+
 def may(request: HttpRequest, permission: str) -> bool:
     """Whether the user has one of the permissions above."""
     return request.user.has_perm(f"django_workflows.{permission}")

@@ -18,7 +18,7 @@ from ..models import Worker
 from ..store.database import alias, now
 from ..words.sentences import distance
 from ..words.texts import printable, shortened
-from .alerts import alerts
+from .alerts import alerts, sees_everything
 from .site import MEDIA, labelled
 
 if TYPE_CHECKING:
@@ -56,8 +56,14 @@ class WorkerAdmin(Base):
         read_at = Value(now(), output_field=DateTimeField())
         return Worker.objects.using(alias()).annotate(read_at=read_at)
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """What each is doing names a workflow, so it is for whoever may see all of those."""
+        if sees_everything(self.admin_site, request):
+            return self.list_display
+        return [column for column in self.list_display if column != "doing_now"]
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        extra = {"title": _("Workers"), "alerts": alerts(), "lease": settings.LEASE}
+        extra = {"title": _("Workers"), "alerts": alerts(self.admin_site, request), "lease": settings.LEASE}
         return super().changelist_view(request, {**extra, **(extra_context or {})})
 
     @admin.display(description=gettext_lazy("state"))

@@ -20,7 +20,7 @@ from ..store.database import alias
 from ..words.sentences import run_began
 from ..words.texts import printable, short_name
 from . import acting, dashboard, page, patches, start
-from .alerts import alerts
+from .alerts import alerts_of, health_for
 from .bulk import bulk_actions
 from .listing import cells
 from .listing.changelist import Listing
@@ -28,7 +28,7 @@ from .listing.counts import shown_counts
 from .listing.filters import FILTERS
 from .listing.paging import BoundedPaginator
 from .listing.searching import search
-from .permissions import CANCEL, CLEANUP, RESTART, SEND, START, may
+from .permissions import CANCEL, CLEANUP, RESTART, SEND, START, may, may_view
 from .site import CRUMBS_ARE_A_LIST, MEDIA, link
 from .strip import strip
 
@@ -71,7 +71,7 @@ class WorkflowAdmin(Base):
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may(request, "view_workflow") or may(request, "change_workflow")
+        return may_view(request)
 
     def has_cancel_workflow_permission(self, request: HttpRequest) -> bool:
         return may(request, CANCEL)
@@ -111,7 +111,7 @@ class WorkflowAdmin(Base):
             "title": _("Workflows"),
             "counts": shown_counts(request, self),
             "strip": None if self.is_narrowed else strip(),
-            "alerts": alerts(),
+            "alerts": alerts_of(health_for(self, request)),
             "may_start": may(request, START),
             "start_url": link("choose"),
             "dashboard_url": link("dashboard"),

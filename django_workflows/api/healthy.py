@@ -1,16 +1,22 @@
-"""What the health endpoint tells: enough for a monitor, and no ids of workflows."""
+"""What the health endpoint tells a monitor.
+
+Names and ids of workflows are in its sentences only where whoever asks may see every workflow.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from ..core.health import Health, QueueHealth, WorkerHealth
+from ..conf import settings
+from ..core.health import Health, QueueHealth, WorkerHealth, unnamed
 from .documents import iso
 
 
 def health_document(health: Health) -> dict[str, Any]:
     """``ok``, and what was measured. Durations are seconds."""
+    if settings.API_VISIBLE is not None:
+        health = unnamed(health)
     return {
         "ok": health.ok,
         "checked_at": iso(health.checked_at),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -140,6 +140,33 @@ class Health:
         return max((queue.waited for queue in self.queues if queue.waited is not None), default=None)
 
 
+def unnamed(health: Health) -> Health:
+    """The same without names and ids of workflows and steps, for whoever may not see all of them.
+
+    How many there are of what stays, and so do queues, hosts and processes.
+    """
+    found = replace(
+        health,
+        workers=tuple(replace(worker, doing=worker.doing and "busy") for worker in health.workers),
+        blocked_ids=(),
+        lost=health.lost and tuple(_NOBODY for _ in health.lost),
+        long_steps=tuple(
+            replace(step, workflow="", workflow_id=_NOBODY, number=0, name="") for step in health.long_steps
+        ),
+        failing=_unnamed(health.failing),
+        retrying=_unnamed(health.retrying),
+        blocked_mass=_unnamed(health.blocked_mass),
+    )
+    return replace(found, problems=tuple(problems(found)))
+
+
+_NOBODY = UUID(int=0)
+
+
+def _unnamed(mass: Mass | None) -> Mass | None:
+    return None if mass is None else replace(mass, names=(), ids=())
+
+
 def judge_queue(queue: QueueHealth, patience: timedelta) -> tuple[bool, bool]:
     """Whether it is stalled, and whether it is growing, when work should wait for ``patience`` at the most."""
     if queue.waited is None or queue.waited <= patience:
@@ -253,9 +280,7 @@ def _held_up(queue: QueueHealth, steps: Sequence[LongStep]) -> Problem:
     """More workers would help for now, and so would an end of what the present ones run."""
     first = steps[0]
     told = "; ".join(
-        f"step {each.number} ({each.name}) of {each.workflow} {each.workflow_id} for {seconds(each.lasts)} s, on "
-        f"{each.host}, pid {each.pid}"
-        for each in steps[:TOLD]
+        f"{_step(each)} for {seconds(each.lasts)} s, on {each.host}, pid {each.pid}" for each in steps[:TOLD]
     )
     more = f"; and {len(steps) - TOLD} more" if len(steps) > TOLD else ""
     return Problem(
@@ -271,6 +296,10 @@ def _held_up(queue: QueueHealth, steps: Sequence[LongStep]) -> Problem:
     )
 
 
+def _step(step: LongStep) -> str:
+    return f"step {step.number} ({step.name}) of {step.workflow} {step.workflow_id}" if step.workflow else "a step"
+
+
 def _of_masses(health: Health) -> Iterator[Problem]:
     failing, retrying = health.failing, health.retrying
     if failing is not None and failing.count >= FAILING and failing.count >= FAILING_SHARE * failing.of:
@@ -279,7 +308,7 @@ def _of_masses(health: Health) -> Iterator[Problem]:
             WARNING,
             f"{counted(failing.count)} workflows failed in the last {seconds(RECENT)} s, and of the {LOOKED_AT} newest "
             f"{failing.of - failing.count} completed{_told(failing)}.",
-            f"`manage.py workflows show {failing.ids[0]}` says why, of one of them; `manage.py workflows list --state "
+            f"`manage.py workflows show {_one(failing)}` says why, of one of them; `manage.py workflows list --state "
             "failed` names all. When the cause is fixed, `manage.py workflows restart ID` resumes one where it failed.",
         )
     if retrying is not None and retrying.count >= RETRYING:
@@ -287,7 +316,7 @@ def _of_masses(health: Health) -> Iterator[Problem]:
             "retrying",
             WARNING,
             f"{counted(retrying.count)} steps have failed and wait to be retried{_told(retrying)}.",
-            f"`manage.py workflows show {retrying.ids[0]}` says why, of one of their workflows. They are retried by "
+            f"`manage.py workflows show {_one(retrying)}` says why, of one of their workflows. They are retried by "
             "themselves, as often as their policy says: fix the cause before the last attempt.",
         )
 
@@ -297,8 +326,14 @@ def counted(found: int) -> str:
     return f"{found} or more" if found >= LOOKED_AT else str(found)
 
 
+def _one(mass: Mass) -> str:
+    return str(mass.ids[0]) if mass.ids else "ID"
+
+
 def _told(mass: Mass) -> str:
     since = "" if mass.since is None else f", the first {_ago(mass.since)}"
+    if not mass.names:
+        return since
     names = ", ".join(f"{name} {count}" for name, count in mass.names[:TOLD])
     return f"{since}: {names}" + (" ..." if len(mass.names) > TOLD else "")
 

@@ -15,6 +15,7 @@ from ..core.registry import registry
 from ..exceptions import WorkflowError, WorkflowNotFound
 from ..store.listings import in_progress
 from .histories import lead, read_history, replay_of
+from .sketch import Visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +56,25 @@ class _Decided:
     to_the_end: bool
 
 
-def patch_report(*, name: str | None = None, limit: int | None = None, seconds: float | None = None) -> PatchReport:
+def patch_report(
+    *, name: str | None = None, limit: int | None = None, seconds: float | None = None, visible: Visible | None = None
+) -> PatchReport:
     """Replay the journals in progress, newest first, with the code of this process; ``limit`` of them at the most.
 
     After ``seconds`` no other one is begun.
 
     Only those of the definition ``name``, if given. Each is read as it is at one moment; no step is run, and nothing is
-    written. A patch that no journal in progress has come to is not listed.
+    written. A patch that no journal in progress has come to is not listed. ``visible`` leaves out those that do not
+    exist for whoever asks, and then nothing is called removable: one of them may need the old branch.
     """
     found: dict[str, list[_Decided]] = {}
-    examined, whole = 0, True
+    examined, whole = 0, visible is None
     until = math.inf if seconds is None else time.monotonic() + seconds
     for workflow_id in in_progress(name):
         if (limit is not None and examined >= limit) or time.monotonic() > until:
             whole = False
             break
-        history = _read(workflow_id)
+        history = _read(workflow_id) if visible is None or visible([workflow_id]) else None
         if history is not None:
             examined += 1
             found.setdefault(history.name, []).append(_decided(history))

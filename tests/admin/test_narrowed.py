@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -10,14 +12,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.test import Client
 
-from django_workflows import WorkflowManager
+from django_workflows import WorkflowContext, WorkflowManager
 from django_workflows.admin.workflows import WorkflowAdmin
-from django_workflows.models import Event, Workflow
+from django_workflows.models import Event, Worker, Workflow
+from django_workflows.store.database import now
 from tests.admin.pages import LIST, markup, page_of, text, url
 from tests.app import api_workflows
 from tests.app import workflows as w
 from tests.engine.driver import finish, run
 
+WORKERS = "/admin/django_workflows/worker/"
+workflow = w.workflow
 HIDDEN = api_workflows.quick.name
 
 
@@ -95,6 +100,53 @@ def test_what_is_counted_is_what_exists(chief: Client, narrow: Any) -> None:
     assert "1 completed" in text(chief, LIST)
     assert "Last 24 hours" not in text(chief, LIST)
     assert "1 completed" in text(chief, url("dashboard"))
+
+
+def block(definition: Any, *args: Any) -> None:
+    workflow_id = definition.start(*args)
+    run()
+    Workflow.objects.filter(pk=workflow_id).update(blocked_message="the code changed")
+
+
+def test_what_is_wrong_with_what_is_left_out_is_not_told(
+    chief: Client, narrow: Any, login: Callable[..., Client]
+) -> None:
+    for _ in range(10):
+        w.fails.start()
+    for _ in range(20):
+        w.call.start("action", "decline", {"card": "x"}, {"retry": True})
+    run()
+    block(w.asks_approval)
+    doing = f"{w.fails.name} {uuid4()} step 0 x"
+    Worker.objects.create(id="1", host="h", pid=1, queue="", doing=doing, started_at=now(), seen_at=now())
+    pages = (LIST, url("dashboard"), WORKERS)
+    told = (w.fails.name, "decline", "1 workflow is blocked", "20 steps", "10 workflows failed")
+    before = "".join(markup(chief, page) for page in pages)
+    assert [each for each in told if each not in before and each != w.fails.name] == []
+    assert w.fails.name in markup(chief, WORKERS)
+    narrow(w.fails.name, w.call.name, w.asks_approval.name)
+    for client, shown in ((chief, pages), (login("view_worker"), (WORKERS,))):
+        for page in shown:
+            said = markup(client, page)
+            assert [each for each in told if each in said] == [], page
+    block(w.sleeper, 60)
+    assert "1 workflow is blocked" in text(chief, LIST)
+
+
+def test_patches_are_told_of_what_exists(chief: Client, narrow: Any) -> None:
+    @workflow.define(name="narrowed and patched")
+    async def patched(step: WorkflowContext) -> None:
+        step.patched("narrowed-patch")
+        await step.await_event("go")
+
+    patched.start()
+    run()
+    assert "narrowed-patch" in text(chief, url("patches"))
+    narrow(patched.name)
+    assert "narrowed-patch" not in text(chief, url("patches"))
+    narrow(HIDDEN)
+    assert "narrowed-patch" in text(chief, url("patches"))
+    assert "not known" in text(chief, url("patches"))
 
 
 #: What stands in an address that somebody wrote by hand.

@@ -1,8 +1,9 @@
 """Who may do what: a matrix over every address of the router, the hook that hides workflows, and hidden payloads."""
 
 import json
+from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -14,11 +15,15 @@ from rest_framework.test import APIClient
 
 from django_workflows.api import WorkflowViewSet
 from django_workflows.api.urls import urlpatterns
+from django_workflows.engine.advance import advance as engine_advance
+from django_workflows.engine.worker import Worker
 from django_workflows.models import Workflow
+from django_workflows.store import steps as step_store
+from django_workflows.store import workflows
 from tests.api.conftest import ALL, Clients
 from tests.app.api_workflows import echo, family, order, payment, quick, workflow
-from tests.app.workflows import fails, sums
-from tests.engine.driver import finish, run
+from tests.app.workflows import asks_approval, call, fails, sums
+from tests.engine.driver import advance, finish, run
 
 LOOKS, STARTS = {"view_workflow"}, {"start_workflow"}
 #: What every action needs; one of them is enough. An action that is not here fails the test below.
@@ -217,6 +222,51 @@ def test_a_key_of_somebody_else_is_taken(client_of: Clients, settings: Any) -> N
     answer = client.post("/api/workflows/", body, format="json")
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert "links" not in answer.json()
+
+
+def hold_up() -> UUID:
+    workflow_id = call.start("action", "no_op", {}, {})
+    worker = Worker()
+    turn = workflows.claim_turn("", worker.id)
+    assert turn is not None
+    engine_advance(turn, None)
+    step = step_store.claim("", worker.id)
+    assert step is not None
+    worker.begin(step)
+    order.start([])
+    advance(61)
+    worker.beat()
+    return workflow_id
+
+
+def fail_and_block() -> UUID:
+    for _ in range(10):
+        fails.start()
+    for _ in range(20):
+        call.start("action", "decline", {"card": "x"}, {"retry": True})
+    workflow_id = asks_approval.start()
+    run()
+    Workflow.objects.filter(pk=workflow_id).update(blocked_message="x", blocked_reason="code_mismatch")
+    return workflow_id
+
+
+@pytest.mark.parametrize(
+    ("bring_about", "wanted"), [(fail_and_block, {"failing", "retrying", "blocked"}), (hold_up, {"long_steps"})]
+)
+def test_health_names_nothing_that_somebody_may_not_see(
+    client_of: Clients, settings: Any, bring_about: Callable[[], UUID], wanted: set[str]
+) -> None:
+    bring_about()
+    client = client_of("view_workflow")
+    names = {*Workflow.objects.values_list("name", flat=True), "decline", "no_op"}
+    names |= {str(each) for each in Workflow.objects.values_list("id", flat=True)}
+    before = client.get("/api/health/").json()
+    assert wanted <= {each["code"] for each in before["problems"]}
+    assert [name for name in names if name in str(before)]
+    settings.DJANGO_WORKFLOWS = {"API_VISIBLE": only_quick}
+    after = client.get("/api/health/").json()
+    assert [each["code"] for each in after["problems"]] == [each["code"] for each in before["problems"]]
+    assert [name for name in names if name in str(after)] == []
 
 
 LONG = "k" * 199 + "1"
