@@ -186,7 +186,7 @@ class Turn:
             if not self.forced:
                 self.obey()  # what the step itself asked for came before its end
                 new.reached = None if outcome.error is None else self.replay.next_number
-            new.delivery = self.replay.deliver(outcome, self.at)
+                new.delivery = self.replay.deliver(outcome, self.at)
             self._add(new)
             self.absorb()
             if self._sent:

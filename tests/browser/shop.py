@@ -16,7 +16,6 @@ from django.core.mail import EmailMessage
 from django.test import Client, override_settings
 
 from django_workflows import WorkflowContext
-from django_workflows.core import events
 from django_workflows.core.registry import registry
 from django_workflows.engine.send_event import send_event
 from django_workflows.engine.worker import Worker
@@ -185,15 +184,9 @@ def _deployed(handler: Callable[..., Any]) -> Iterator[None]:
 
 
 def only_the_examples(monkeypatch: Any) -> None:
-    """Leave the definitions and events of the tests out of pictures."""
+    """Leave the definitions of the tests out of pictures."""
     ours = {each.name: each for each in registry if each.name.startswith("example_project.")}
     monkeypatch.setattr(registry, "_definitions", ours)
-    known = {name: [each for each in found if _is_example(each)] for name, found in events._known.items()}
-    monkeypatch.setattr(events, "_known", known)
-
-
-def _is_example(event: events.EventDefinition[Any]) -> bool:
-    return "example_project" in repr(event.type)
 
 
 __all__ = ["Shop", "fill", "only_the_examples", "patched", "standing_still"]

@@ -151,7 +151,7 @@ def test_on_a_phone_the_list_says_why_and_can_be_searched(visit: Callable[..., P
     box = page.locator("#searchbar").bounding_box()
     assert box is not None
     assert box["width"] >= 200
-    for workflow_id in (shop.failed, shop.parked, shop.waiting):
+    for workflow_id in (shop.failed, shop.blocked, shop.waiting):
         reason = page.locator("#result_list tr", has_text=str(workflow_id)[-12:]).locator(".field-waiting_for")
         if not reason.count():  # its key stands there in place of its id
             reason = page.locator("#result_list tr", has=page.locator(f'[title="{workflow_id}"]')).locator(
