@@ -77,6 +77,11 @@ def _choice(number: int, name: str, state: str) -> str:
     return words if state == StepState.COMPLETED else f"{words} ({state_words(state)})"
 
 
+def _default(workflow: Workflow | None) -> RestartFrom:
+    """``FAILED``, which keeps all of a workflow that did not fail: the form then says so."""
+    return FAILED if workflow is None or workflow.state == WorkflowState.FAILED else KEEP
+
+
 def _begin(chosen: RestartFrom | int | None) -> RestartFrom | int:
     return FAILED if chosen is None else chosen
 
@@ -107,7 +112,7 @@ class Restart(Action):
         return RestartForm(
             request.POST if posts(request) else None,
             workflow=workflow,
-            initial={"from_step": wanted or FAILED.value, "number": wanted},
+            initial={"from_step": wanted or _default(workflow).value, "number": wanted},
         )
 
     def perform(self, workflow_id: UUID, cleaned: dict[str, Any]) -> Outcome:
