@@ -57,9 +57,10 @@ def _look(began: datetime, thorough: bool) -> Health:
     at = now()
     workers = store.workers(at)
     blocked, blocked_ids = store.blocked(_IDS)
+    queues = [_judged(queue) for queue in store.queues(at, workers)]
     return Health(
         checked_at=at,
-        queues=tuple(_judged(queue) for queue in store.queues(at, workers)),
+        queues=tuple(queues),
         workers=tuple(workers),
         blocked=blocked,
         blocked_ids=tuple(blocked_ids),
@@ -68,7 +69,7 @@ def _look(began: datetime, thorough: bool) -> Health:
         read_only=is_read_only(),
         long_steps=tuple(store.long_steps(workers, at)),
         failing=store.failing(at, _IDS),
-        retrying=store.retrying(at, _IDS),
+        retrying=store.retrying([queue.queue for queue in queues], at, _IDS),
         blocked_mass=store.blocked_mass(at) if blocked else None,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -139,10 +140,12 @@ def failing(now: datetime, limit: int) -> Mass | None:
     return _mass([(row[0], row[1], row[2]) for row in rows], len(rows) + completed, now, limit)
 
 
-def retrying(now: datetime, limit: int) -> Mass | None:
-    """Steps that have failed and wait to be retried, of each queue among the next to be due; ``None`` if none does."""
+def retrying(names: Iterable[str], now: datetime, limit: int) -> Mass | None:
+    """Steps that have failed and wait to be retried, of each of these queues among the next to be due; ``None`` if none
+    does.
+    """
     moment, parts, params = Moment(), list[str](), list[Any]()
-    for name in queues_in_use():
+    for name in names:
         for priority in levels.of(STEP, name):
             parts.append(
                 f"SELECT workflow_id, name, created_at, state, attempt FROM (SELECT * FROM {STEP} WHERE queue = %s "

@@ -225,7 +225,7 @@ CONTROLS: dict[str, tuple[Callable[[], Any], Callable[[], None]]] = {
     ),
     "no row lock": (
         lambda: rewritten(
-            rf"UPDATE {WORKFLOW} SET version = version \+ 1 WHERE (.*?) RETURNING (.*)",
+            rf"UPDATE {WORKFLOW} SET version = version \+ 1(?:, has_events = TRUE)? WHERE (.*?) RETURNING (.*)",
             rf"SELECT \2 FROM {WORKFLOW} WHERE \1",
         ),
         an_event_finds_its_wait,

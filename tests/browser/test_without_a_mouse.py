@@ -126,9 +126,9 @@ def test_every_action_works_without_scripts(visit: Callable[..., Page]) -> None:
     run()
     page.reload()
     state(page).to_have_text("failed")
-    press(page, "Restart from step 0…", "Restart")
-    expect(page.get_by_text("Restarted from step 0.").first).to_be_visible()
-    assert Step.objects.filter(workflow_id=workflow_id).count() == 0
+    press(page, "Restart the failed steps only…", "Restart")
+    expect(page.get_by_text("Restarted: what failed runs again.").first).to_be_visible()
+    assert Step.objects.get(workflow_id=workflow_id).state == "waiting"
     assert Event.objects.filter(workflow_id=workflow_id, step__isnull=False).count() == 0
     run()
     page.reload()
