@@ -29,7 +29,11 @@ def raising(state: str) -> str:
     return f"DO $$ BEGIN RAISE EXCEPTION 'as if' USING ERRCODE = '{state}'; END $$"
 
 
-FULL = "PRAGMA max_page_count = 1;;INSERT INTO tests_app_effect (key, value) VALUES ('big', hex(randomblob(400000)))"
+# More than fits into the pages that tests before have left free.
+FULL = (
+    "PRAGMA max_page_count = 1;;INSERT INTO tests_app_effect (key, value) VALUES ('big', "
+    "hex(randomblob(400000 + 4096 * (SELECT freelist_count FROM pragma_freelist_count))))"
+)
 
 
 @pytest.fixture
