@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from types import CoroutineType
 from typing import Any
@@ -342,4 +343,5 @@ def read_only() -> Iterator[None]:
     finally:
         # Not by a cursor of Django's, which refuses in a transaction that the query has broken.
         if conn.connection is raw:
-            raw.execute("PRAGMA query_only = OFF")
+            with suppress(sqlite3.ProgrammingError):  # the query has closed it
+                raw.execute("PRAGMA query_only = OFF")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -393,12 +394,12 @@ class _Kept:
             raise WritesLost(_LEFT_OPEN.format(conn.alias))
 
     def _is_open(self) -> bool:
-        """Whether a transaction is open that was begun by the function."""
+        """Whether a transaction is open that was begun by the function, for all that Django or the driver knows."""
         return self.conn.in_atomic_block or _in_transaction(self.conn)
 
     def _loses_writes(self) -> bool:
         raw: Any = self.conn.connection
-        if self.conn.closed_in_transaction:
+        if self.conn.closed_in_transaction or raw is None or _is_closed(self.conn):
             return True
         if self.conn.vendor == "sqlite":
             return bool(raw.in_transaction and raw.total_changes != self.changes)
@@ -536,7 +537,12 @@ def is_out_of_order(conn: BaseDatabaseWrapper) -> bool:
         return True
     if conn.connection is None:
         return False
-    return conn.autocommit != conn.settings_dict["AUTOCOMMIT"] or _in_transaction(conn)
+    return conn.autocommit != conn.settings_dict["AUTOCOMMIT"] or _in_transaction(conn) or _is_closed(conn)
+
+
+def is_over(conn: BaseDatabaseWrapper) -> bool:
+    """Whether a transaction in which there were statements is ended, or its connection closed, and Django not told."""
+    return conn.connection is None or _is_closed(conn) or not _in_transaction(conn)
 
 
 def drop(conn: BaseDatabaseWrapper) -> None:
@@ -577,10 +583,24 @@ def _in_transaction(conn: BaseDatabaseWrapper) -> bool:
     if raw is None:
         return False
     if conn.vendor == "sqlite":
-        return bool(raw.in_transaction)
+        try:
+            return bool(raw.in_transaction)
+        except sqlite3.ProgrammingError:  # it is closed
+            return False
     if conn.vendor == "postgresql":
         return bool(getattr(raw, "pgconn", raw.info).transaction_status in (_IN_TRANSACTION, _IN_ERROR))
     return False
+
+
+def _is_closed(conn: BaseDatabaseWrapper) -> bool:
+    """Whether the driver's connection is closed, of which Django does not know."""
+    raw: Any = conn.connection
+    if conn.vendor != "sqlite":
+        return bool(getattr(raw, "closed", False))
+    try:
+        return not isinstance(raw.in_transaction, bool)
+    except sqlite3.ProgrammingError:
+        return True
 
 
 #: libpq's words for it.

@@ -415,6 +415,42 @@ def test_a_commit_by_the_driver_is_its_failure(kind, usual):
     assert look() == usual
 
 
+@deed
+def closes_past_django() -> None:
+    connection.ensure_connection()
+    connection.connection.close()
+
+
+@deed
+def closes_past_django_and_swallows() -> None:
+    closes_past_django()
+    with suppress(Exception):
+        Effect.objects.count()
+
+
+@pytest.mark.parametrize("what", ["closes_past_django", "closes_past_django_and_swallows"])
+@pytest.mark.parametrize("kind", ["action", "mutation", "inline mutation", "query", "inline query"])
+def test_a_connection_closed_past_django_harms_its_step_only(kind, what, usual):
+    first, second = finish(catches.start(kind, what)).result
+    assert (first == "done") if kind == "action" else "ended it, or closed its connection" in first
+    assert second == "done"
+    assert list(Effect.objects.values_list("key", flat=True)) == ["afterwards"]
+    assert look() == usual
+
+
+@pytest.mark.parametrize("kind", ["inline mutation", "inline query"])
+def test_an_inline_step_that_ends_its_transaction_past_django_is_not_called_again(kind, usual):
+    def ends() -> None:
+        kept.append("called")
+        closes_past_django()
+
+    deeds["ends"] = ends
+    first, second = finish(catches.start(kind, "ends")).result
+    assert "the transaction of a mutation, a query or a callback" in first
+    assert (second, kept) == ("done", ["called"])
+    assert look() == usual
+
+
 @pytest.mark.postgres
 def test_a_mutation_that_makes_its_transaction_read_only_fails_and_says_so():
     deeds["transaction_read_only"] = lambda: sql("SET transaction_read_only = on")
