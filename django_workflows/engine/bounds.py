@@ -71,7 +71,7 @@ class handler_limits:  # noqa: N801 - reads as a statement
             used = f"used {self._cpu_limit:g} s of CPU time" if self._too_busy else f"ran for {self._longest:g} s"
             raise OutOfTime(
                 f"{self._definition.name} {used} without waiting for anything. Is there an endless loop, or heavy work "
-                "that belongs into a step? (TURN_TIMEOUT sets the limit of CPU time.)"
+                "that belongs in a step? (TURN_TIMEOUT sets the limit of CPU time.)"
             ) from error
 
     def _look(self, cpu: Callable[[], float]) -> bool:

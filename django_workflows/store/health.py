@@ -119,7 +119,7 @@ def long_steps(known: list[WorkerHealth], now: datetime) -> list[LongStep]:
 
 
 def failing(now: datetime, limit: int) -> Mass | None:
-    """Workflows that failed of late, the last of them first; ``None`` if none has.
+    """Workflows that failed recently, the last of them first; ``None`` if none has.
 
     Those that completed meanwhile are counted among the newest: only those that failed have an index by their end.
     """
