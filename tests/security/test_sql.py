@@ -24,6 +24,8 @@ CANARY = "kanarienvogel'); DROP TABLE x; --"
 PACKAGE = Path(django_workflows.__file__).parent
 #: Statements of SQLite's and the driver's own, without any value.
 ALLOWED = {"PRAGMA query_only = ON", "PRAGMA query_only = OFF", "PRAGMA data_version"}
+#: The process that only looks whether a database can be used; none of its statements has a value of anybody's.
+LOOKS = Path("q2/cluster/probe.py")
 
 
 @pytest.fixture
@@ -51,7 +53,9 @@ def test_no_text_of_anybody_is_in_a_statement(statements: list[str]) -> None:
     workflow.send_event(event_id=event_id, error=CANARY)
     with suppress(WorkflowError):
         workflow.send_event_by_token(CANARY * 2, CANARY)
-    list(workflow.list(name=CANARY, state=CANARY))
+    list(workflow.list(name=CANARY))
+    with suppress(WorkflowError):
+        workflow.list(state=CANARY)
     for act in (workflow.status, workflow.cancel, workflow.cleanup, workflow.retry_now):
         with suppress(WorkflowError):
             act(CANARY)
@@ -72,7 +76,7 @@ def test_sql_is_in_the_store_alone() -> None:
     found = []
     for path in PACKAGE.rglob("*.py"):
         where = path.relative_to(PACKAGE)
-        if where.parts[0] in ("store", "migrations"):
+        if where.parts[0] in ("store", "migrations") or where == LOOKS:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -98,7 +102,7 @@ def test_no_pickle_and_no_evaluation_of_text() -> None:
 
 def test_every_import_by_name_is_one_that_code_asked_for() -> None:
     """``import_string`` and ``import_module`` stand where their argument is a setting, a seal, or code's own word."""
-    known = {"__init__.py", "engine/callbacks.py"}
+    known = {"__init__.py", "engine/callbacks.py", "engine/captured.py"}  # the last: classes of the setting CONTEXT
     found = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
