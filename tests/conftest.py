@@ -108,6 +108,15 @@ def django_db_modify_db_settings(
         connection.settings_dict.update(connection_settings(os.environ["DATABASE_URL"]))
 
 
+@pytest.fixture(autouse=True)
+def _usual_clock() -> Iterator[None]:
+    """The engine's clock, which tests move, goes right again: a cluster of a later test has one that nobody moved."""
+    yield
+    from tests.engine.driver import reset_clock  # Django is not set up when this module is read
+
+    reset_clock()
+
+
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest, transactional_db: None, tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
     """Start real clusters: ``cluster()``, ``cluster(q={"workers": 1})``; see ``Cluster``. They end with the test."""

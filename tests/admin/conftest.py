@@ -10,7 +10,6 @@ from django.test import Client
 
 from django_workflows.engine.live import live_handlers
 from tests.app import callbacks, steps
-from tests.engine.driver import reset_clock
 from tests.engine.replays import assert_all_replay
 
 
@@ -29,7 +28,6 @@ def engine(transactional_db: None, request: pytest.FixtureRequest) -> Iterator[N
     finally:
         steps.hooks.clear()
         live_handlers.clear()
-        reset_clock()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from rest_framework.test import APIClient
 
 from django_workflows.engine.live import live_handlers
 from tests.app import steps
-from tests.engine.driver import reset_clock
 from tests.engine.replays import assert_all_replay
 
 ALL = (
@@ -35,7 +34,6 @@ def engine(transactional_db: None) -> Iterator[None]:
         assert_all_replay()
     finally:
         live_handlers.clear()
-        reset_clock()
 
 
 def make_user(*permissions: str, **fields: Any) -> User:

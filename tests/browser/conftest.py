@@ -16,7 +16,6 @@ from pytest_django.live_server_helper import LiveServer
 
 from django_workflows.engine.live import live_handlers
 from example_project.weather import outages, service
-from tests.engine.driver import reset_clock
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -79,7 +78,6 @@ def site(transactional_db: None, live_server: LiveServer, settings: Settings, mo
     live_handlers.clear()
     yield live_server.url
     live_handlers.clear()
-    reset_clock()
 
 
 @pytest.fixture

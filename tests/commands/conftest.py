@@ -14,7 +14,6 @@ from django_workflows.engine.live import live_handlers
 from django_workflows.engine.worker import Worker
 from django_workflows.models import Step
 from tests.app import steps
-from tests.engine.driver import reset_clock
 from tests.engine.replays import assert_all_replay
 
 
@@ -32,7 +31,6 @@ def engine(transactional_db: None, monkeypatch: pytest.MonkeyPatch, request: pyt
     finally:
         steps.hooks.clear()
         live_handlers.clear()
-        reset_clock()
 
 
 def fail_once(workflow_id: UUID) -> None:

@@ -24,7 +24,7 @@ from tests.app.workflows import nothing
 from tests.docs import console_blocks
 from tests.docs.blocks import PAGES, ROOT, Block, blocks_of
 from tests.docs.python_blocks import Page, undone
-from tests.engine.driver import finish, reset_clock
+from tests.engine.driver import finish
 
 #: Pages whose Python is executed by tests of their own, as the project that their reader has.
 OWN_TESTS = {
@@ -44,7 +44,6 @@ def engine(transactional_db: None) -> Iterator[None]:
     live_handlers.clear()
     yield
     live_handlers.clear()
-    reset_clock()
 
 
 def name_of(path: Path) -> str:

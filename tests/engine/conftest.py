@@ -11,7 +11,6 @@ from django.db import connection
 from django_workflows.engine import batch, mutate_together, start
 from django_workflows.engine.live import live_handlers
 from tests.app import steps
-from tests.engine.driver import reset_clock
 from tests.engine.replays import assert_all_replay
 from tests.waiting import PATIENCE
 
@@ -27,7 +26,6 @@ def engine(transactional_db: None) -> Iterator[None]:
         assert_all_replay()
     finally:
         live_handlers.clear()
-        reset_clock()
 
 
 @pytest.fixture(autouse=True)

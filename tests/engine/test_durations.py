@@ -2,20 +2,12 @@
 
 from datetime import timedelta
 
-import pytest
-
 from django_workflows.engine.sketch import sketch
 from django_workflows.store import activity, database
 from django_workflows.words.sentences import standing
 from tests.app import workflows as flows
 from tests.app.workflows import workflow
-from tests.engine.driver import advance, finish, reset_clock, run
-
-
-@pytest.fixture(autouse=True)
-def _clock() -> object:
-    yield
-    reset_clock()
+from tests.engine.driver import advance, finish, run
 
 
 def test_durations_count_the_present_run_and_not_the_outage() -> None:

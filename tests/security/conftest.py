@@ -9,7 +9,6 @@ from django.db import connection
 
 from django_workflows.engine.live import live_handlers
 from tests.app import steps
-from tests.engine.driver import reset_clock
 
 
 @pytest.fixture(autouse=True)
@@ -19,5 +18,4 @@ def engine(transactional_db: None) -> Iterator[None]:
     live_handlers.clear()
     yield
     live_handlers.clear()
-    reset_clock()
     connection.close()

@@ -28,7 +28,7 @@ from tests.app import callbacks
 from tests.app import workflows as flows
 from tests.app.models import Effect
 from tests.cluster import Cluster
-from tests.engine.driver import claim, finish, reset_clock, run
+from tests.engine.driver import claim, finish, run
 from tests.engine.replays import assert_all_replay
 from tests.waiting import wait_for
 
@@ -107,7 +107,6 @@ def engine(transactional_db: None) -> Iterator[None]:
     live_handlers.clear()
     yield
     live_handlers.clear()
-    reset_clock()
 
 
 @pytest.fixture
