@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
 from dataclasses import dataclass
 
 
-def _nobody(begins: bool) -> None:
-    pass
+class Telling:
+    """Whether a handler is being told something new, and of how many things it was."""
+
+    __slots__ = ("count", "is_told")
+
+    def __init__(self) -> None:
+        self.count, self.is_told = 0, False
+
+
+class _TellingHere(threading.local):
+    now: Telling | None = None
+
+
+#: In each thread what is kept of the handler that runs there, if somebody limits its time.
+telling_here = _TellingHere()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +28,12 @@ class Limits:
     """How far one turn may go, and how large what it asks for may be.
 
     ``interrupts`` are exceptions that others raise in the handler from outside, a timeout for example: they end the
-    turn and not the handler. ``delivering(True)`` is called before the handler is told something new, and
-    ``delivering(False)`` when it waits again: not when it is led through what it did before.
+    turn and not the handler.
     """
 
     asks: int = 20_000
     payload_bytes: int = 1024 * 1024
     interrupts: tuple[type[BaseException], ...] = ()
-    delivering: Callable[[bool], None] = _nobody
 
 
 def interrupt_in(error: BaseException | None, interrupts: tuple[type[BaseException], ...]) -> BaseException | None:

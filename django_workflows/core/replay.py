@@ -18,12 +18,12 @@ from ..exceptions import DeterminismViolation, HandlerStuck, InvalidArguments, I
 from .commands import Ask, Decode, Ending, Outcome, Raised, Requests, StepOptions, Succeeded, Withdrawn
 from .definitions import Definition
 from .journal import StepKind, StepRecord
-from .limits import Limits, raise_interrupt
+from .limits import Limits, raise_interrupt, telling_here
 from .logic import FAILED_STEP_NAMES, INSTANCE_REFERENCES
 from .loop import DurableTimer, ReplayLoop, ReplayTask
 from .outcomes import meant, message_of, settle, unreadable
 from .script import Script
-from .step_future import StepFuture
+from .step_future import StepFuture, UnawaitedFuture
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -191,11 +191,18 @@ class Replay:
 
     def _tell(self, work: Callable[..., None], *args: Any) -> None:
         """``inside`` for what is new to the handler."""
-        self.limits.delivering(True)
+        telling = telling_here.now
+        if telling is not None:
+            telling.is_told = True
+            telling.count += 1
         try:
-            self.inside(work, *args)
+            if self._surroundings is None:
+                self._variables.copy().run(work, *args)
+            else:
+                self.inside(work, *args)
         finally:
-            self.limits.delivering(False)
+            if telling is not None:
+                telling.is_told = False
 
     def _surrounded(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call ``work`` in the surroundings that were given, which are entered and left in the handler's context."""
@@ -229,7 +236,7 @@ class Replay:
 
     def ask(self, ask: Ask, decode: Decode | None = None) -> StepFuture:
         """Number a step, hold it against the journal, and return the future of its outcome."""
-        future = StepFuture(loop=self._loop)
+        future = UnawaitedFuture(loop=self._loop)
         future._order = self._loop.next_order()
         future.replay = self
         future.number = -1
@@ -302,7 +309,11 @@ class Replay:
         if isinstance(target, DurableTimer):
             self._loop.fire(target)
         elif target is not None and not target.done():
-            self._decoded(settle, target, kind, name if self._names_failures else "", decode, outcome)
+            failed = name if self._names_failures else ""
+            if outcome.has_value:
+                settle(target, kind, failed, decode, outcome)
+            else:
+                self._decoded(settle, target, kind, failed, decode, outcome)
         self._run()
 
     def _decoded(self, decode: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -6,6 +6,7 @@ django-q2's timeout and our own deadlines are SIGALRM and its timer; SIGTERM and
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -29,19 +30,27 @@ _INEXACT = 0.1
 _told: set[str] = set()
 
 
-def _can_be_changed_here() -> bool:
-    """Python lets the main thread set them, and no other."""
-    return threading.get_ident() == threading.main_thread().ident
+#: The thread that may set them: Python lets no other.
+_main = threading.main_thread().ident
+
+
+def _after_fork() -> None:
+    global _main  # noqa: PLW0603
+    _main = threading.main_thread().ident
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def handlers() -> list[Any] | None:
     """What handles the signals now; ``None`` in a thread that cannot change it."""
-    return [_get_handler(each) for each in _NUMBERS] if _can_be_changed_here() else None
+    return list(map(_get_handler, _NUMBERS)) if threading.get_ident() == _main else None
 
 
 def give_back_handlers(before: list[Any] | None, step: ClaimedStep) -> None:
     """Set again what the attempt of this step has changed."""
-    if before is None or before == (after := [_get_handler(each) for each in _NUMBERS]):
+    if before is None or before == (after := list(map(_get_handler, _NUMBERS))):
         return
     changed = []
     for number, old, new in zip(_NUMBERS, before, after, strict=True):
@@ -55,7 +64,7 @@ class BorrowedTimer:
     """The timer of SIGALRM as it was set before this worker's steps: when it fires, and how often from then on."""
 
     def __init__(self) -> None:
-        self._usable = _get_timer is not None and _can_be_changed_here()
+        self._usable = _get_timer is not None and threading.get_ident() == _main
         self._due: float | None = None
         if self._usable:
             left, self._every = _get_timer(signal.ITIMER_REAL)

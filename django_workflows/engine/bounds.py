@@ -8,8 +8,9 @@ from typing import Any
 
 from ..conf import settings
 from ..core.definitions import Definition
+from ..core.limits import Telling, telling_here
 from ..exceptions import HandlerStuck
-from .deadlines import DeadlineReached, Telling, deadline, telling_here
+from .deadlines import DeadlineReached, deadline
 from .live import LiveHandler, live_handlers
 
 #: How often the CPU time is looked at until it may be over. A worker that stands still in the middle of a turn is not

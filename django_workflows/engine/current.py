@@ -55,10 +55,6 @@ class CurrentStep:
     def __repr__(self) -> str:
         return f"CurrentStep({self.name!r}, {self.idempotency_key!r}, attempt={self.attempt})"
 
-    def __post_init__(self) -> None:
-        # What an earlier attempt asked for was rolled back with it.
-        self._step.cancels, self._step.sends = "", False
-
     @property
     def step(self) -> ClaimedStep:
         return self._step

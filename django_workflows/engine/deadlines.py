@@ -136,31 +136,6 @@ class _Alarm:
                 signal.setitimer(signal.ITIMER_REAL, left, self._outer_part)
 
 
-class Telling:
-    """Whether a handler is being told something new, and of how many things it was."""
-
-    __slots__ = ("count", "is_told")
-
-    def __init__(self) -> None:
-        self.count, self.is_told = 0, False
-
-
-class _TellingHere(threading.local):
-    now: Telling | None = None
-
-
-#: In each thread the handler that runs there, if one does.
-telling_here = _TellingHere()
-
-
-def delivering(begins: bool) -> None:
-    """The handler of this thread is told something new, or waits again."""
-    telling = telling_here.now
-    if telling is not None:
-        telling.is_told = begins
-        telling.count += begins
-
-
 class _Watchdog:
     """A thread that raises in the one which made it."""
 

@@ -44,6 +44,8 @@ __all__ = ["AttemptInterrupted", "attempt", "call", "read_only", "users_savepoin
 #: Seconds that a coroutine gets to end when asyncio has canceled it at its timeout, before it is interrupted like any
 #: other function. What is interrupted goes on in its thread, and may cancel whatever is awaited next.
 _GRACE = 1.0
+#: How many causes of an error are looked at; they may go in a circle.
+_CAUSES = 20
 #: What becomes of a step whose function has returned what cannot be stored.
 _AFTERWARDS: dict[str, str] = {
     StepKind.ACTION: "The function has returned, so its effect has happened: it is not called again.",
@@ -97,6 +99,7 @@ def _traced(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: W
 
 def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: Watch | None) -> Outcome:
     in_transaction = step.kind != StepKind.ACTION
+    step.cancels, step.sends = "", False  # what an earlier attempt asked for was rolled back with it
     current = CurrentStep(step, in_transaction)
     token = _current.set(current)
     raw = connection().connection if step.kind == StepKind.QUERY else None
@@ -222,35 +225,45 @@ def _stored(step: ClaimedStep, signature: Signature, value: Any) -> tuple[str, A
 
     What a database says that passes is no fault of the result's: an action's is read again, since the action cannot be.
     """
+    encode, what = signature.result.encode_checked, f"result of step {step.number} ({step.name})"
     try:
         try:
-            return _encoded(step, signature, value)
-        except (DatabaseError, InterfaceError) as error:
-            if step.kind != StepKind.ACTION or not is_transient(error):
+            return encode(value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
+        except Exception as error:
+            passing = _transient_cause(error)
+            if passing is None:
                 raise
-            return retrying(lambda: _encoded(step, signature, value))
+            if step.kind != StepKind.ACTION:
+                raise passing from error
+            again = partial(encode, value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
+            return retrying(partial(_with_its_cause, again))
     except BaseException as error:
         if interruption(error) is not None or (step.kind != StepKind.ACTION and is_transient(error)):
             raise
         kind = type(error) if isinstance(error, InvalidPayload) else InvalidPayload
-        reason = str(error) if isinstance(error, InvalidPayload) else f"{_what(step)}: {message_of(error)}"
+        reason = str(error) if isinstance(error, InvalidPayload) else f"{what}: {message_of(error)}"
         raise _Unstorable(kind(f"{reason} {_AFTERWARDS[step.kind]}")) from error
 
 
-def _encoded(step: ClaimedStep, signature: Signature, value: Any) -> tuple[str, Any]:
+def _with_its_cause(encode: Callable[[], tuple[str, Any]]) -> tuple[str, Any]:
     try:
-        return signature.result.encode_checked(value, what=_what(step), max_bytes=settings.MAX_PAYLOAD_BYTES)
-    except InvalidPayload as error:
-        cause: BaseException | None = error
-        while cause is not None:  # pydantic stands between the two
-            cause = cause.__cause__ or cause.__context__
-            if isinstance(cause, (DatabaseError, InterfaceError)) and is_transient(cause):
-                raise cause from error
-        raise
+        return encode()
+    except Exception as error:
+        cause = _transient_cause(error)
+        if cause is None or cause is error:
+            raise
+        raise cause from error
 
 
-def _what(step: ClaimedStep) -> str:
-    return f"result of step {step.number} ({step.name})"
+def _transient_cause(error: BaseException | None) -> Exception | None:
+    """What a database said that passes, between which and ``error`` pydantic may stand."""
+    for _ in range(_CAUSES):
+        if error is None:
+            break
+        if isinstance(error, (DatabaseError, InterfaceError)) and is_transient(error):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def call(fn: Callable[..., Any], args: Any, kwargs: Any, timeout: float | None = None) -> Any:

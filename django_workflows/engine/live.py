@@ -16,7 +16,7 @@ from ..core.replay import Replay
 from ..store.after_commit import after_commit
 from ..store.database import connection
 from .captured import surroundings
-from .deadlines import DeadlineReached, delivering
+from .deadlines import DeadlineReached
 from .dispatch import interrupts
 
 
@@ -107,7 +107,6 @@ def limits() -> Limits:
         asks=settings.MAX_STEPS_PER_TURN,
         payload_bytes=settings.MAX_PAYLOAD_BYTES,
         interrupts=(DeadlineReached, *interrupts()),
-        delivering=delivering,
     )
 
 

@@ -13,9 +13,7 @@ def own_variables() -> Context:
     variable: that one is handed on, or each attempt would open connections that nobody closes, and wait for itself.
     """
     variables = Context()
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if asyncio._get_running_loop() is None:  # what asks in public raises, which takes longer than all the rest
         return variables
     for variable, value in copy_context().items():
         if variable.name.startswith("asgiref"):

@@ -20,5 +20,6 @@ def is_broken(conn: BaseDatabaseWrapper | None = None) -> bool:
     if conn.needs_rollback or conn.vendor != "postgresql" or conn.connection is None:
         return conn.needs_rollback
     # Psycopg's own word for it is a new object, made of this number each time.
-    status = getattr(conn.connection, "pgconn", conn.connection.info).transaction_status
+    driver = getattr(conn.connection, "pgconn", None) or conn.connection.info
+    status = driver.transaction_status
     return bool(status == _IN_ERROR)

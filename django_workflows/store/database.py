@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import settings
 from .repeats import LockFirst, RunAgain, repeatable
-from .session import drop, may_renew, tidy
+from .session import connection_of, drop, may_renew, tidy
 from .transient import is_transient, may_be_of_the_session, timed_out
 from .write_lock import soon_after_it_is_free
 
@@ -37,7 +37,7 @@ def alias() -> str:
 
 
 def connection() -> BaseDatabaseWrapper:
-    return connections[alias()]
+    return connection_of(alias())
 
 
 #: By alias: this is asked for dozens of times per step, and to find a connection takes longer.

@@ -40,13 +40,12 @@ class Watch:
     last error of a statement, ``own_limit`` says whether the function has set a time limit of the database's itself.
     """
 
-    __slots__ = ("_aside", "_conn", "_forbids", "_hooks", "_watching", "own_limit", "plain", "refused")
+    __slots__ = ("_aside", "_conn", "_forbids", "_hooks", "own_limit", "plain", "refused")
 
     def __init__(self, *, forbids: bool = False) -> None:
         self._conn = connection()
         self._forbids = forbids
         self._hooks = len(self._conn.run_on_commit)
-        self._watching = self._conn.execute_wrapper(self._run)
         self._aside = False
         self.plain = True
         self.own_limit = False
@@ -62,11 +61,11 @@ class Watch:
             self._aside = False
 
     def __enter__(self) -> Self:
-        self._watching.__enter__()
+        self._conn.execute_wrappers.append(self._run)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._watching.__exit__(*exc_info)  # type: ignore[arg-type]
+        self._conn.execute_wrappers.remove(self._run)
         self.refused = None  # it holds on to its frames, and they to a cursor
 
     @property

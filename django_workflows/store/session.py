@@ -78,12 +78,23 @@ _NAMES = re.compile(
 )
 
 
+#: Longer statements, which are rarely sent twice, are looked at each time.
+_SHORT = 4000
+
+
 def touch_of(sql: str) -> Touch:
     """What this statement does to its session, or these: PostgreSQL takes several with semicolons between them."""
+    return _touch_of_short(sql) if len(sql) < _SHORT else _touch_of(sql)
+
+
+def _touch_of(sql: str) -> Touch:
     text = sql.lower()
     if text.startswith(_ROWS_ONLY) and not any(odd in text for odd in _ODD):
         return Touch.NOTHING
     return _closer(text)
+
+
+_touch_of_short = lru_cache(maxsize=512)(_touch_of)
 
 
 def _closer(text: str) -> Touch:
@@ -126,10 +137,13 @@ def _names_in(text: str) -> set[str]:
 class Hold:
     """What is known of one of Django's connections, which are one per thread and alias."""
 
-    __slots__ = ("by_cursor", "conn", "guard", "raw", "touched")
+    __slots__ = ("by_cursor", "conn", "guard", "raw", "touched", "usual_close")
 
     def __init__(self, conn: BaseDatabaseWrapper) -> None:
         self.conn = conn
+        #: Its own method, or what somebody has put in the place of it.
+        self.usual_close = conn.close
+        conn.close = self.close  # type: ignore[method-assign]
         #: The driver's connection of which the rest is said.
         self.raw: Any = None
         #: Whether its session may be other than a new one would be.
@@ -168,6 +182,11 @@ class Hold:
         if touch == Touch.SESSION:
             self.touched = True
 
+    def close(self) -> None:
+        if self.guard is not None and self.guard.bound:
+            self.guard.refuse_to_close()
+        self.usual_close()
+
     def run(self, execute: _Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         """For ``execute_wrapper``, where the driver's cursors do not tell."""
         if self.raw is not self.conn.connection:
@@ -180,9 +199,10 @@ _HOLD = "_django_workflows_hold"
 
 
 def _hold_of(conn: BaseDatabaseWrapper) -> Hold:
-    hold: Hold | None = conn.__dict__.get(_HOLD)
-    if hold is None:
-        hold = conn.__dict__[_HOLD] = Hold(conn)
+    try:
+        hold: Hold = conn._django_workflows_hold  # type: ignore[attr-defined]
+    except AttributeError:
+        hold = conn._django_workflows_hold = Hold(conn)  # type: ignore[attr-defined]
     return hold
 
 
@@ -265,30 +285,30 @@ class _Kept:
 
     __slots__ = (
         "before", "blocks", "bound", "changes", "conn", "hold", "hooks", "inside", "outer", "raw", "refused",
-        "savepoints", "status", "usual_close", "wrappers",
+        "savepoints", "status", "wrappers",
     )  # fmt: skip
 
     def __init__(self, conn: BaseDatabaseWrapper, bound: bool) -> None:
-        self.conn, self.hold = conn, _hold_of(conn)
-        self.hold.watch()
+        self.conn = conn
+        self.hold = hold = _hold_of(conn)
         self.raw = conn.connection
+        if self.raw is not hold.raw:
+            hold.watch()
         self.inside: bool = conn.in_atomic_block
         self.bound = bound and self.inside
-        self.blocks, self.savepoints = len(conn.atomic_blocks), len(conn.savepoint_ids)
-        self.wrappers = list(conn.execute_wrappers)
-        self.changes = self.raw.total_changes if conn.vendor == "sqlite" and self.raw is not None else 0
-        self.status = _in_transaction(conn) if self.bound else False
+        if self.inside:
+            self.blocks, self.savepoints = len(conn.atomic_blocks), len(conn.savepoint_ids)
+            self.hooks = len(conn.run_on_commit)
+            self.status = _in_transaction(conn) if self.bound else False
+        else:
+            self.changes = self.raw.total_changes if conn.vendor == "sqlite" and self.raw is not None else 0
         self.refused = ""
-        self.hooks = len(conn.run_on_commit)
         #: Settings as they were before the first statement that changed any, by name.
         self.before: dict[str, str] | None = None
-        self.outer, self.hold.guard = self.hold.guard, self
-        if not self.hold.by_cursor:
-            conn.execute_wrappers.append(self.hold.run)
-        #: What somebody has put in the place of its method, an outer guard for example.
-        self.usual_close: Callable[[], None] | None = conn.__dict__.get("close")
-        if self.bound:
-            conn.close = self._refuse_to_close  # type: ignore[method-assign]
+        self.outer, hold.guard = hold.guard, self
+        self.wrappers = conn.execute_wrappers[:]
+        if not hold.by_cursor:
+            conn.execute_wrappers.append(hold.run)
 
     # -- while it runs
 
@@ -298,7 +318,7 @@ class _Kept:
             self.refused = self.refused or " ".join(text.split())[:80].upper()
             raise TransactionManagementError(_ended(self.refused))
 
-    def _refuse_to_close(self) -> None:
+    def refuse_to_close(self) -> None:
         self.refused = self.refused or "connection.close()"
         raise TransactionManagementError(_ended(self.refused))
 
@@ -316,20 +336,20 @@ class _Kept:
     def leave(self) -> None:
         """Take back what holds while the function runs only. Must be called first."""
         self.hold.guard = self.outer
-        if self.bound:
-            self.conn.__dict__.pop("close", None)
-            if self.usual_close is not None:
-                self.conn.close = self.usual_close  # type: ignore[method-assign]
         if self.wrappers != self.conn.execute_wrappers:
             self.conn.execute_wrappers[:] = self.wrappers
 
     def settle(self, error: BaseException | None) -> None:
         """Put the connection in order. Raises ``TransactionManagementError`` if writes of the function's are lost."""
+        conn = self.conn
         if self.inside:
-            if len(self.conn.run_on_commit) > self.hooks:
+            if len(conn.run_on_commit) > self.hooks:
                 self._guard_hooks()
-            self._settle_inside(error)
-        elif owned():
+            moved = conn.connection is not self.raw or len(conn.atomic_blocks) != self.blocks
+            ended = conn.closed_in_transaction or (self.status and not _in_transaction(conn))
+            if moved or ended or self.refused or self.before is not None:
+                self._settle_inside(error)
+        else:
             self._settle_outside(error)
 
     def _settle_inside(self, error: BaseException | None) -> None:
@@ -385,11 +405,13 @@ class _Kept:
     def _settle_outside(self, error: BaseException | None) -> None:
         conn = self.conn
         out_of_order = is_out_of_order(conn)
-        lost = out_of_order and self._is_open() and self._loses_writes()
         # What was said to a connection that the function has opened is not known.
-        is_new = self.hold.by_cursor and conn.connection is not self.raw and conn.connection is not None
-        if out_of_order or (self.outer is None and (is_new or self.hold.is_touched)):
-            drop(conn)
+        is_new = conn.connection is not self.raw and conn.connection is not None and self.hold.by_cursor
+        is_changed = self.outer is None and (is_new or self.hold.is_touched)
+        if not (out_of_order or is_changed) or not owned():
+            return
+        lost = out_of_order and self._is_open() and self._loses_writes()
+        drop(conn)
         if lost and error is None:
             raise WritesLost(_LEFT_OPEN.format(conn.alias))
 
@@ -439,27 +461,32 @@ class guard:  # noqa: N801 - reads as a statement
     its connection dropped, before the block is left. A process that the function has forked ends here.
     """
 
-    __slots__ = ("_alias", "_bound", "_kept", "_pid")
+    __slots__ = ("_alias", "_bound", "_forks", "_kept", "_others")
 
     def __init__(self, alias: str, *, bound: bool) -> None:
         self._alias, self._bound = alias, bound
 
     def __enter__(self) -> None:
-        self._pid = os.getpid()
-        conn = connections[self._alias]
+        self._forks = _forks
+        conn = connection_of(self._alias)
         if not self._bound and (conn.in_atomic_block or _hold_of(conn).touched):
             tidy(conn)
-        self._kept = [_Kept(conn, self._bound)]
-        if len(connections.settings) > 1:
-            self._kept += [_Kept(other, False) for other in _others(self._alias)]
+        self._kept = _Kept(conn, self._bound)
+        several = len(connections.settings) > 1
+        self._others = [_Kept(other, False) for other in _others(self._alias)] if several else ()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if os.getpid() != self._pid:
+        if self._forks != _forks:
             _end_child(error)
-        for kept in self._kept:
+        if not self._others:
+            self._kept.leave()
+            self._kept.settle(error)
+            return
+        all_of_them = [self._kept, *self._others]
+        for kept in all_of_them:
             kept.leave()
         problem: TransactionManagementError | None = None
-        for kept in self._kept:
+        for kept in all_of_them:
             try:
                 kept.settle(error)
             except TransactionManagementError as found:
@@ -509,12 +536,19 @@ def owned() -> bool:
 @contextmanager
 def owning(alias: str) -> Iterator[None]:
     """In the block this thread is a worker, unless it is in a caller's transaction."""
-    before = owned()
-    _here.owned = before or not connections[alias].in_atomic_block
+    before, conn = owned(), connections[alias]
+    usual = getattr(_here, "connection", None)
+    _here.owned, _here.connection = before or not conn.in_atomic_block, conn
     try:
         yield
     finally:
-        _here.owned = before
+        _here.owned, _here.connection = before, usual
+
+
+def connection_of(alias: str) -> BaseDatabaseWrapper:
+    """This thread's connection. A worker's is at hand: Django looks it up in microseconds, of which a step has few."""
+    found: BaseDatabaseWrapper | None = getattr(_here, "connection", None)
+    return found if found is not None and found.alias == alias else connections[alias]
 
 
 def tidy(conn: BaseDatabaseWrapper) -> None:
@@ -535,9 +569,14 @@ def is_out_of_order(conn: BaseDatabaseWrapper) -> bool:
     """Whether something is open on a connection outside of the engine's transactions."""
     if conn.in_atomic_block:
         return True
-    if conn.connection is None:
+    raw: Any = conn.connection
+    if raw is None:
         return False
-    return conn.autocommit != conn.settings_dict["AUTOCOMMIT"] or _in_transaction(conn) or _is_closed(conn)
+    if conn.autocommit != conn.settings_dict["AUTOCOMMIT"]:
+        return True
+    if (driver := getattr(raw, "pgconn", None)) is not None:
+        return bool(driver.transaction_status != _IDLE)  # in the midst of something, or closed
+    return _in_transaction(conn) or _is_closed(conn)
 
 
 def is_over(conn: BaseDatabaseWrapper) -> bool:
@@ -588,7 +627,8 @@ def _in_transaction(conn: BaseDatabaseWrapper) -> bool:
         except sqlite3.ProgrammingError:  # it is closed
             return False
     if conn.vendor == "postgresql":
-        return bool(getattr(raw, "pgconn", raw.info).transaction_status in (_IN_TRANSACTION, _IN_ERROR))
+        driver = getattr(raw, "pgconn", None) or raw.info
+        return bool(driver.transaction_status in (_IN_TRANSACTION, _IN_ERROR))
     return False
 
 
@@ -604,7 +644,7 @@ def _is_closed(conn: BaseDatabaseWrapper) -> bool:
 
 
 #: libpq's words for it.
-_IN_TRANSACTION, _IN_ERROR = 2, 3
+_IDLE, _IN_TRANSACTION, _IN_ERROR = 0, 2, 3
 
 
 # -- settings
@@ -674,19 +714,24 @@ def _end_child(error: BaseException | None) -> NoReturn:
     os._exit(code)
 
 
+#: How often this process was made from another one by a fork.
+_forks = 0
 #: What a forked process must neither use nor close, for its parent does.
 _parents: list[Any] = []
 
 
 def _in_child() -> None:
     """Leave the connections to the parent: a statement, or even a goodbye, from two processes ends its session."""
+    global _forks  # noqa: PLW0603
+    _forks += 1
     found = connections.all(initialized_only=True)
     holds: list[Hold | None] = [conn.__dict__.get(_HOLD) for conn in found]
     if all(hold is None or hold.guard is None for hold in holds):
         return  # no function's: who forks knows what it does
-    for conn in found:
+    for conn, hold in zip(found, holds, strict=True):
         _parents.append(conn.connection)
-        conn.__dict__.pop("close", None)
+        if hold is not None:
+            hold.guard = None
         _forget_transaction(conn)
         conn.connection = None
 
