@@ -131,7 +131,12 @@ class Replay:
     def deliver(self, outcome: Outcome, at: datetime | None) -> int:
         """Hand over an outcome that is new, and run the handler until it waits; returns the delivery's number."""
         self.delivered += 1
-        self._tell(self._hand_over, outcome, at)
+        if outcome.has_value and self._surroundings is None:
+            self._tell_by(
+                self._hand_over, outcome, at
+            )  # its value is read already, so that none of the user's is called
+        else:
+            self._tell(self._hand_over, outcome, at)
         return self.delivered
 
     def read_event(self, outcome: Outcome) -> Outcome:
@@ -191,15 +196,15 @@ class Replay:
 
     def _tell(self, work: Callable[..., None], *args: Any) -> None:
         """``inside`` for what is new to the handler."""
+        self._tell_by(self.inside, work, *args)
+
+    def _tell_by(self, call: Callable[..., None], *args: Any) -> None:
         telling = telling_here.now
         if telling is not None:
             telling.is_told = True
             telling.count += 1
         try:
-            if self._surroundings is None:
-                self._variables.copy().run(work, *args)
-            else:
-                self.inside(work, *args)
+            call(*args)
         finally:
             if telling is not None:
                 telling.is_told = False

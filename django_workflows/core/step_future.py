@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +40,12 @@ class UnawaitedFuture(StepFuture):
         self.__class__ = StepFuture  # type: ignore[assignment]
 
     def __await__(self) -> Generator[Any, None, Any]:
-        self._is_awaited()
+        # As ``_is_awaited``, without another call: each step comes here.
+        self.replay.unawaited.pop(self.number, None)
+        self.__class__ = StepFuture  # type: ignore[assignment]
         return self.__await__()
 
-    def __iter__(self) -> Iterator[Any]:
-        return self.__await__()
+    __iter__ = __await__
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context | None = None) -> None:
         self._is_awaited()

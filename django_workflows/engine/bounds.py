@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from ..conf import settings
@@ -39,6 +40,13 @@ class OutOfTime(HandlerStuck):
     """A handler ran past a limit of time. Its workflow is blocked, and retried."""
 
 
+@lru_cache(maxsize=8)
+def _longest_and_parts(cpu_limit: float, lease: float) -> tuple[float, int]:
+    """For how many seconds a handler may run, and how often it is looked at meanwhile."""
+    longest = max(cpu_limit, lease * _OF_A_LEASE)
+    return longest, max(1, math.ceil(longest / cpu_limit * _PARTS))
+
+
 class handler_limits:  # noqa: N801 - reads as a statement
     """While a handler runs: no database, and no longer than allowed.
 
@@ -49,9 +57,8 @@ class handler_limits:  # noqa: N801 - reads as a statement
     def __init__(self, definition: Definition[Any, Any]) -> None:
         self._definition = definition
         self._cpu_limit = settings.TURN_TIMEOUT
-        self._longest = max(self._cpu_limit, settings.LEASE * _OF_A_LEASE)
-        part = self._cpu_limit / _PARTS
-        self._deadline = deadline(self._longest, parts=max(1, math.ceil(self._longest / part)), look=self._look)
+        self._longest, parts = _longest_and_parts(self._cpu_limit, settings.LEASE)
+        self._deadline = deadline(self._longest, parts=parts, look=self._look)
         self._telling, self._too_busy = Telling(), False
         #: Since which delivery, and since how much CPU time, it has been looked at.
         self._seen, self._since = 0, 0.0

@@ -31,7 +31,7 @@ T = TypeVar("T")
 _PAUSE = 0.25
 
 #: What was reported too soon after the last time, or by a thread without the step's connection; for ``write_reports``.
-_unwritten: dict[AttemptId, Progress] = {}
+unwritten: dict[AttemptId, Progress] = {}
 #: Held while one is written, so that no older report is written over it.
 _writing = threading.Lock()
 
@@ -106,7 +106,7 @@ class CurrentStep:
         soon = time.monotonic() - self._reported_at < _PAUSE
         if (soon and not last) or not self._has_connection():
             if not self.in_transaction:
-                _unwritten[self.attempt_id] = progress
+                unwritten[self.attempt_id] = progress
             return
         self._reported_at, self._reached = time.monotonic(), progress.reached
         try:
@@ -119,8 +119,7 @@ class CurrentStep:
 
     def end(self) -> None:
         """The function has returned: there is nobody to be told any more."""
-        if _unwritten:
-            _unwritten.pop(self.attempt_id, None)
+        unwritten.pop(self.attempt_id, None)
 
     def _has_connection(self) -> bool:
         """Whether this is the thread that began the step, or its event loop's, and no other one that it started."""
@@ -135,15 +134,15 @@ class CurrentStep:
 
 def _write(attempt: AttemptId, progress: Progress) -> None:
     with _writing:
-        _unwritten.pop(attempt, None)
+        unwritten.pop(attempt, None)
         attempts.set_progress(attempt, progress.dump())
 
 
 def write_reports() -> None:
     """Write what steps of this process reported and could not write; called with each heartbeat, in its thread."""
-    for attempt in list(_unwritten):
+    for attempt in list(unwritten):
         with _writing:
-            progress = _unwritten.pop(attempt, None)
+            progress = unwritten.pop(attempt, None)
             if progress is not None:
                 attempts.set_progress(attempt, progress.dump())
 

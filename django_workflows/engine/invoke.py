@@ -30,7 +30,7 @@ from ..store.transient import is_asked_for, is_read_only, is_transient, timed_ou
 from . import tracing
 from .borrowed_signals import give_back_handlers, handlers
 from .captured import applied
-from .current import CurrentStep, _current
+from .current import CurrentStep, _current, unwritten
 from .deadlines import DeadlineReached, deadline
 from .hooks import keep_hooks
 from .interruptions import AttemptInterrupted, interruption
@@ -82,7 +82,7 @@ def attempt(
     whole transaction is run again.
     """
     variables, before = own_variables(), handlers()
-    outcome = variables.run(_traced, step, fn, contained, watch)
+    outcome = variables.run(_traced if tracing.is_traced(step) else _guarded, step, fn, contained, watch)
     give_back_handlers(before, step)
     if watch is not None and watch.hooks:
         keep_hooks(watch.hooks_before, variables, step.workflow_id, step.captured, of_step(step), "step")
@@ -118,7 +118,8 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
             return Outcome(step.number, error=failure, final=True)
         return Outcome(step.number, error=failure_of(_own(step, error), attempts=step.attempt, skip_frames=3))
     finally:
-        current.end()
+        if unwritten:
+            current.end()
         _current.reset(token)
 
 
@@ -127,7 +128,7 @@ def _applied(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
     outcome: Outcome | None = None
     try:
         # What an apply does to a session is undone as well, whatever it makes of that itself.
-        with guard(alias(), bound=step.kind != StepKind.ACTION), applied(step.captured):
+        with guard(alias(), step.kind != StepKind.ACTION), applied(step.captured):
             outcome = _attempt(step, fn, contained, watch)
     except BaseException as error:
         if outcome is None or step.kind != StepKind.ACTION or interruption(error) is not None:
@@ -208,35 +209,37 @@ def _attempt(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
 def _outcome(
     step: ClaimedStep, fn: Callable[..., Any], signature: Signature, args: Any, kwargs: Any, timeout: float | None
 ) -> Outcome:
-    with guard(alias(), bound=step.kind != StepKind.ACTION):
+    with guard(alias(), step.kind != StepKind.ACTION):
         if stand_in is not None:
             value = stand_in(step, fn, args, kwargs, timeout)
         else:
             value = call(fn, args, kwargs, timeout) if signature.is_coroutine else fn(*args, **kwargs)
         if type(value) is CoroutineType:  # an ordinary function around a coroutine function, as decorators make them
             value = _to_its_end(partial(_itself, value), timeout)
-    text, decoded = _stored(step, signature, value)
+    what = f"result of step {step.number} ({step.name})"
+    try:
+        text, decoded = signature.result.encode_checked(value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
+    except BaseException as error:  # noqa: BLE001 - a user's class may raise anything
+        text, decoded = _stored_after(error, step, signature, value, what)
     # Of a value that workflow functions read otherwise the text is handed over, as on every replay.
     return Outcome(step.number, text, None, decoded, signature.result.for_workflows is signature.result)
 
 
-def _stored(step: ClaimedStep, signature: Signature, value: Any) -> tuple[str, Any]:
-    """The result as it is stored, and as it comes back. ``_Unstorable`` if it cannot be.
+def _stored_after(
+    first: BaseException, step: ClaimedStep, signature: Signature, value: Any, what: str
+) -> tuple[str, Any]:
+    """The result as it is stored, and as it comes back, once that has failed. ``_Unstorable`` if it cannot be.
 
     What a database says that passes is no fault of the result's: an action's is read again, since the action cannot be.
     """
-    encode, what = signature.result.encode_checked, f"result of step {step.number} ({step.name})"
     try:
-        try:
-            return encode(value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
-        except Exception as error:
-            passing = _transient_cause(error)
-            if passing is None:
-                raise
-            if step.kind != StepKind.ACTION:
-                raise passing from error
-            again = partial(encode, value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
-            return retrying(partial(_with_its_cause, again))
+        passing = _transient_cause(first) if isinstance(first, Exception) else None
+        if passing is None:
+            raise first
+        if step.kind != StepKind.ACTION:
+            raise passing from first
+        again = partial(signature.result.encode_checked, value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
+        return retrying(partial(_with_its_cause, again))
     except BaseException as error:
         if interruption(error) is not None or (step.kind != StepKind.ACTION and is_transient(error)):
             raise

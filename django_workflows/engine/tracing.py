@@ -82,9 +82,14 @@ def starting(name: str) -> AbstractContextManager[Start]:
     return spans.starting(name)
 
 
+def is_traced(step: ClaimedStep) -> bool:
+    """Whether somebody wants to hear of the attempts of a step."""
+    return _INSTALLED and (bool(step.trace) or _listening())
+
+
 def attempting(step: ClaimedStep) -> AbstractContextManager[Span]:
     """While an attempt of a step runs: a span of its own, in the trace of the start, and linked to it."""
-    if not _INSTALLED or not (step.trace or _listening()):
+    if not is_traced(step):
         return _NOBODY
     from . import spans
 

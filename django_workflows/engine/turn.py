@@ -184,7 +184,8 @@ class Turn:
             new.state = StepState.FAILED if outcome.error else StepState.COMPLETED
             new.result, new.error, new.delay, new.run_at = outcome.result, outcome.error, None, None
             if not self.forced:
-                self.obey()  # what the step itself asked for came before its end
+                if self.workflow.cancel_requested_at is not None:
+                    self.obey()  # what the step itself asked for came before its end
                 new.reached = None if outcome.error is None else self.replay.next_number
                 new.delivery = self.replay.deliver(outcome, self.at)
             self._add(new)
@@ -226,7 +227,8 @@ class Turn:
         if ask.kind == StepKind.WORKFLOW:
             return Outcome(ask.number, error=too_deep(ask, self.workflow))
         step = claimed_step(new, self.workflow, self.at)
-        step.refused = max(0, self.workflow.deliveries - 1)
+        deliveries = self.workflow.deliveries
+        step.refused = deliveries - 1 if deliveries else 0
         outcome = run(step, ask.function)
         self._sent = step.sends
         if step.cancels:
@@ -272,7 +274,9 @@ class Turn:
 
     def _add(self, new: NewStep) -> None:
         self.record.new_steps.append(new)
-        self.record.grown_bytes += size_of(new.args) + size_of(new.result or "")
+        args, result = new.args, new.result or ""
+        is_plain = args.isascii() and result.isascii()
+        self.record.grown_bytes += len(args) + len(result) if is_plain else size_of(args) + size_of(result)
 
     def _drop(self, requests: Requests) -> None:
         new = {step.number: step for step in self.record.new_steps}

@@ -299,7 +299,7 @@ class _Kept:
         if self.inside:
             self.blocks, self.savepoints = len(conn.atomic_blocks), len(conn.savepoint_ids)
             self.hooks = len(conn.run_on_commit)
-            self.status = _in_transaction(conn) if self.bound else False
+            self.status = self.bound and _in_transaction(conn)
         else:
             self.changes = self.raw.total_changes if conn.vendor == "sqlite" and self.raw is not None else 0
         self.refused = ""
@@ -333,22 +333,27 @@ class _Kept:
 
     # -- at its end
 
-    def leave(self) -> None:
-        """Take back what holds while the function runs only. Must be called first."""
-        self.hold.guard = self.outer
-        if self.wrappers != self.conn.execute_wrappers:
-            self.conn.execute_wrappers[:] = self.wrappers
+    def leave(self) -> bool:
+        """Take back what holds while the function runs only, before all else; whether there is nothing else to do."""
+        conn, hold = self.conn, self.hold
+        hold.guard = self.outer
+        if self.wrappers != conn.execute_wrappers:
+            conn.execute_wrappers[:] = self.wrappers
+        if conn.connection is not self.raw or self.refused:
+            return False
+        if not self.inside:
+            return not (hold.touched or is_out_of_order(conn))
+        if len(conn.atomic_blocks) != self.blocks or len(conn.run_on_commit) != self.hooks:
+            return False
+        ended = conn.closed_in_transaction or (self.status and not _in_transaction(conn))
+        return not ended and self.before is None
 
     def settle(self, error: BaseException | None) -> None:
         """Put the connection in order. Raises ``TransactionManagementError`` if writes of the function's are lost."""
-        conn = self.conn
         if self.inside:
-            if len(conn.run_on_commit) > self.hooks:
+            if len(self.conn.run_on_commit) > self.hooks:
                 self._guard_hooks()
-            moved = conn.connection is not self.raw or len(conn.atomic_blocks) != self.blocks
-            ended = conn.closed_in_transaction or (self.status and not _in_transaction(conn))
-            if moved or ended or self.refused or self.before is not None:
-                self._settle_inside(error)
+            self._settle_inside(error)
         else:
             self._settle_outside(error)
 
@@ -463,7 +468,7 @@ class guard:  # noqa: N801 - reads as a statement
 
     __slots__ = ("_alias", "_bound", "_forks", "_kept", "_others")
 
-    def __init__(self, alias: str, *, bound: bool) -> None:
+    def __init__(self, alias: str, bound: bool) -> None:
         self._alias, self._bound = alias, bound
 
     def __enter__(self) -> None:
@@ -478,15 +483,11 @@ class guard:  # noqa: N801 - reads as a statement
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if self._forks != _forks:
             _end_child(error)
-        if not self._others:
-            self._kept.leave()
-            self._kept.settle(error)
-            return
-        all_of_them = [self._kept, *self._others]
-        for kept in all_of_them:
-            kept.leave()
+        unsettled = [] if self._kept.leave() else [self._kept]
+        if self._others:
+            unsettled += [kept for kept in self._others if not kept.leave()]
         problem: TransactionManagementError | None = None
-        for kept in all_of_them:
+        for kept in unsettled:
             try:
                 kept.settle(error)
             except TransactionManagementError as found:
@@ -576,6 +577,11 @@ def is_out_of_order(conn: BaseDatabaseWrapper) -> bool:
         return True
     if (driver := getattr(raw, "pgconn", None)) is not None:
         return bool(driver.transaction_status != _IDLE)  # in the midst of something, or closed
+    if conn.vendor == "sqlite":
+        try:
+            return bool(raw.in_transaction)
+        except sqlite3.ProgrammingError:  # it is closed
+            return True
     return _in_transaction(conn) or _is_closed(conn)
 
 

@@ -25,7 +25,7 @@ from django_workflows import (
     report_progress,
 )
 from django_workflows.core.progress import figure, reported, together
-from django_workflows.engine.current import _unwritten, write_reports
+from django_workflows.engine.current import unwritten, write_reports
 from django_workflows.engine.worker import Heartbeat, Worker
 from django_workflows.models import Step, Workflow
 from tests.app import steps
@@ -265,7 +265,7 @@ def test_the_last_report_before_something_long_is_shown() -> None:
     stored.clear()
     finish(reports.start("report_twice_and_wait", "action"))
     assert stored == ['[2, 10, "importing, which takes long"]']
-    assert not _unwritten
+    assert not unwritten
 
 
 def test_a_hot_loop_costs_few_statements_also_beyond_the_total() -> None:
