@@ -138,7 +138,7 @@ class CancelSerializer(StrictSerializer):
 
 
 class FromStepField(serializers.Field[Any, Any, Any, Any]):
-    """A step's number, or the name or function of which the last step is meant."""
+    """A step's number, name or function; where several steps have that name, the last of them."""
 
     default_error_messages = {"invalid": "A step's number, or its name or function, is needed."}
 

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import load_backend
 
 from .. import conf
+from ..core.excerpts import preview
 
 
 def check_database(**kwargs: Any) -> list[CheckMessage]:
@@ -28,9 +29,10 @@ def check_database(**kwargs: Any) -> list[CheckMessage]:
 def journal_alias() -> str:
     """The alias in DATABASE as it is written, right or wrong; "default" where it cannot be read."""
     try:
-        return str(conf.user_settings().get("DATABASE", "default"))
+        found = conf.user_settings().get("DATABASE", "default")
     except ImproperlyConfigured:
         return "default"
+    return found if isinstance(found, str) else preview(found)
 
 
 def _vendor(engine: str) -> str:

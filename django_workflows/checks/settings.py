@@ -8,10 +8,9 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
 from .. import conf
-from ..core.excerpts import one_line, preview
+from ..engine.captured import instance_of
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -47,24 +46,15 @@ def _wrong_context() -> Iterator[CheckMessage]:
     except ImproperlyConfigured:
         return
     for each in named:
-        wrong = _wrong_hook(each)
-        if wrong:
+        try:
+            instance_of(each)
+        except ImproperlyConfigured as error:
             yield Error(
-                f"DJANGO_WORKFLOWS: CONTEXT names {preview(each)}, which {wrong}",
+                str(error),
                 hint="Write the dotted path of a class that can be made without arguments and has the methods "
                 "capture() and apply(value), of which the latter returns a context manager.",
                 id="django_workflows.E010",
             )
-
-
-def _wrong_hook(named: Any) -> str:
-    """Why a class of CONTEXT cannot be used; "" if it can."""
-    try:
-        made = (import_string(named) if isinstance(named, str) else named)()
-    except Exception as error:  # noqa: BLE001 - what a project names may raise anything
-        return f"cannot be imported and made: {one_line(f'{type(error).__name__}: {error}', 200)}"
-    missing = [name for name in ("capture", "apply") if not callable(getattr(made, name, None))]
-    return f"has no {' and no '.join(f'{name}()' for name in missing)}" if missing else ""
 
 
 def _short_lease() -> Iterator[CheckMessage]:

@@ -135,7 +135,7 @@ class BatchWriter:
                 self._void(each)
 
     def write_alone(self, led: Led) -> None:
-        """Write a turn now, with all that belongs into the same transaction."""
+        """Write a turn now, with all that belongs in the same transaction."""
         queue = None if led.turn.mine is None else self.queue
         write = write_somehow if led.step is None else partial(write_led, led.step)
         try:

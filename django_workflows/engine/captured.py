@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from ..conf import settings
 from ..core.codec import PLAIN
+from ..core.excerpts import one_line, preview
 from ..core.outcomes import message_of
 from ..core.plain_json import scalar_text
 from ..core.retry import dotted_path
@@ -132,12 +133,19 @@ def surroundings(captured: str | None) -> Callable[[], applied] | None:
 @lru_cache(maxsize=8)
 def _hooks(named: tuple[Any, ...]) -> tuple[tuple[str, Any], ...]:
     """The classes of the setting, one instance of each, by path."""
-    found = []
-    for each in named:
-        path = each if isinstance(each, str) else dotted_path(each)
-        try:
-            cls = import_string(each) if isinstance(each, str) else each
-        except ImportError as error:
-            raise ImproperlyConfigured(f"DJANGO_WORKFLOWS['CONTEXT'] names {path}: {error}") from error
-        found.append((path, cls()))
-    return tuple(found)
+    return tuple((each if isinstance(each, str) else dotted_path(each), instance_of(each)) for each in named)
+
+
+def instance_of(named: Any) -> Any:
+    """An instance of a class that the setting names. ``ImproperlyConfigured`` if it cannot be used."""
+    wrong = f"CONTEXT names {preview(named)}, which"
+    try:
+        made = (import_string(named) if isinstance(named, str) else named)()
+    except Exception as error:
+        why = one_line(f"{type(error).__name__}: {error}", 200)
+        raise ImproperlyConfigured(f"DJANGO_WORKFLOWS: {wrong} cannot be imported and made: {why}") from error
+    missing = [name for name in ("capture", "apply") if not callable(getattr(made, name, None))]
+    if missing:
+        none = " and no ".join(f"{name}()" for name in missing)
+        raise ImproperlyConfigured(f"DJANGO_WORKFLOWS: {wrong} has no {none}")
+    return made

@@ -56,8 +56,8 @@ def restart(workflow_id: UUID, from_step: FromStep = FAILED) -> None:
     what it asked for later is dropped; a child that failed is restarted likewise. Where no step failed the whole
     journal stays, as with ``KEEP``: the code was fixed.
 
-    Else ``from_step`` is a number, or a name or function, of which the last step is meant; that step and all after
-    it are dropped, with their events and children. Steps that were open when the workflow ended are run.
+    Else ``from_step`` is a step's number, name or function (the last step of that name); it and all after it are
+    dropped, with their events and children. Steps that were open when the workflow ended are run.
     ``on_complete`` runs again at the new end. A blocked workflow is restarted from a step only.
 
     Raises ``WorkflowNotFound``, ``WorkflowStillRunning``, ``StepNotFound``, ``InvalidArguments`` (for what is no step),

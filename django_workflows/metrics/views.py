@@ -1,4 +1,4 @@
-"""The page that Prometheus scrapes: for whoever has the token, or may see workflows."""
+"""The page that Prometheus scrapes: for whoever has the token, or may see all workflows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ _registry.register(WorkflowCollector())
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Everything, as text or OpenMetrics; 403 for others than those with ``METRICS_TOKEN`` or ``view_workflow``."""
+    """Everything, as text or OpenMetrics; 403 for others than those with ``METRICS_TOKEN`` or ``view_workflow``.
+
+    Where ``API_VISIBLE`` narrows what exists for a user, that permission is not enough: all workflows are counted here.
+    """
     if not (_has_token(request) or _may_look(request)):
-        return HttpResponse(
-            "METRICS_TOKEN as a bearer token, or the permission view_workflow, is needed.\n", status=403
-        )
+        who = "the permission view_workflow" if settings.API_VISIBLE is None else "a superuser (API_VISIBLE is set)"
+        return HttpResponse(f"METRICS_TOKEN as a bearer token, or {who}, is needed.\n", status=403)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return HttpResponse(encode(_registry), content_type=content_type)
 
@@ -36,4 +38,6 @@ def _has_token(request: HttpRequest) -> bool:
 
 def _may_look(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)
-    return user is not None and user.is_active and user.has_perm("django_workflows.view_workflow")
+    if user is None or not user.is_active:
+        return False
+    return bool(user.is_superuser) or (settings.API_VISIBLE is None and user.has_perm("django_workflows.view_workflow"))

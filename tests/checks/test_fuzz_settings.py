@@ -77,6 +77,7 @@ def wrong_ones() -> list[str]:
 @fuzzing
 @example({"LEASE": 10**5000})
 @example({"LEASE": Mute()})
+@example({"DATABASE": 10**5000})
 @example({Mute(): 1})
 @example({"METRICS_TOKEN": "hunter2"})
 @example(7)
@@ -100,6 +101,10 @@ def test_whatever_is_set_is_taken_or_named(tally: Counter[str], value: Any) -> N
 
 
 @fuzzing
+@example({"CONTEXT": ["django.http.HttpRequest"]})
+@example({"CONTEXT": ["."]})
+@example({"CONTEXT": [".."]})
+@example({"CONTEXT": ["builtins.len"]})
 @given(st.dictionaries(st.sampled_from(sorted(conf.SETTINGS)), values, min_size=1, max_size=3))
 def test_work_goes_on_or_says_what_is_wrong(transactional_db: None, tally: Counter[str], value: dict[str, Any]) -> None:
     """Also where nobody has run the checks: an error of ours, or work as usual."""

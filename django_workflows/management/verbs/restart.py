@@ -23,7 +23,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("id", help="The workflow's id.")
     where = parser.add_mutually_exclusive_group()
     given = where.add_argument("--from", dest="from_step", metavar="STEP")
-    given.help = "A step's number, or a name or function, of which the last such step is meant."
+    given.help = "A step's number, name or function; where several steps have that name, it is the last of them."
     where.add_argument("--keep", action="store_true", help="Keep the whole journal, failures included.")
 
 
