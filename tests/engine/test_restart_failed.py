@@ -368,3 +368,11 @@ def test_one_that_runs_is_refused_with_what_to_do() -> None:
     run()
     with pytest.raises(WorkflowStillRunning, match="Cancel it first"):
         workflow.restart(workflow_id, 0)
+
+
+@pytest.mark.parametrize("given", [(), (FAILED,), (1,)])
+def test_the_async_twin_does_the_same(given: tuple[Any, ...]) -> None:
+    workflow_id = broke(in_turn, down="b")
+    asyncio.run(workflow.arestart(workflow_id, *given))
+    assert finish(workflow_id).type == "completed"
+    assert seen() == ["b", "c"], "a has its result"
