@@ -181,7 +181,9 @@ def test_only_those_who_may_can_look(client: Client, django_user_model: type[Use
     assert status() == 403
     user.user_permissions.add(Permission.objects.get(codename="view_workflow"))
     assert status() == 200
-    with override_settings(DJANGO_WORKFLOWS={"API_VISIBLE": "tests.api.test_permissions.only_quick", "METRICS_TOKEN": TOKEN}):
+    with override_settings(
+        DJANGO_WORKFLOWS={"API_VISIBLE": "tests.api.test_permissions.only_quick", "METRICS_TOKEN": TOKEN}
+    ):
         assert status() == 403, "all workflows are counted, and only some exist for this user"
         assert status(Authorization=f"Bearer {TOKEN}") == 200
         client.force_login(django_user_model.objects.create_superuser("operator"))
