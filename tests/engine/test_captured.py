@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 from django.core import checks
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import RequestFactory
 from django.utils import translation
 
@@ -432,42 +432,3 @@ def test_the_recipes_of_tenant_language_and_user(settings, recipes):
     assert recipe_values() == ["", "en-us", None]
     assert finish(workflow_id) == Completed([["acme", "de", 7]] * 2)
     assert recipe_values() == ["", "en-us", None]
-
-
-def write_order(key: str) -> str:
-    Effect.objects.create(key=key)
-    return connection.schema_name
-
-
-@workflow.define(name="captured.schemas")
-async def schema_flow(step: WorkflowContext, key: str) -> list[str]:
-    return [await step.run_mutation(write_order, key), await step.run_action(write_order, f"{key} by an action")]
-
-
-@pytest.mark.postgres
-def test_the_recipe_of_schemas(settings, recipes):
-    """With a stand-in of django-tenants' documented interface, on schemas of PostgreSQL."""
-    from django_tenants.utils import schema_context
-
-    settings.DJANGO_WORKFLOWS = {"CONTEXT": ["shop.schemas.SchemaContext"]}
-    with connection.cursor() as cursor:
-        for name in ("acme", "umbrella"):
-            cursor.execute(f"CREATE SCHEMA {name}")
-            cursor.execute(f"CREATE TABLE {name}.tests_app_effect (LIKE public.tests_app_effect INCLUDING ALL)")
-    try:
-        ids = {}
-        for name in ("acme", "umbrella"):
-            with schema_context(name):
-                ids[name] = schema_flow.start("k")
-        for name, workflow_id in ids.items():
-            assert finish(workflow_id) == Completed([name, name])
-        assert connection.schema_name == "public"
-        assert not Effect.objects.exists()
-        for name in ids:
-            with schema_context(name):
-                assert sorted(Effect.objects.values_list("key", flat=True)) == ["k", "k by an action"]
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SET search_path TO DEFAULT")
-            for name in ("acme", "umbrella"):
-                cursor.execute(f"DROP SCHEMA {name} CASCADE")
