@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import SimpleTestCase
 
 from tests.cluster import Cluster
 from tests.postgres import PostgresServer, PostgresUnavailable, connection_settings
@@ -19,6 +20,14 @@ VENDOR = {"postgres": "postgres"}.get(os.environ.get("DJANGO_WORKFLOWS_TEST_DB",
 MISSING = "DJANGO_WORKFLOWS_TEST_PG_MISSING"  # why there is no PostgreSQL; handed on to the xdist workers
 CLUSTERS = pytest.StashKey[list[Cluster]]()
 LOG_LINES = 200
+ROOT = Path(__file__).parent
+#: What takes long: a second per test is nothing, hundreds of deaths are.
+BATTERY = (
+    "battery/", "chaos/", "races/test_machine.py", "races/test_teeth.py", "api/test_fuzz.py", "api/test_hostile.py",
+    "checks/test_fuzz_settings.py",
+)  # fmt: skip
+#: Folders whose tests make databases of their own, of the kind that is tested.
+ITS_OWN_DATABASES = ("chaos", "q2")
 
 # How long examples take to make or to run is a matter of the machine.
 hypothesis.settings.register_profile(
@@ -55,13 +64,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     elsewhere = {"postgres", "sqlite"} - {VENDOR}
     wanted, unwanted = [], []
     for item in items:
-        (unwanted if elsewhere & {mark.name for mark in item.iter_markers()} else wanted).append(item)
+        names = {mark.name for mark in item.iter_markers()}
+        once = VENDOR == "postgres" and not _is_about_a_database(item, names)
+        (unwanted if once or elsewhere & names else wanted).append(item)
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.cluster)
+        if item.path.relative_to(ROOT).as_posix().startswith(BATTERY):
+            item.add_marker(pytest.mark.battery)
         if MISSING in os.environ:
             item.add_marker(pytest.mark.skip(reason="there is no PostgreSQL"))
     items[:] = wanted
     config.hook.pytest_deselected(items=unwanted)
+
+
+def _is_about_a_database(item: pytest.Item, marks: set[str]) -> bool:
+    """Whether it may be another test on another database: pytest-django keeps all others from using one."""
+    if marks & {"django_db", "postgres"} or item.path.relative_to(ROOT).parts[0] in ITS_OWN_DATABASES:
+        return True
+    cls = getattr(item, "cls", None)
+    return (
+        "db" in item.fixturenames
+        or "transactional_db" in item.fixturenames
+        or (cls is not None and issubclass(cls, SimpleTestCase))
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
