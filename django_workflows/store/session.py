@@ -345,8 +345,8 @@ class _Kept:
             return not (hold.touched or is_out_of_order(conn))
         if len(conn.atomic_blocks) != self.blocks or len(conn.run_on_commit) != self.hooks:
             return False
-        ended = conn.closed_in_transaction or (self.status and not _in_transaction(conn))
-        return not ended and self.before is None
+        ended = not _in_transaction(conn) if self.status else _is_closed(conn)
+        return not (ended or conn.closed_in_transaction) and self.before is None
 
     def settle(self, error: BaseException | None) -> None:
         """Put the connection in order. Raises ``TransactionManagementError`` if writes of the function's are lost."""
