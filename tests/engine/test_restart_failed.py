@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from django_workflows import (
     FAILED,
@@ -373,6 +374,6 @@ def test_one_that_runs_is_refused_with_what_to_do() -> None:
 @pytest.mark.parametrize("given", [(), (FAILED,), (1,)])
 def test_the_async_twin_does_the_same(given: tuple[Any, ...]) -> None:
     workflow_id = broke(in_turn, down="b")
-    asyncio.run(workflow.arestart(workflow_id, *given))
+    async_to_sync(workflow.arestart)(workflow_id, *given)  # in this thread, with its connection
     assert finish(workflow_id).type == "completed"
     assert seen() == ["b", "c"], "a has its result"
