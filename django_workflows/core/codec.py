@@ -32,6 +32,8 @@ class Codec(Generic[T]):
     annotation: Any
     #: The types whose instances, when of exactly that type, are their own JSON value.
     scalars: frozenset[type] = frozenset()
+    #: Whether nothing of the user's is called when a value is read.
+    calls_nobody = False
     #: What reading a value may raise that is a failure of whoever reads, and not of the code or the text.
     passes: ClassVar[tuple[type[Exception], ...]] = ()
 
@@ -116,6 +118,7 @@ class PlainCodec(Codec[Any]):
     """Any JSON value, and nothing else: for what has no annotation."""
 
     scalars = SCALARS
+    calls_nobody = True
 
     def to_jsonable(self, value: Any) -> Any:
         return value

@@ -113,7 +113,7 @@ class Replay:
                 self.inside(self._cancel)
             else:
                 outcome = Outcome(recorded.number, recorded.result, recorded.error)
-                self.inside(self._hand_over, outcome, recorded.delivered_at)
+                self._hand_over(outcome, recorded.delivered_at)
         if not fresh:
             self._hold_against(self.script.check_all_asked)
         self._dropped = [number for number in self._dropped if number not in over]
@@ -131,10 +131,8 @@ class Replay:
     def deliver(self, outcome: Outcome, at: datetime | None) -> int:
         """Hand over an outcome that is new, and run the handler until it waits; returns the delivery's number."""
         self.delivered += 1
-        if outcome.has_value and self._surroundings is None:
-            self._tell_by(
-                self._hand_over, outcome, at
-            )  # its value is read already, so that none of the user's is called
+        if self._surroundings is None or self._is_surrounded:
+            self._tell_by(self._hand_over, outcome, at)
         else:
             self._tell(self._hand_over, outcome, at)
         return self.delivered
@@ -315,10 +313,10 @@ class Replay:
             self._loop.fire(target)
         elif target is not None and not target.done():
             failed = name if self._names_failures else ""
-            if outcome.has_value:
+            if outcome.has_value or getattr(getattr(decode, "__self__", None), "calls_nobody", False):
                 settle(target, kind, failed, decode, outcome)
             else:
-                self._decoded(settle, target, kind, failed, decode, outcome)
+                self.inside(self._decoded, settle, target, kind, failed, decode, outcome)
         self._run()
 
     def _decoded(self, decode: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -38,6 +38,7 @@ class TypedCodec(Codec[T]):
         super().__init__(annotation)
         self.adapter: TypeAdapter[T] = _adapter_of(annotation)
         self.scalars = _scalars_of(annotation)
+        self.calls_nobody = any(annotation is each for each in SCALARS)
         kinds = set(_schema_kinds(self.adapter.core_schema))
         if "generator" in kinds:
             raise InvalidStep(f"{annotation_name(annotation)} can be read only once: annotate a list")
