@@ -78,23 +78,24 @@ _NAMES = re.compile(
 )
 
 
-#: Longer statements, which are rarely sent twice, are looked at each time.
-_SHORT = 4000
+#: Statements that were seen to do nothing to their session. Longer ones, which are rarely sent twice, are not kept.
+_harmless: set[str] = set()
+_SHORT, _REMEMBERED = 4000, 1000
 
 
 def touch_of(sql: str) -> Touch:
     """What this statement does to its session, or these: PostgreSQL takes several with semicolons between them."""
-    return _touch_of_short(sql) if len(sql) < _SHORT else _touch_of(sql)
-
-
-def _touch_of(sql: str) -> Touch:
-    text = sql.lower()
-    if text.startswith(_ROWS_ONLY) and not any(odd in text for odd in _ODD):
+    if sql in _harmless:
         return Touch.NOTHING
-    return _closer(text)
-
-
-_touch_of_short = lru_cache(maxsize=512)(_touch_of)
+    text = sql.lower()
+    found = Touch.NOTHING
+    if not text.startswith(_ROWS_ONLY) or any(odd in text for odd in _ODD):
+        found = _closer(text)
+    if found == Touch.NOTHING and len(sql) < _SHORT:
+        if len(_harmless) >= _REMEMBERED:
+            _harmless.clear()
+        _harmless.add(sql)
+    return found
 
 
 def _closer(text: str) -> Touch:
@@ -166,9 +167,11 @@ class Hold:
 
     def see(self, sql: Any) -> None:
         """A statement is about to be sent."""
+        guard = self.guard
+        if sql.__class__ is str and sql in _harmless and (guard is None or settings.SESSION_RESET != "always"):
+            return
         text = _text(sql, self.raw)
         touch = touch_of(text)
-        guard = self.guard
         if touch == Touch.NOTHING:
             if guard is not None and settings.SESSION_RESET == "always":
                 guard.about_to_touch("")
@@ -288,9 +291,8 @@ class _Kept:
         "savepoints", "status", "wrappers",
     )  # fmt: skip
 
-    def __init__(self, conn: BaseDatabaseWrapper, bound: bool) -> None:
-        self.conn = conn
-        self.hold = hold = _hold_of(conn)
+    def __init__(self, conn: BaseDatabaseWrapper, hold: Hold, bound: bool) -> None:
+        self.conn, self.hold = conn, hold
         self.raw = conn.connection
         if self.raw is not hold.raw:
             hold.watch()
@@ -474,11 +476,12 @@ class guard:  # noqa: N801 - reads as a statement
     def __enter__(self) -> None:
         self._forks = _forks
         conn = connection_of(self._alias)
-        if not self._bound and (conn.in_atomic_block or _hold_of(conn).touched):
+        hold = _hold_of(conn)
+        if not self._bound and (conn.in_atomic_block or hold.touched):
             tidy(conn)
-        self._kept = _Kept(conn, self._bound)
+        self._kept = _Kept(conn, hold, self._bound)
         several = len(connections.settings) > 1
-        self._others = [_Kept(other, False) for other in _others(self._alias)] if several else ()
+        self._others = [_Kept(other, _hold_of(other), False) for other in _others(self._alias)] if several else ()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if self._forks != _forks:
