@@ -644,7 +644,7 @@ def _in_transaction(conn: BaseDatabaseWrapper) -> bool:
 def _is_closed(conn: BaseDatabaseWrapper) -> bool:
     """Whether the driver's connection is closed, of which Django does not know."""
     raw: Any = conn.connection
-    if conn.vendor != "sqlite":
+    if raw is None or conn.vendor != "sqlite":
         return bool(getattr(raw, "closed", False))
     try:
         return not isinstance(raw.in_transaction, bool)
