@@ -239,8 +239,7 @@ class WorkflowContext:
         text = signature.encode_arguments(
             args, kwargs, what=self._what(name), max_bytes=self._limit, apply_defaults=False
         )
-        codec = signature.result
-        return self._ask(kind, name, text, fn, (codec.for_workflows if self._replay.references else codec).decode)
+        return self._ask(kind, name, text, fn, self._reader(signature.result))
 
     def _ask(self, kind: StepKind, name: str, args: str, function: Any, decode: Any) -> asyncio.Future[Any]:
         options = self._options
