@@ -96,12 +96,17 @@ def now() -> datetime:
     return read_instant(fetch_one(f"SELECT {now_sql()}")[0])  # type: ignore[index, return-value]
 
 
-def is_read_only() -> bool:
-    """Whether the server takes no writes from this session; one round trip on PostgreSQL, elsewhere nobody can tell."""
-    if not is_postgresql():
+def is_read_only(conn: BaseDatabaseWrapper | None = None) -> bool:
+    """Whether the server takes no writes from this session, of the journal's database unless another is given.
+
+    One round trip on PostgreSQL; elsewhere nobody can tell.
+    """
+    conn = conn or connection()
+    if conn.vendor != "postgresql":
         return False
-    row = fetch_one("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool")
-    return bool(row and row[0])
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool")
+        return bool(cursor.fetchone()[0])
 
 
 class Clock:

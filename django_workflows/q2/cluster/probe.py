@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from django_q.conf import Conf
 
 from ...checks.live.schema import check_schema
-from ...store.database import alias
+from ...store.database import alias, is_read_only
 from ...store.transient import is_transient
 from .crew import kill, spawn
 from .member import begin
@@ -85,12 +85,13 @@ def _answer(writer: Any, parent: int) -> None:
 
 def _use(name: str) -> None:
     """Read from a database, and see that it can be written. Raises its errors."""
-    with connections[name].cursor() as cursor:
-        if connections[name].vendor == "postgresql":
-            cursor.execute("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool")
-            if cursor.fetchone()[0]:
-                raise InterfaceError(f"database {name!r} can only be read at present: is it a standby?")
-        elif connections[name].vendor == "sqlite":
+    conn = connections[name]
+    if conn.vendor == "postgresql":
+        if is_read_only(conn):
+            raise InterfaceError(f"database {name!r} can only be read at present: is it a standby?")
+        return
+    with conn.cursor() as cursor:
+        if conn.vendor == "sqlite":
             cursor.execute("BEGIN IMMEDIATE")
             cursor.execute("ROLLBACK")
         else:
