@@ -38,9 +38,22 @@ class DjangoWorkflowsConfig(AppConfig):
         # A traceback through half an import would say less than the check does.
         with registry.noting_duplicates():
             autodiscover_modules("workflows")
+            self._find_tasks()
         for name, places in registry.duplicates.items():
             # Web servers run no checks.
             logger.error("Two workflows are named %r, and neither can be used: %s", name, places)
+
+    def _find_tasks(self) -> None:
+        """Know all tasks of Django's Tasks, where a backend of them is ours."""
+        from .core import definitions
+        from .core.registry import registry
+        from .tasks.context import task_context
+        from .tasks.discovery import are_tasks_ours, find_task, import_tasks
+
+        definitions.task_context = task_context
+        registry.finders.append(find_task)
+        if are_tasks_ours():
+            import_tasks()
 
     def _keep_notes(self) -> None:
         from django.contrib.auth import get_user_model

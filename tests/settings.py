@@ -16,6 +16,7 @@ import json
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,23 @@ INSTALLED_APPS = [
 ]
 if django.VERSION >= (6, 1):
     MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+#: Django's own Tasks, else the package for older versions where it is installed.
+if django.VERSION >= (6, 0):
+    TASKS_FRAMEWORK = "django.tasks"
+elif find_spec("django_tasks") is not None:
+    TASKS_FRAMEWORK = "django_tasks"
+    INSTALLED_APPS.append("django_tasks")
+else:
+    TASKS_FRAMEWORK = ""
+if TASKS_FRAMEWORK:
+    TASKS = {
+        "default": {"BACKEND": "django_workflows.tasks.WorkflowsBackend", "QUEUES": []},
+        "patient": {
+            "BACKEND": "django_workflows.tasks.WorkflowsBackend",
+            "OPTIONS": {"retry": {"max_attempts": 3, "initial_backoff": 0.01}, "timeout": 30, "retain_for": 3600},
+        },
+        "immediate": {"BACKEND": f"{TASKS_FRAMEWORK}.backends.immediate.ImmediateBackend", "QUEUES": []},
+    }
 MIGRATION_MODULES = {"tests_app": None, "shop": None}
 MIDDLEWARE = [
     "example_project.csp.content_security_policy",

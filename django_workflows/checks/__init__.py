@@ -11,8 +11,18 @@ from .database import check_database
 from .definitions import check_names
 from .determinism import check_handlers
 from .settings import check_settings
+from .tasks import check_tasks
 
 TAG = "django_workflows"
 
-for _check in (check_settings, check_database, check_cluster, check_broker, check_api, check_names, check_handlers):
+for _check in (
+    check_settings,
+    check_database,
+    check_cluster,
+    check_broker,
+    check_api,
+    check_names,
+    check_handlers,
+    check_tasks,
+):
     register(_check, TAG)

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeAlias, TypeVar, overload
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from ..exceptions import ContinueAsNew, InvalidStep
 from .codec import Codec
 from .commands import Ask, Decode, StepOptions, check_name
 from .composed import await_later, rolling_map
-from .definitions import Definition, step_function_path
+from .definitions import Definition, step_function, step_function_path
 from .durations import Duration, aware, to_seconds
 from .events import EventDefinition, event_name_or_id
 from .journal import StepKind
@@ -56,33 +57,39 @@ class WorkflowContext:
         """
         return WorkflowContext(self._replay, self._options.derive(**options), self._sources)
 
+    def bound_to(self, options: StepOptions) -> WorkflowContext:
+        """``with_options``, of options that were checked before."""
+        return WorkflowContext(self._replay, options, self._sources)
+
     # -- steps
 
     @overload
-    def run_query(self, fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_query(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
     @overload
-    def run_query(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
-    def run_query(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+    def run_query(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_query(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """Read, in one read-only transaction that sees one state of the database."""
         return self._call(StepKind.QUERY, fn, args, kwargs)
 
     @overload
-    def run_mutation(self, fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_mutation(
+        self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[R]: ...
     @overload
-    def run_mutation(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
-    def run_mutation(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+    def run_mutation(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_mutation(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """Write, in the same transaction as the journal entry: exactly once."""
         return self._call(StepKind.MUTATION, fn, args, kwargs)
 
     @overload
-    def run_action(self, fn: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_action(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
     @overload
-    def run_action(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
-    def run_action(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+    def run_action(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_action(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """Do anything: at least once with retry, at most once without."""
         return self._call(StepKind.ACTION, fn, args, kwargs)
 
-    def run_workflow(self, definition: Definition[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]:
+    def run_workflow(self, definition: Definition[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]:
         """Run a whole child workflow as one step.
 
         Raises ``ChildWorkflowFailed`` or ``ChildWorkflowCanceled`` where it is awaited.
@@ -232,6 +239,8 @@ class WorkflowContext:
         if kind not in self._fit:
             check_options(self._options, kind)
             self._fit.add(kind)
+        if type(fn) is not FunctionType:
+            fn = step_function(fn)
         path = step_function_path(fn)
         registry.functions.setdefault((self._replay.definition.name, path), fn)
         signature = Signature.of(fn)

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from functools import partial, partialmethod
+from functools import partial, partialmethod, wraps
 from types import BuiltinFunctionType, MethodDescriptorType, MethodWrapperType, ModuleType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -71,6 +71,56 @@ class Definition(Generic[P, R]):
 
 
 _checked: dict[Any, str] = {}
+#: The functions that run tasks which take a context, by the tasks' own functions.
+_with_context: dict[Any, Callable[..., Any]] = {}
+#: Makes the context of a task that runs as a step. Set when Django starts.
+task_context: Callable[[Any], Any] | None = None
+
+
+def step_function(fn: Any) -> Any:
+    """What a step runs where it is given ``fn``: a task's function where that is a task of Django's Tasks.
+
+    The function of a task with ``takes_context=True`` is called with one.
+    """
+    if not is_task(fn):
+        return fn
+    if not fn.takes_context:
+        return fn.func
+    known = _with_context.get(fn.func)
+    if known is None:
+        known = _with_context[fn.func] = _giving_context(fn)
+    return known
+
+
+def _giving_context(task: Any) -> Callable[..., Any]:
+    func = task.func
+
+    def context() -> Any:
+        assert task_context is not None
+        return task_context(task)
+
+    if inspect.iscoroutinefunction(func):
+
+        @wraps(func)
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            return await func(context(), *args, **kwargs)
+
+    else:
+
+        @wraps(func)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return func(context(), *args, **kwargs)
+
+    signature = inspect.signature(func)
+    run.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
+    return run
+
+
+def vouch(fn: Any, path: str) -> None:
+    """Let ``fn`` be the step function of that path, which its module does not have; the caller sees to it that every
+    worker finds it.
+    """
+    _checked[fn] = path
 
 
 def step_function_path(fn: Any) -> str:
@@ -87,6 +137,8 @@ def step_function_path(fn: Any) -> str:
 def _check_step_function(fn: Any) -> str:
     if isinstance(fn, Definition):
         raise InvalidStep(f"{fn.name} is a workflow: run it with step.run_workflow")
+    if is_task(fn):
+        return step_function_path(step_function(fn))
     said = _instead_of(fn)
     if said is not None:
         raise InvalidStep(f"{_describe(fn)} {said}")
@@ -102,7 +154,7 @@ def _check_step_function(fn: Any) -> str:
         )
     found: Any = getattr(sys.modules.get(module), qualname, None)
     # The function behind a task of django.tasks is reached through the task, which has its name.
-    if found is not fn and not (_is_task(found) and found.func is fn):
+    if found is not fn and not (is_task(found) and found.func in (fn, getattr(fn, "__wrapped__", None))):
         raise InvalidStep(
             f"{module}.{qualname} is not the function that `from {module} import {qualname}` gives, so that another "
             "process would run something else. If it is decorated, use functools.wraps and pass the decorated one."
@@ -124,7 +176,7 @@ def _instead_of(fn: Any) -> str | None:
     return None
 
 
-def _is_task(fn: Any) -> bool:
+def is_task(fn: Any) -> bool:
     """Whether it is a task of ``django.tasks`` (or of the package for older versions of Django)."""
     return any(
         each.__qualname__ == "Task" and each.__module__.partition(".")[0] in ("django", "django_tasks")
@@ -151,13 +203,6 @@ _OTHERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], str]], ...] = (
         ),
     ),
     (lambda fn: isinstance(fn, str), lambda fn: "is a text: import the function, and pass it."),
-    (
-        _is_task,
-        lambda fn: (
-            f"is a task of Django's Tasks: pass the function that it was made of, as in "
-            f"step.run_action({_named(fn.func)}.func, ...)."
-        ),
-    ),
     (
         lambda fn: isinstance(fn, (partial, partialmethod)),
         lambda fn: (

@@ -38,6 +38,8 @@ class Registry:
         self.pools: dict[str, PoolLimits] = {}
         #: Names that two handlers have, with both places. Nothing is found under such a name.
         self.duplicates: dict[str, str] = {}
+        #: Asked for a definition that is not known, by its name: code that was not imported yet may have it.
+        self.finders: list[Callable[[str], None]] = []
         self._managers: dict[str, int] = {}
         self._notes_duplicates = False
 
@@ -71,16 +73,20 @@ class Registry:
         count = self._managers[module] = self._managers.get(module, 0) + 1
         return module if count == 1 else f"{module}#{count}"
 
+    def __contains__(self, definition: object) -> bool:
+        """Whether it is what its name means here, without looking for it elsewhere."""
+        return isinstance(definition, Definition) and self._definitions.get(definition.name) is definition
+
     def remove(self, name: str) -> None:
         self._definitions.pop(name, None)
 
     def get(self, name: str) -> Definition[Any, Any] | None:
-        return None if name in self.duplicates else self._definitions.get(name)
+        return None if name in self.duplicates else self._definitions.get(name) or self._found(name)
 
     def find(self, name: str) -> Definition[Any, Any]:
         """The definition of that name; ``DefinitionNotFound`` with the nearest names, or ``DuplicateDefinition``."""
         self.refuse_duplicate(name)
-        definition = self._definitions.get(name)
+        definition = self._definitions.get(name) or self._found(name)
         if definition is None:
             near = difflib.get_close_matches(str(name), self._definitions, n=3)
             hint = f"Did you mean {' or '.join(near)}?" if near else "Is its app in INSTALLED_APPS?"
@@ -89,6 +95,11 @@ class Registry:
                 "(Definitions are found in each installed app's workflows.py.)"
             )
         return definition
+
+    def _found(self, name: str) -> Definition[Any, Any] | None:
+        for find in self.finders:
+            find(name)
+        return self._definitions.get(name)
 
     def __iter__(self) -> Iterator[Definition[Any, Any]]:
         unique = (each for name, each in self._definitions.items() if name not in self.duplicates)

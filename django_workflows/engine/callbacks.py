@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.module_loading import import_string
 
-from ..core.definitions import PATH_LIMIT, step_function_path
+from ..core.definitions import PATH_LIMIT, is_task, step_function_path
 from ..core.registry import registry
 from ..exceptions import CallbackRefused, InvalidArguments, InvalidStep
 
@@ -21,6 +21,11 @@ def callback_path(callback: str | Callable[..., Any] | None) -> str:
     """The dotted path of an ``on_complete``; ``InvalidArguments`` unless it can be imported and called."""
     if callback is None:
         return ""
+    if is_task(callback):
+        raise InvalidArguments(
+            f"on_complete: {callback.name} is a task of Django's Tasks, and is not called with what an on_complete "  # type: ignore[union-attr]
+            f"gets: write a function (workflow_id, result, context) that calls {callback.name}.enqueue(...)"  # type: ignore[union-attr]
+        )
     if not isinstance(callback, str):
         try:
             return step_function_path(callback)

@@ -35,6 +35,7 @@ from .pools import free_place
 from .soon import soon
 from .step_ends import step_end
 from .turn import Turn
+from .worker import draining
 
 logger = logging.getLogger("django_workflows")
 
@@ -261,7 +262,8 @@ def _queue_again(step: ClaimedStep, failure: Failure, error: dict[str, Any], sec
     if locked is None:
         raise TurnVoid
     _, now = locked
-    failures = [*step.failures, step_store.attempt_json(step, step.attempt, error, now, step.started_at)]
+    failed = step_store.attempt_json(step, step.attempt, error, now, step.started_at)
+    failures = [*step.failures, failed | {"worker": draining.get()}]
     retry_at = step_store.retry(step, failures, seconds)
     if retry_at is None:
         raise TurnVoid

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from ..core.attempts import read_failure
-from ..core.definitions import Definition
+from ..core.definitions import Definition, step_function
 from ..core.excerpts import preview
 from ..core.histories import IMPORTED
 from ..core.journal import WorkflowState
@@ -92,6 +92,7 @@ def checked(from_step: FromStep) -> RestartFrom | int | str:
         return from_step.name
     if isinstance(from_step, (RestartFrom, str)) or type(from_step) is int:
         return from_step
+    from_step = step_function(from_step)
     if callable(from_step):
         with suppress(Exception):
             return dotted_path(from_step)

@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import PurePosixPath
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ from uuid import UUID
 
 from django.conf import settings as django_settings
 from django.contrib import admin
+from django.core.checks import CheckMessage
 from django.dispatch import Signal
 from django.test import override_settings
 from prometheus_client import REGISTRY
@@ -33,8 +35,17 @@ from tests.engine.driver import advance, run
 workflow = WorkflowManager()
 
 #: Settings that a block may show; they are looked at by our own checks.
-_SETTINGS = ("DJANGO_WORKFLOWS", "Q_CLUSTER", "DATABASES", "SILENCED_SYSTEM_CHECKS")
-_CHECKS = (check_settings, check_cluster, check_broker, check_database)
+_SETTINGS = ("DJANGO_WORKFLOWS", "Q_CLUSTER", "DATABASES", "SILENCED_SYSTEM_CHECKS", "TASKS")
+
+
+def _check_tasks() -> list[CheckMessage]:
+    if not django_settings.TASKS_FRAMEWORK:
+        return []
+    backends = import_module(django_settings.TASKS_FRAMEWORK).task_backends
+    return [problem for backend in backends.all() for problem in backend.check()]
+
+
+_CHECKS = (check_settings, check_cluster, check_broker, check_database, _check_tasks)
 _MOVES = 60
 
 
@@ -168,6 +179,8 @@ def _look_at_settings(names: set[str], module: ModuleType) -> None:
 def undone() -> Iterator[None]:
     """What a page does to the process is undone at the end: modules, definitions, receivers, collectors, admin."""
     admins = dict(admin.site._registry)
+    if django_settings.TASKS_FRAMEWORK == "django_tasks":  # under the name that Django has given it since
+        sys.modules["django.tasks"] = import_module("django_tasks")
     modules, definitions, functions = dict(sys.modules), dict(registry._definitions), dict(registry.functions)
     collectors = set(REGISTRY._collector_to_names)
     receivers = {signal: list(signal.receivers) for signal in vars(signals).values() if isinstance(signal, Signal)}
@@ -181,6 +194,8 @@ def undone() -> Iterator[None]:
         admin.site._registry = admins
         _restore_modules(modules)
         registry._definitions, registry.functions = definitions, functions
+        if django_settings.TASKS_FRAMEWORK == "django_tasks":
+            del sys.modules["django.tasks"]
 
 
 def _restore_modules(modules: Mapping[str, ModuleType]) -> None:

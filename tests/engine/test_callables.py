@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from django_workflows import Completed, InvalidStep, WorkflowContext
+from django_workflows import Completed, InvalidArguments, InvalidStep, WorkflowContext
 from django_workflows.core.definitions import step_function_path
 from tests.app import callables
 from tests.app.steps import Point
@@ -74,23 +74,50 @@ def test_a_coroutine_in_place_of_its_function() -> None:
     called.close()
 
 
-def test_a_task_of_djangos_leads_to_its_function_which_runs(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    for name in ("django.tasks", "django_tasks"):
-        try:
-            tasks = importlib.import_module(name)
-        except ImportError:
-            continue
-        break
-    else:
+@pytest.fixture
+def task(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Any:
+    """``callables.plain`` as a task of whichever framework is here, whose backend is not ours."""
+    if not settings.TASKS_FRAMEWORK:
         pytest.skip("neither Django 6 nor django-tasks is here")
-    settings.TASKS = {"default": {"BACKEND": f"{name}.backends.dummy.DummyBackend"}}
-    task = tasks.task(callables.plain)
-    monkeypatch.setattr(callables, "plain", task)
-    with pytest.raises(InvalidStep, match=r"is a task of Django's Tasks: .* as in step.run_action\(plain.func, ...\)"):
-        step_function_path(task)
+    tasks = importlib.import_module(settings.TASKS_FRAMEWORK)
+    settings.TASKS = {"default": {"BACKEND": f"{settings.TASKS_FRAMEWORK}.backends.dummy.DummyBackend"}}
+    made = tasks.task(callables.plain)
+    monkeypatch.setattr(callables, "plain", made)
+    return made
 
+
+@BOTH
+def test_a_task_of_djangos_is_a_step_function(task: Any, replaying: bool) -> None:
     @workflow.define(name="callables: task")
-    async def runs_a_task(step: WorkflowContext) -> int:
-        return await step.run_action(task.func, 1)
+    async def runs_a_task(step: WorkflowContext) -> list[int]:
+        return [
+            await step.run_action(task, 1),
+            await step.run_query(task.using(priority=3), 2),
+            await step.run_mutation(task, value=3),
+            await step.run_action(task.func, 4),
+            *await step.map(task, [5, 6]),
+        ]
 
-    assert finish(runs_a_task.start(), replaying=True) == Completed(2)
+    workflow_id = runs_a_task.start()
+    assert finish(workflow_id, replaying=replaying) == Completed([2, 3, 4, 5, 6, 7])
+    assert {each.function for each in workflow.steps(workflow_id)} == {"tests.app.callables.plain"}
+    workflow.restart(workflow_id, from_step=task)
+    assert finish(workflow_id) == Completed([2, 3, 4, 5, 6, 7])
+
+
+def test_a_tasks_arguments_are_checked_as_its_functions(task: Any) -> None:
+    @workflow.define(name="callables: task with a bad argument")
+    async def runs_a_task(step: WorkflowContext) -> int:
+        return await step.run_action(task, "one")
+
+    status = finish(runs_a_task.start())
+    assert "tests.app.callables.plain(): parameter 'value'" in status.error
+
+
+def test_a_task_as_on_complete_is_refused_with_what_to_write(task: Any) -> None:
+    from tests.app.workflows import nothing
+
+    with pytest.raises(
+        InvalidArguments, match=r"plain is a task .* \(workflow_id, result, context\) that calls plain\."
+    ):
+        nothing.with_options(on_complete=task).start()

@@ -102,7 +102,8 @@ def test_no_pickle_and_no_evaluation_of_text() -> None:
 
 def test_every_import_by_name_is_one_that_code_asked_for() -> None:
     """``import_string`` and ``import_module`` stand where their argument is a setting, a seal, or code's own word."""
-    known = {"__init__.py", "engine/callbacks.py", "engine/captured.py"}  # the last: classes of the setting CONTEXT
+    # Of the last two: classes of the setting CONTEXT; the setting TASKS, and what tests/tasks/test_discovery.py says.
+    known = {"__init__.py", "engine/callbacks.py", "engine/captured.py", "tasks/discovery.py"}
     found = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
