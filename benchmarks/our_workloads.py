@@ -69,12 +69,24 @@ def timers(engine: Ours) -> Figures:
     return {"timers_s": engine.timers(scaled(10_000))}
 
 
+def w6(engine: Ours) -> Figures:
+    """Actions that wait: 1,000 workflows of three of 200 ms, and one workflow that gathers 1,000 of a second."""
+    workflows, steps, seconds = scaled(1000), 3, 0.2
+    engine.waits(20, steps, seconds)
+    taken = engine.waits(workflows, steps, seconds)
+    return {
+        "w6_waits_per_s": workflows * steps / taken,
+        "w6_gather_1000_s": engine.waits_beside(scaled(1000), 1.0),
+    }
+
+
 OUR_WORKLOADS: dict[str, Callable[[Ours], Figures]] = {
     **WORKLOADS,
     "w1": w1,
     "20000": very_long,
     "w4": w4,
     "w5": w5,
+    "w6": w6,
     "actions": sequential,
     "soak": soak,
     "timers": timers,

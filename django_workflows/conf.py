@@ -35,6 +35,12 @@ def _count(value: Any) -> int:
     return value
 
 
+def _places(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100_000:
+        raise ValueError("an int from 0 to 100,000")
+    return value
+
+
 def _alias(value: Any) -> str:
     if not isinstance(value, str) or value not in django_settings.DATABASES:
         raise ValueError(f"a key of DATABASES ({', '.join(django_settings.DATABASES)})")
@@ -122,6 +128,14 @@ SETTINGS: Mapping[str, Setting] = {
         2,
         _seconds,
         "CPU time that a handler may use, in seconds, without waiting, each time it is told something new.",
+    ),
+    "ASYNC_ACTIONS": Setting(
+        200,
+        _places,
+        "How many `async def` actions a worker process has in flight on its event loop; 0 runs them one at a time.",
+    ),
+    "SHUTDOWN_GRACE": Setting(
+        30, _seconds, "How long a worker that stops waits for its actions in flight, before it interrupts them."
     ),
     "MAX_STEPS_PER_TURN": Setting(20_000, _count, "How many steps a handler may ask for without waiting for one."),
     "MAX_DELIVERIES": Setting(

@@ -169,6 +169,10 @@ class AttemptLost(WorkflowError):
     """The worker that ran this attempt died or went silent; whether the attempt had an effect is unknown."""
 
 
+class StepInterrupted(StepFailed):
+    """The worker that ran this attempt was stopped, and did not wait for it any longer."""
+
+
 class StepTimeout(WorkflowError, TimeoutError):
     """An attempt ran longer than its ``timeout``."""
 

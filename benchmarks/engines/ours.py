@@ -48,6 +48,19 @@ class Ours(Engine):
 
         return timed(work)
 
+    def waits(self, workflows: int, steps: int, seconds: float) -> float:
+        table, running = "django_workflows_workflow", "id BETWEEN {} AND {} AND finished_at IS NULL"
+
+        def work() -> None:
+            ids = self.flow("waits").start_many([(steps, seconds)] * workflows)
+            first, last = min(ids).hex, max(ids).hex
+            until(lambda: not self.project.onlooker.sees(table, running, first, last), pause=0.01, timeout=240)
+
+        return timed(work)
+
+    def waits_beside(self, count: int, seconds: float) -> float:
+        return timed(lambda: self._run("waits_beside", count, seconds, pause=0.005))
+
     def latency(self) -> float:
         def work() -> None:
             workflow_id = self.flow("actions").start(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from uuid import UUID
 
 from .models import Effect
@@ -18,3 +20,15 @@ def insert(workflow_id: UUID, number: int) -> int:
 
 def fail(number: int) -> None:
     raise ValueError(f"not {number}")
+
+
+async def wait(number: int, seconds: float) -> int:
+    """As a call over HTTP, or of a model."""
+    await asyncio.sleep(seconds)
+    return number
+
+
+def block(number: int, seconds: float) -> int:
+    """The same in an ordinary function."""
+    time.sleep(seconds)
+    return number

@@ -8,7 +8,7 @@ from datetime import datetime
 from django_workflows import WorkflowContext, WorkflowManager
 
 from . import many  # noqa: F401 - its definitions are found with these
-from .steps import insert, nothing
+from .steps import insert, nothing, wait
 
 workflow = WorkflowManager()
 
@@ -20,6 +20,21 @@ async def actions(step: WorkflowContext, count: int) -> int:
     for number in range(count):
         total += await step.run_action(nothing, number)
     return total
+
+
+@workflow.define
+async def waits(step: WorkflowContext, count: int, seconds: float) -> int:
+    """One async action after the other, each of which waits."""
+    total = 0
+    for number in range(count):
+        total += await step.run_action(wait, number, seconds)
+    return total
+
+
+@workflow.define
+async def waits_beside(step: WorkflowContext, count: int, seconds: float) -> int:
+    """So many async actions side by side."""
+    return sum(await asyncio.gather(*(step.run_action(wait, number, seconds) for number in range(count))))
 
 
 @workflow.define

@@ -29,6 +29,7 @@ class StepOptions:
     unstable_args: bool = False
     queue: str | None = None
     priority: int | None = None
+    exclusive: bool = False
 
     def derive(self, **changes: Any) -> StepOptions:
         """A copy with ``changes``; ``InvalidStep`` for an unknown option, a bad value, or options at odds."""
@@ -46,6 +47,7 @@ class StepOptions:
     def check(self) -> None:
         """Raise ``InvalidStep`` when these options make no sense."""
         self._check_times()
+        self._check_inline()
         if self.retry is not None and not isinstance(self.retry, (bool, RetryPolicy)):
             raise InvalidStep(f"retry must be True, False or a RetryPolicy, got {self.retry!r}")
         if self.name is not None:
@@ -64,8 +66,14 @@ class StepOptions:
             aware(self.run_at, what="run_at")
         if self.timeout is not None and to_seconds(self.timeout, what="timeout") == 0:
             raise InvalidStep("timeout must be longer than 0 seconds")
+
+    def _check_inline(self) -> None:
         if self.inline and (self.run_after is not None or self.run_at is not None):
             raise InvalidStep("inline steps run in the turn itself, so they take neither run_after nor run_at")
+        if not isinstance(self.exclusive, bool):
+            raise InvalidStep(f"exclusive must be True or False, got {self.exclusive!r}")
+        if self.inline and self.exclusive:
+            raise InvalidStep("inline steps run in the turn itself, beside whatever is in flight: not exclusive")
         if self.inline and self.retry:
             raise InvalidStep("inline steps run in the turn itself, which cannot wait to try them again: no retry")
 

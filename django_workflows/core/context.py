@@ -53,7 +53,8 @@ class WorkflowContext:
         ``retry`` (True, False or a ``RetryPolicy``), ``run_after`` (seconds or timedelta), ``run_at`` (aware datetime),
         ``name``, ``timeout`` (seconds or timedelta, of one attempt), ``inline`` (queries and mutations: run in the
         turn's own transaction), ``unstable_args`` (do not compare arguments on replay), ``queue``, ``priority`` (-100
-        to 100, higher first). Raises ``InvalidStep`` for options that are unknown or exclude each other.
+        to 100, higher first), ``exclusive`` (run while nothing else runs in the worker's process). Raises
+        ``InvalidStep`` for options that are unknown or exclude each other.
         """
         return WorkflowContext(self._replay, self._options.derive(**options), self._sources)
 

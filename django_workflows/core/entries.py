@@ -58,6 +58,7 @@ class NewStep:
     queue: str = ""
     priority: int = 0
     pool: str = ""
+    lane: int = 0
     result: str | None = None
     error: Failure | None = None
     delivery: int | None = None

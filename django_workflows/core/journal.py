@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -179,6 +179,15 @@ class WorkflowRecord:
     never_awaited: str = ""
 
 
+class Lane(IntEnum):
+    """Where a step runs: a static fact of its function, by which workers claim."""
+
+    #: In a worker's main thread, one at a time.
+    MAIN = 0
+    #: On a worker's event loop, beside others.
+    ASYNC = 1
+
+
 class AttemptId(NamedTuple):
     """One attempt, once and for all: a restart, which counts ``generation`` up, numbers steps and attempts anew."""
 
@@ -195,7 +204,8 @@ class ClaimedStep:
     ``lost`` counts earlier attempts whose worker went away without a word. ``damage`` says what is wrong with its row,
     if that cannot be what was once written. ``cancels`` says how the attempt, a mutation, canceled its own workflow
     ("gracefully", "by force"), and ``sends`` whether it sent it an event: that is carried out with its end. ``refused``
-    counts the deliveries that ended with a transient error of the database's, by which nothing was done.
+    counts the deliveries that use up no attempt: they ended with a transient error of the database's, by which nothing
+    was done, or the attempt was lost with its worker beside others.
     """
 
     workflow_id: UUID

@@ -17,6 +17,7 @@ from ..exceptions import (
     EventFailed,
     InvalidPayload,
     StepFailed,
+    StepInterrupted,
 )
 from .commands import Decode, Outcome
 from .journal import Failure, StepKind
@@ -27,6 +28,7 @@ from .unfit import Unfit
 MESSAGE_LIMIT = 10_000
 TRACEBACK_LIMIT = 50_000
 CANCELED_TYPE = "django_workflows.exceptions.ChildWorkflowCanceled"
+INTERRUPTED_TYPE = "django_workflows.exceptions.StepInterrupted"
 TIMEOUT_TYPE = "builtins.TimeoutError"
 
 
@@ -94,6 +96,8 @@ def exception_of(kind: str, name: str, failure: Failure) -> Exception:
         cls = EventFailed
     elif kind == StepKind.WORKFLOW:
         cls = ChildWorkflowCanceled if failure.type == CANCELED_TYPE else ChildWorkflowFailed
+    elif failure.type == INTERRUPTED_TYPE:
+        cls = StepInterrupted
     return cls(
         failure.message,
         error_type=failure.type,

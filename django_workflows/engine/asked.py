@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -12,9 +13,10 @@ from ..core.commands import Ask, StepOptions
 from ..core.definitions import Definition
 from ..core.durations import to_seconds
 from ..core.entries import NewStep, NewWorkflow
-from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, StepKind, StepState, WorkflowRecord
+from ..core.journal import FUNCTION_KINDS, ClaimedStep, Failure, Lane, StepKind, StepState, WorkflowRecord
 from ..core.outcomes import failure_of
 from ..core.retry import dotted_path
+from ..core.signatures import Signature
 from ..exceptions import NestedTooDeep
 from ..models import uuid7
 from ..store import events as event_store
@@ -40,6 +42,7 @@ def new_step(ask: Ask, workflow: WorkflowRecord, definition: Definition[Any, Any
         new.function = dotted_path(ask.function)
         new.options = _options_text(ask.options, definition, ask.kind == StepKind.ACTION)
         new.pool = definition.pool
+        new.lane = lane_of(ask.function, ask.kind, ask.options.exclusive)
     elif ask.kind == StepKind.EVENT:
         new.function = event_store.function_of(ask.function, ask.event_id)
         new.options = json.dumps({"event": ask.event}) if ask.event else "{}"
@@ -52,6 +55,13 @@ def new_step(ask: Ask, workflow: WorkflowRecord, definition: Definition[Any, Any
     elif ask.kind == StepKind.PATCH:
         new.state, new.result = StepState.COMPLETED, "true"
     return new
+
+
+def lane_of(function: Callable[..., Any], kind: str, exclusive: bool) -> Lane:
+    """Where a step runs: on the event loop if it is an async action that tolerates others beside it."""
+    if kind != StepKind.ACTION or exclusive or not Signature.of(function).is_coroutine:
+        return Lane.MAIN
+    return Lane.ASYNC
 
 
 class _Latest:
@@ -78,7 +88,7 @@ def _stored_options(options: StepOptions, definition: Definition[Any, Any], acti
         stored["retry"] = policy.to_json()
     if options.timeout is not None:
         stored["timeout"] = to_seconds(options.timeout, what="timeout")
-    for flag in ("inline", "unstable_args"):
+    for flag in ("inline", "unstable_args", "exclusive"):
         if getattr(options, flag):
             stored[flag] = True
     return stored

@@ -13,21 +13,18 @@ from functools import partial
 from threading import Lock
 
 from ..conf import settings
-from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind, WorkflowRecord
 from ..core.registry import registry
-from ..exceptions import WorkflowError
 from ..store import attempts
 from ..store.database import clock
 from ..store.transient import is_away
 from . import announce
 from .batch_turns import BatchTurns
-from .batch_writer import BatchWriter, Led
+from .batch_writer import BatchWriter
 from .dispatch import wake
-from .ends import TurnVoid
-from .finish import lead_on, put_off
+from .finish import put_off
 from .invoke import AttemptInterrupted
-from .live import live_handlers
+from .landing import launch
 from .marks import marks
 from .mutate_together import MutationsTogether, may_be_together
 from .pace import QUICK
@@ -85,7 +82,11 @@ class Batch:
         for step in steps:
             self._worker.took()
             announce.step_started(step)
-            self._writer.ready.append(step)
+        self.go_on(steps)
+
+    def go_on(self, steps: Iterable[ClaimedStep]) -> None:
+        """Steps that this worker has written as running, or claimed."""
+        self._writer.ready += steps
         marks.expect(self._worker.id, self._writer.ready)
 
     def run(self) -> ClaimedStep | None:
@@ -118,6 +119,9 @@ class Batch:
 
     def _run_round(self) -> None:
         for step in self._writer.ready:
+            if launch(step):
+                self.done += 1
+                continue
             (self._mutations if may_be_together(step) else self._round).append(step)
         self._writer.ready.clear()
         self._run_each()
@@ -183,26 +187,10 @@ class Batch:
             self._worker.begin(None)
             with self._lock:
                 self._running.end()
-        self._take(step, outcome)
+        self._writer.take(step, outcome)
         if seconds > QUICK:
             with self._lock:
                 self._writer.write(self._worker.id, self._round)
-
-    def _take(self, step: ClaimedStep, outcome: Outcome) -> None:
-        """What came of a step: kept to be written with the others, unless more than its workflow is concerned."""
-        if outcome.error is not None or step.failures:
-            self._writer.finish(step, outcome)
-            return
-        live = live_handlers.take_waiting(step)
-        if live is not None:
-            try:
-                turn = lead_on(step, outcome, live)
-            except (TurnVoid, WorkflowError):
-                live.replay.close()  # should the handler be at fault, the turn that follows says so
-            else:
-                self._writer.add(Led(turn, step=step, outcome=outcome))
-                return
-        self._writer.add_apart(step, outcome)
 
     # -- when it does not go on
 

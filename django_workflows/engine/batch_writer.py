@@ -24,7 +24,7 @@ from .after_turn import after_writing
 from .alone import stands_alone
 from .dispatch import waking_together
 from .ends import TurnVoid
-from .finish import finish, take_turn_here, write_led
+from .finish import finish, lead_on, take_turn_here, write_led
 from .insist import insist
 from .live import live_handlers
 from .marks import marks
@@ -81,6 +81,22 @@ class BatchWriter:
     def add_apart(self, step: ClaimedStep, outcome: Outcome) -> None:
         """Keep a step's good end, whose workflow waits for other steps as well."""
         self._apart.append(Apart(step, outcome))
+
+    def take(self, step: ClaimedStep, outcome: Outcome) -> None:
+        """What came of a step: kept to be written with the others, unless more than its workflow is concerned."""
+        if outcome.error is not None or step.failures or step.pool:
+            self.finish(step, outcome)
+            return
+        live = live_handlers.take_waiting(step)
+        if live is not None:
+            try:
+                turn = lead_on(step, outcome, live)
+            except (TurnVoid, WorkflowError):
+                live.replay.close()  # should the handler be at fault, the turn that follows says so
+            else:
+                self.add(Led(turn, step=step, outcome=outcome))
+                return
+        self.add_apart(step, outcome)
 
     def finish(self, step: ClaimedStep, outcome: Outcome) -> None:
         """Write a step's end now, by itself."""

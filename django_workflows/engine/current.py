@@ -51,6 +51,8 @@ class CurrentStep:
     _reported_at: float = -math.inf
     _reached: bool = False
     _thread: int = field(default_factory=threading.get_ident)
+    #: Whether nobody wants the attempt any more, where its worker looks after that.
+    _unwanted: Callable[[], bool] | None = None
 
     def __repr__(self) -> str:
         return f"CurrentStep({self.name!r}, {self.idempotency_key!r}, attempt={self.attempt})"
@@ -93,6 +95,8 @@ class CurrentStep:
 
     def canceled(self) -> bool:
         """Whether nobody wants this attempt any more; for long loops, cheap to ask often."""
+        if self._unwanted is not None:
+            return self._unwanted()
         if self._wanted and time.monotonic() - self._asked_at >= _PAUSE:
             self._asked_at = time.monotonic()
             self._wanted = self.in_transaction or _with_the_steps_connection(
@@ -102,6 +106,9 @@ class CurrentStep:
 
     def report(self, progress: Progress) -> None:
         """Show how far it is. What comes soon after the last report is kept, for the heartbeat or the next one."""
+        if self._unwanted is not None:
+            unwritten[self.attempt_id] = progress  # its worker writes it in a moment: here others would wait for that
+            return
         last = progress.reached and not self._reached
         soon = time.monotonic() - self._reported_at < _PAUSE
         if (soon and not last) or not self._has_connection():

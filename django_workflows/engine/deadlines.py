@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -137,25 +138,37 @@ class _Alarm:
 
 
 class _Watchdog:
-    """A thread that raises in the one which made it."""
+    """Raises in the thread that made it, by another one, which looks after all of them."""
+
+    __slots__ = ("_left", "_lock", "_look", "_next", "_over", "_part", "_thread_id", "_tries", "_watch")
 
     def __init__(self, seconds: float, parts: int, watch: Watch, look: Look) -> None:
-        self._part, self._parts, self._watch, self._look = seconds / parts, parts, watch, look
+        self._part, self._left, self._watch, self._look = seconds / parts, parts, watch, look
+        self._tries = _TRIES
         self._thread_id = threading.get_ident()
-        self._lock, self._over = threading.Lock(), threading.Event()
-        threading.Thread(target=self._count, daemon=True).start()
+        self._lock, self._over = threading.Lock(), False
+        self._next = time.monotonic() + self._part
+        _overseer.watch(self)
 
-    def _count(self) -> None:
-        for _ in range(self._parts):
-            if self._over.wait(self._part):
-                return
-            if self._look(self._cpu):
-                break
-        for _ in range(_TRIES):
-            if not _is_finalizing(sys._current_frames().get(self._thread_id)):
-                break
-            time.sleep(_MOMENT)
+    def tick(self) -> bool:
+        """For the overseer, every few milliseconds; whether there is nothing to look after any more."""
+        now = time.monotonic()
+        if self._over:
+            return True
+        if now < self._next:
+            return False
+        if self._left > 0:
+            self._left -= 1
+            self._next = now + self._part  # however late this is
+            if self._left > 0 and not self._look(self._cpu):
+                return False
+            self._left = 0
+        self._tries -= 1
+        if self._tries > 0 and _is_finalizing(sys._current_frames().get(self._thread_id)):
+            self._next = now + _MOMENT
+            return False
         self._fire()
+        return True
 
     def _cpu(self) -> float:
         try:
@@ -165,13 +178,54 @@ class _Watchdog:
 
     def _fire(self) -> None:
         with self._lock:
-            if not self._over.is_set():
+            if not self._over:
                 self._watch.reached = True
                 _raise_in(self._thread_id, DeadlineReached)
 
     def end(self) -> None:
         with self._lock:
-            self._over.set()
+            self._over = True
+
+
+class _Overseer:
+    """The thread that looks at all watchdogs, as long as there are any; one thread for each would cost too much."""
+
+    #: Seconds between two looks.
+    _TICK = 0.01
+    #: For so many looks it stays awake where there is nothing to look after.
+    _IDLE = 20
+
+    def __init__(self) -> None:
+        self._new: deque[_Watchdog] = deque()
+        self._wanted = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, dog: _Watchdog) -> None:
+        self._new.append(dog)
+        if not self._wanted.is_set():
+            self._wanted.set()
+        if self._thread is None or not self._thread.is_alive():  # it does not live on in a forked process
+            self._thread = threading.Thread(target=self._run, name="django_workflows deadlines", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        dogs: list[_Watchdog] = []
+        idle = 0
+        while True:
+            while self._new:
+                dogs.append(self._new.popleft())
+            dogs = [dog for dog in dogs if not dog.tick()]
+            idle = 0 if dogs else idle + 1
+            if idle <= self._IDLE:
+                time.sleep(self._TICK)
+                continue
+            self._wanted.clear()
+            if not self._new:
+                self._wanted.wait()
+            idle = 0
+
+
+_overseer = _Overseer()
 
 
 def _is_finalizing(frame: FrameType | None) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from ..core.journal import ClaimedStep, WorkflowRecord
+from ..core.journal import ClaimedStep, Lane, WorkflowRecord
 from ..core.registry import registry
 from ..store import attempts, workflows
 from ..store import steps as step_store
@@ -23,9 +23,12 @@ from .batch import Batch
 from .borrowed_signals import BorrowedTimer
 from .deployed_code import code, is_ahead, names, none_ahead
 from .dispatch import wake
+from .driving import driving
+from .in_flight import flights
+from .landing import begin, land, launch
 from .lead import is_led_together
 from .pace import pace
-from .run_step import run_step
+from .run_step import is_suspect, lost_attempt, run_step
 from .soon import soon
 from .worker import Worker, draining
 
@@ -53,7 +56,7 @@ def drain(worker: Worker, *, seconds: float | None = None, stop: Callable[[], bo
     worker.timer = BorrowedTimer()
     token = draining.set(worker.id)
     try:
-        with owning(alias()):
+        with driving(shares=flights.is_open), owning(alias()):
             return _drain(worker, over)
     finally:
         draining.reset(token)
@@ -70,7 +73,8 @@ def _drain(worker: Worker, over: Callable[[], bool]) -> int:
             planned_for = min(2 * planned_for, _PLANS_AT_MOST)
             replan_at = time.monotonic() + planned_for
         # Steps first, so that many of one workflow that end together make one turn; but never only steps.
-        count = _run_one_step(worker, over) if done % 4 else 0
+        count = _land(worker, over)
+        count = count or (_run_one_step(worker, over) if done % 4 else 0)
         count = count or _advance_one(worker, over) or (0 if done % 4 else _run_one_step(worker, over))
         count = count or _resume_blocked(worker, over)
         if not count and not soon.wait():
@@ -107,10 +111,27 @@ def _run_aside(workflow_id: UUID, worker: Worker, over: Callable[[], bool]) -> b
     return number >= 0
 
 
+def _land(worker: Worker, over: Callable[[], bool]) -> int:
+    """Write what has landed, and run what this thread has to run then; how much that was."""
+    if not flights.landed:
+        return 0
+    before = len(flights.landed)
+    mine = land(worker)
+    flights.take_off()
+    if mine:
+        batch = Batch(worker, over, _steps_at_once, lambda batch, count: False)
+        batch.go_on(mine)
+        return before + _run_batch(batch, worker, over)
+    return before
+
+
 def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
-    step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools, wake))
+    lanes = flights.lanes(first=Lane.ASYNC if worker.done % 2 else Lane.MAIN)
+    step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools, wake, lanes=lanes))
     if step is None:
         return 0
+    if flights.flies(step) and not is_suspect(step) and not (step.lost and lost_attempt(step) is not None):
+        return 1 + begin(step, worker, flights.room())
     if step.attempt == 1 and not step.pool and pace.is_quick(step.function):
         more = _more(worker, "steps", _steps_at_once(), partial(_steps_beside, step))
         if more:
@@ -195,6 +216,9 @@ def _run_on(step: ClaimedStep | None, worker: Worker, over: Callable[[], bool]) 
         if count and late:
             # Claimed when the one before it ended, which may have taken long: it is due again, for whoever has time.
             attempts.release(step.attempt_id, 0.0)
+            break
+        if launch(step):
+            count += 1
             break
         worker.begin(step)
         try:

@@ -39,7 +39,7 @@ from .variables import own_variables
 
 logger = logging.getLogger("django_workflows")
 
-__all__ = ["AttemptInterrupted", "attempt", "call", "read_only", "users_savepoint"]
+__all__ = ["AttemptInterrupted", "attempt", "attempt_in_flight", "call", "read_only", "too_late", "users_savepoint"]
 
 #: Seconds that a coroutine gets to end when asyncio has canceled it at its timeout, before it is interrupted like any
 #: other function. What is interrupted goes on in its thread, and may cancel whatever is awaited next.
@@ -148,9 +148,7 @@ def _own(step: ClaimedStep, error: BaseException) -> BaseException:
         raise outside
     if not isinstance(outside, DeadlineReached):
         raise AttemptInterrupted(failure_of(outside, attempts=step.attempt), outside) from error
-    late = StepTimeout(f"the attempt took longer than its timeout of {step.options.get('timeout')} s")
-    late.__traceback__ = error.__traceback__
-    return late
+    return too_late(step).with_traceback(error.__traceback__)
 
 
 def _refused(step: ClaimedStep, error: BaseException, before: object, watch: Watch | None) -> BaseException | None:
@@ -216,16 +214,21 @@ def _outcome(
             value = call(fn, args, kwargs, timeout) if signature.is_coroutine else fn(*args, **kwargs)
         if type(value) is CoroutineType:  # an ordinary function around a coroutine function, as decorators make them
             value = _to_its_end(partial(_itself, value), timeout)
+    return _stored(step, signature, value)
+
+
+def _stored(step: ClaimedStep, signature: Signature, value: Any) -> Outcome:
+    """The outcome of a function that has returned ``value``. Raises ``_Unstorable``."""
     what = f"result of step {step.number} ({step.name})"
     try:
         text, decoded = signature.result.encode_checked(value, what=what, max_bytes=settings.MAX_PAYLOAD_BYTES)
     except BaseException as error:  # noqa: BLE001 - a user's class may raise anything
-        text, decoded = _stored_after(error, step, signature, value, what)
+        text, decoded = _encoded_after(error, step, signature, value, what)
     # Of a value that workflow functions read otherwise the text is handed over, as on every replay.
     return Outcome(step.number, text, None, decoded, signature.result.for_workflows is signature.result)
 
 
-def _stored_after(
+def _encoded_after(
     first: BaseException, step: ClaimedStep, signature: Signature, value: Any, what: str
 ) -> tuple[str, Any]:
     """The result as it is stored, and as it comes back, once that has failed. ``_Unstorable`` if it cannot be.
@@ -246,6 +249,73 @@ def _stored_after(
         kind = type(error) if isinstance(error, InvalidPayload) else InvalidPayload
         reason = str(error) if isinstance(error, InvalidPayload) else f"{what}: {message_of(error)}"
         raise _Unstorable(kind(f"{reason} {_AFTERWARDS[step.kind]}")) from error
+
+
+# -- on the event loop
+
+
+async def attempt_in_flight(step: ClaimedStep, fn: Callable[..., Any], current: CurrentStep) -> Outcome:
+    """Run one attempt of an async action, in a task whose ``contextvars.Context`` is its own.
+
+    Never raises for what ``fn`` does; a task that is canceled raises ``CancelledError``, if ``fn`` lets it pass.
+    """
+    token = _current.set(current)
+    try:
+        with tracing.attempting(step) if tracing.is_traced(step) else nullcontext() as span:
+            outcome = await _in_flight(step, fn)
+            if span is not None and outcome.error is not None:
+                span.failed(outcome.error)
+            return outcome
+    finally:
+        if unwritten:
+            current.end()
+        _current.reset(token)
+
+
+async def _in_flight(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+    outcome: Outcome | None = None
+    try:
+        with applied(step.captured):
+            outcome = await _awaited(step, fn)
+        return outcome  # noqa: RET504 - whether there was one is asked below
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return _failed(step, asyncio.CancelledError("the function raised it: nobody canceled this step"))
+    except BaseException as error:
+        if outcome is None:
+            return _failed(step, error)
+        # Its effect has happened, and its result is known.
+        logger.exception("What applies to step %d (%s) could not be ended", step.number, step.name, extra=of_step(step))
+        return outcome
+
+
+def _failed(step: ClaimedStep, error: BaseException) -> Outcome:
+    if isinstance(error, _Unstorable):
+        return Outcome(step.number, error=failure_of(error.error, attempts=step.attempt), final=True)
+    return Outcome(step.number, error=failure_of(error, attempts=step.attempt, skip_frames=2))
+
+
+async def _awaited(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+    signature = Signature.of(fn)
+    args, kwargs = signature.decode_arguments(step.args)
+    timeout = step.options.get("timeout")
+    if timeout is None:
+        return _stored(step, signature, await fn(*args, **kwargs))
+    try:
+        async with asyncio.timeout(timeout) as limit:
+            value = await fn(*args, **kwargs)
+    except TimeoutError as error:
+        if limit.expired():
+            raise too_late(step).with_traceback(error.__traceback__) from error.__cause__
+        raise
+    return _stored(step, signature, value)
+
+
+def too_late(step: ClaimedStep) -> StepTimeout:
+    """What an attempt fails with that ran longer than it may."""
+    return StepTimeout(f"the attempt took longer than its timeout of {step.options.get('timeout')} s")
 
 
 def _with_its_cause(encode: Callable[[], tuple[str, Any]]) -> tuple[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from ..conf import settings
 from ..core.attempts import LOST_TYPE
 from ..core.blocked import BlockedReason
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, Failure, StepKind, WorkflowRecord
+from ..core.journal import ClaimedStep, Failure, Lane, StepKind, WorkflowRecord
 from ..core.logic import is_known, unknown_logic
 from ..core.outcomes import failure_of
 from ..core.registry import registry
@@ -22,11 +23,14 @@ from ..store import steps as step_store
 from ..store.blocked import block
 from ..store.database import atomic
 from ..store.transient import is_away, is_transient
+from .asked import lane_of
 from .bounds import handler_limits
 from .captured import ContextFailed
 from .deployed_code import code
+from .driving import letting_others_drive, wait_for
 from .ends import BLOCKED_SECONDS
 from .finish import finish, policy_of, put_off
+from .in_flight import flights
 from .insist import insist
 from .invoke import AttemptInterrupted
 from .live import new_replay
@@ -39,6 +43,8 @@ logger = logging.getLogger("django_workflows")
 
 #: Seconds until a step that was left to workers of a newer version may be claimed again.
 LEFT_SECONDS = 2.0
+#: How often an action that was beside others when its worker died is run beside others again.
+SHARED_LOSSES = 2
 
 
 def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
@@ -51,7 +57,7 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
         if step.damage:
             _block(step, BlockedReason.CORRUPT_ROW, f"step {step.number}: {step.damage}")
             return None
-        lost = _lost_attempt(step)
+        lost = lost_attempt(step)
         if lost is not None:
             return finish(step, Outcome(step.number, error=lost, final=True), queue)
         fn = _function(step)
@@ -59,7 +65,8 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
             return None
         if step.kind == StepKind.MUTATION:
             return mutate(step, lambda: timed(step, fn)[0], queue)
-        outcome, _ = timed(step, fn)
+        # In a transaction of the engine's others would wait for it, and it for them.
+        outcome = _run(step, fn) if step.kind == StepKind.ACTION else timed(step, fn)[0]
         return insist(lambda: finish(step, outcome, queue), step)
     except AttemptInterrupted as interrupted:
         end_interrupted(step, interrupted)
@@ -67,6 +74,15 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
         if not put_off(step, error) and _is_in_vain(step, error):
             raise  # no use to take another step now; the worker abandons this one
     return None
+
+
+def _run(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
+    """The outcome of an action, during which other threads of this worker may write what they have."""
+    if step.options.get("exclusive") or (flights.is_open and is_suspect(step)):
+        with flights.alone(partial(wait_for, news=flights.news, seconds=0.05)), letting_others_drive():
+            return timed(step, fn)[0]
+    with letting_others_drive():
+        return timed(step, fn)[0]
 
 
 def _is_in_vain(step: ClaimedStep, error: Exception) -> bool:
@@ -90,7 +106,7 @@ def _names(step: ClaimedStep) -> tuple[int, str, UUID]:
 # -- before
 
 
-def _lost_attempt(step: ClaimedStep) -> Failure | None:
+def lost_attempt(step: ClaimedStep) -> Failure | None:
     """What becomes of a step whose earlier attempt went away with its worker; ``None``: just run it.
 
     A query or mutation left no trace, so it is run again. An action may have had its effect: without retry it fails,
@@ -103,7 +119,7 @@ def _lost_attempt(step: ClaimedStep) -> Failure | None:
         f"attempt {step.attempt - 1} was lost: its worker died or said nothing for {settings.LEASE:g} s, so whether it "
         "had an effect is not known"
     )
-    lost = step.lost + sum(isinstance(each, dict) and each.get("type") == LOST_TYPE for each in step.failures)
+    lost = step.lost + _known_lost(step)
     if lost >= settings.MAX_DELIVERIES:
         text += (
             f". {lost} attempts of this step were lost, each with its worker, and MAX_DELIVERIES is "
@@ -115,11 +131,32 @@ def _lost_attempt(step: ClaimedStep) -> Failure | None:
     if step.kind != StepKind.ACTION:
         return None
     policy = policy_of(step)
-    if policy is None or step.attempt > policy.max_attempts:
+    shared = _shared_losses(step)
+    if policy is None or step.attempt - step.refused - shared > policy.max_attempts:
         return failure
     for number in range(len(step.failures) + 1, step.attempt):
-        step.failures.append(step_store.attempt_json(step, number, failure.to_json(), None, None))
+        mark = {step_store.SHARED: True} if shared > 0 else {}
+        shared -= 1
+        step.refused += len(mark)
+        step.failures.append(step_store.attempt_json(step, number, failure.to_json() | mark, None, None))
     return None
+
+
+def _known_lost(step: ClaimedStep) -> int:
+    return sum(isinstance(each, dict) and each.get("type") == LOST_TYPE for each in step.failures)
+
+
+def _shared_losses(step: ClaimedStep) -> int:
+    """How many of the lost attempts that are not noted yet were beside others in flight, and so use up no attempt."""
+    fn = registry.functions.get((step.workflow_name, step.function))
+    if fn is None or lane_of(fn, step.kind, bool(step.options.get("exclusive"))) == Lane.MAIN:
+        return 0
+    return min(step.lost, max(0, SHARED_LOSSES - _known_lost(step)))
+
+
+def is_suspect(step: ClaimedStep) -> bool:
+    """Whether an action was lost with its worker so often that it is run with nothing beside it: it may be why."""
+    return step.kind == StepKind.ACTION and step.lost + _known_lost(step) >= SHARED_LOSSES
 
 
 def _function(step: ClaimedStep) -> Callable[..., Any] | None:

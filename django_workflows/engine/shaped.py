@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ..core.journal import Lane
 from ..store.many_turns_sql import Shape, shape_of
+from .in_flight import flights
 from .pace import pace
 from .turn import Turn
 
@@ -12,7 +14,9 @@ def shaped(turn: Turn, queue: str) -> Shape | None:
 
     The worker, which serves ``queue``, runs the next step itself if that is expected to be quick.
     """
-    if pace.is_quick_to_follow(turn.record.new_steps):
+    new_steps = turn.record.new_steps
+    flying = flights.is_open and all(new.lane == Lane.ASYNC for new in new_steps)
+    if flying or pace.is_quick_to_follow(new_steps):
         turn.pick(queue)
     record = turn.finish()
     # What is open when the workflow ends would have to be looked for.

@@ -28,6 +28,7 @@ from .asked import claimed_step, is_too_deep, new_child, new_step, too_deep
 from .endings import workflow_end
 from .ends import TurnVoid
 from .given_up import is_given_up, pass_on
+from .in_flight import flights
 from .inline import RunInline, run_inline
 from .inside import BY_FORCE
 from .journal_limit import keep_within_limit
@@ -202,7 +203,7 @@ class Turn:
             return self.mine
         for new in self.record.new_steps:
             at_once = new.state == StepState.QUEUED and new.delay is None and new.run_at is None
-            if at_once and new.queue == queue and not new.pool:
+            if at_once and new.queue == queue and not new.pool and flights.may_pick(new.lane):
                 new.state, new.lease, new.claimed_by = StepState.RUNNING, settings.LEASE, draining.get()
                 self.mine = claimed_step(new, self.workflow, self.at)
                 return self.mine

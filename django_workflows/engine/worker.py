@@ -25,6 +25,7 @@ from ..store.transient import is_away
 from .borrowed_signals import BorrowedTimer
 from .current import write_reports
 from .dispatch import wake
+from .in_flight import flights
 from .machine import is_gone, machine, worker_id
 from .marks import forget, unbegun
 from .outage import outage
@@ -82,12 +83,15 @@ class Worker:
         """Say that this process lives, and renew the lease of what it runs."""
         step = self.doing
         doing = f"{step.workflow_name} {step.workflow_id} step {step.number} {step.name}" if step else self.aside
+        if not doing and len(flights):
+            doing = f"{len(flights)} async actions"
         worked = None if self.worked is None else time.monotonic() - self.worked
         workers.beat(self.id, self.host, self.pid, self.role, self.queue, doing, worked=worked, done=self.done)
         self.known = True
         write_reports()
         if step is not None and time.monotonic() - self.doing_since > settings.LEASE / 4:
             attempts.renew(step.attempt_id)
+        flights.renew(settings.LEASE / 4)
 
     def abandon(self) -> None:
         """Go on under another id: a drain ended early, and the heartbeat is to give back what it had claimed."""
@@ -97,6 +101,7 @@ class Worker:
 
     def give_back_abandoned(self) -> None:
         while self.former:
+            flights.adopt(self.former[0], self.id)
             give_back(self.former[0], patiently=True)
             self.former.pop(0)
 

@@ -16,7 +16,7 @@ class Step(models.Model):
     when the wait is over. ``attempt`` counts claims; those that left neither a result nor a failure were lost with
     their worker. ``queued_at``, ``started_at`` and ``finished_at`` are those of the last attempt; ``failures`` is a
     JSON list of the attempts before it, each with its own times and error. ``reached``, of a failure that was
-    delivered, is the number of the step that the handler was to ask for next.
+    delivered, is the number of the step that the handler was to ask for next. ``lane`` says where in a worker it runs.
     """
 
     class Kind(models.TextChoices):
@@ -61,6 +61,7 @@ class Step(models.Model):
     queue = models.CharField(_("queue"), max_length=200, default="", blank=True)
     priority = models.SmallIntegerField(_("priority"), default=0)
     pool = models.CharField(_("pool"), max_length=200, default="", blank=True)
+    lane = models.SmallIntegerField(_("lane"), default=0, db_default=0)
     created_at = models.DateTimeField(_("created at"))
     queued_at = models.DateTimeField(_("queued at"))
     started_at = models.DateTimeField(_("started at"), null=True)
@@ -74,7 +75,7 @@ class Step(models.Model):
         indexes = [
             # Only steps that a worker runs: waits fall due through their workflow's row.
             models.Index(
-                fields=["queue", "priority", "due_at"],
+                fields=["queue", "priority", "lane", "due_at"],
                 condition=Q(due_at__isnull=False, state__in=["queued", "running"]),
                 name="dwf_step_due",
             ),

@@ -14,8 +14,11 @@ from django_q.conf import Conf
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.utils import get_func_repr
 
+from ..conf import settings
 from ..engine.deployed_code import BlockedWatch
 from ..engine.dispatch import queue_name
+from ..engine.in_flight import flights
+from ..engine.landing import Lander
 from ..engine.stall import StallWatch
 from ..engine.worker import Heartbeat, Worker
 from ..store import workflows
@@ -23,7 +26,7 @@ from ..store.database import alias
 from ..store.session import drop
 from .cluster_log import speak
 from .nudge import nudge, watches_journal
-from .stopping import sentinel
+from .stopping import sentinel, stopping
 
 logger = logging.getLogger("django_workflows")
 
@@ -61,7 +64,9 @@ def _worker(pid: int, queue: str) -> Worker:
     heartbeat = Heartbeat(worker, then, unheard)
     heartbeat.start()
     _note_ordinary_tasks(worker)
-    multiprocessing.util.Finalize(None, _leave, args=(heartbeat,), exitpriority=10)
+    flights.open(stopping)
+    lander = Lander(worker)
+    multiprocessing.util.Finalize(None, _leave, args=(heartbeat, lander), exitpriority=10)
     return worker
 
 
@@ -86,9 +91,10 @@ def _note_ordinary_tasks(worker: Worker) -> None:
     post_execute_in_worker.connect(ended, weak=False, dispatch_uid="django_workflows.aside")
 
 
-def _leave(heartbeat: Heartbeat) -> None:
+def _leave(heartbeat: Heartbeat, lander: Lander) -> None:
     """At the regular end of the process, so that nobody has to find out that it is gone."""
     try:
+        lander.close(settings.SHUTDOWN_GRACE)
         heartbeat.stop()
     except Exception:
         logger.debug("Worker %s left without a word", heartbeat.worker.id, exc_info=True)

@@ -24,7 +24,7 @@ from .database import (
 )
 from .queues import queues_in_use
 from .rows import STEP, WORKER, WORKFLOW
-from .workflows import levels, live
+from .workflows import slices
 
 #: In the words of the index of workflows that are blocked.
 _BLOCKED = "state = 'in_progress' AND NOT (problem = '')"
@@ -69,14 +69,14 @@ def queue(name: str, now: datetime, known: list[WorkerHealth]) -> QueueHealth:
 
 
 def _due(name: str) -> tuple[int, datetime | None]:
-    moment, parts, params = Moment(), [], []
+    moment, parts, params = Moment(), [], list[object]()
     for table in (WORKFLOW, STEP):
-        for priority in levels.of(table, name):
+        for slice_, its_params in slices(table, name):
             parts.append(
-                f"SELECT due_at FROM (SELECT due_at FROM {table} WHERE queue = %s AND priority = %s AND {live(table)} "
-                f"AND due_at <= {moment.sql()} ORDER BY due_at LIMIT {DUE_LIMIT}) AS due"
+                f"SELECT due_at FROM (SELECT due_at FROM {table} WHERE {slice_} AND due_at <= {moment.sql()} "
+                f"ORDER BY due_at LIMIT {DUE_LIMIT}) AS due"
             )
-            params += [name, priority]
+            params += its_params
     row = fetch_one(f"SELECT count(*), min(due_at) FROM ({' UNION ALL '.join(parts)}) AS due", params)
     assert row is not None
     return min(row[0], DUE_LIMIT), read_instant(row[1])
@@ -146,13 +146,12 @@ def retrying(names: Iterable[str], now: datetime, limit: int) -> Mass | None:
     """
     moment, parts, params = Moment(), list[str](), list[Any]()
     for name in names:
-        for priority in levels.of(STEP, name):
+        for slice_, its_params in slices(STEP, name):
             parts.append(
-                f"SELECT workflow_id, name, created_at, state, attempt FROM (SELECT * FROM {STEP} WHERE queue = %s "
-                f"AND priority = %s AND {live(STEP)} AND due_at > {moment.sql()} ORDER BY due_at "
-                f"LIMIT {LOOKED_AT}) AS next"
+                f"SELECT workflow_id, name, created_at, state, attempt FROM (SELECT * FROM {STEP} WHERE {slice_} "
+                f"AND due_at > {moment.sql()} ORDER BY due_at LIMIT {LOOKED_AT}) AS next"
             )
-            params += [name, priority]
+            params += its_params
     if not parts:
         return None
     rows = fetch_all(

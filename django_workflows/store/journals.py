@@ -147,9 +147,9 @@ def drop_steps(workflow_id: UUID, numbers: Sequence[int] | None, now: datetime) 
 
 _INSERT_STEP = f"""
 INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
-    claimed_by, result, error, progress, delivery, reached, delivered_at, queue, priority, pool, created_at, queued_at,
-    started_at, finished_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    claimed_by, result, error, progress, delivery, reached, delivered_at, queue, priority, pool, lane, created_at,
+    queued_at, started_at, finished_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '[]', %s, %s, %s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -176,6 +176,7 @@ def _step_params(turn: TurnRecord, step: NewStep, now: datetime) -> tuple[object
         step.queue,
         step.priority,
         step.pool,
+        int(step.lane),
         put_instant(now),
         put_instant(queued_at),
         put_instant(now) if running or ended else None,

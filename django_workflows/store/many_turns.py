@@ -137,7 +137,7 @@ def _turn(shape: Shape, record: TurnRecord) -> tuple[Any, ...]:
     if shape.goes_on:
         new = record.new_steps[0]
         values += (new.number, str(new.kind), new.name, new.function, new.args, new.options, new.lease)
-        values += (new.queue, new.priority)
+        values += (new.queue, new.priority, int(new.lane))
     if record.ending is not None:
         values += (str(record.ending.state), record.ending.result, dump_failure(record.ending.error))
     return values

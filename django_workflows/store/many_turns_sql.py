@@ -78,6 +78,7 @@ _NEW_STEP = (
     ("g_seconds", "float8"),
     ("g_queue", "text"),
     ("g_priority", "int"),
+    ("g_lane", "int"),
 )
 #: What is given of waits that are over, and of outcomes that are handed over.
 WAITS = (
@@ -176,8 +177,8 @@ _DELIVERIES = (
 )
 _NEW_STEPS = f"""
     INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
-        claimed_by, progress, queue, priority, pool, created_at, queued_at, started_at)
+        claimed_by, progress, queue, priority, lane, pool, created_at, queued_at, started_at)
     SELECT id, g_number, g_kind, g_name, g_function, g_args, g_options, 'running', 1, '[]',
-        now + g_seconds * interval '1 second', %(claimed_by)s::text, '', g_queue, g_priority, '', now, now, now
+        now + g_seconds * interval '1 second', %(claimed_by)s::text, '', g_queue, g_priority, g_lane, '', now, now, now
     FROM turn"""
 _ASKED = insert_steps(f"turn JOIN {given_steps(('owner', 'uuid'))} ON new.owner = turn.id", "turn.id", "turn.g_at")

@@ -130,8 +130,8 @@ _END_WAIT = (
 _DELIVERY = f"UPDATE {STEP} SET delivery = %s, reached = %s, delivered_at = %s WHERE workflow_id = %s AND number = %s"
 _RUNNING = f"""
     INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, due_at, claimed_by, queue, priority,
-        created_at, queued_at, started_at, state, attempt, failures, progress, pool)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'running', 1, '[]', '', '')"""
+        lane, created_at, queued_at, started_at, state, attempt, failures, progress, pool)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'running', 1, '[]', '', '')"""
 #: What of ``NEW_COLUMNS`` stands for instants, which are columns of the row.
 _STAND_IN = ("seconds", "run_at", "begun", "over")
 _KEPT = [name for name, _ in NEW_COLUMNS if name not in _STAND_IN]
@@ -167,6 +167,7 @@ def _running(step: NewStep, now: datetime, text: str) -> tuple[Any, ...]:
         step.claimed_by,
         step.queue,
         step.priority,
+        int(step.lane),
         text,
         text,
         text,

@@ -21,7 +21,9 @@ from typing import Any, NoReturn, cast
 
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.db.transaction import TransactionManagementError
+from django.dispatch import receiver
 
 from ..conf import settings
 
@@ -287,12 +289,12 @@ class _Kept:
     """
 
     __slots__ = (
-        "before", "blocks", "bound", "changes", "conn", "hold", "hooks", "inside", "outer", "raw", "refused",
+        "before", "blocks", "bound", "changes", "conn", "hold", "hooks", "inside", "keeps", "outer", "raw", "refused",
         "savepoints", "status", "wrappers",
     )  # fmt: skip
 
-    def __init__(self, conn: BaseDatabaseWrapper, hold: Hold, bound: bool) -> None:
-        self.conn, self.hold = conn, hold
+    def __init__(self, conn: BaseDatabaseWrapper, hold: Hold, bound: bool, keeps: bool = False) -> None:
+        self.conn, self.hold, self.keeps = conn, hold, keeps
         self.raw = conn.connection
         if self.raw is not hold.raw:
             hold.watch()
@@ -344,7 +346,7 @@ class _Kept:
         if conn.connection is not self.raw or self.refused:
             return False
         if not self.inside:
-            return not (hold.touched or is_out_of_order(conn))
+            return not ((hold.touched and not self.keeps) or is_out_of_order(conn))
         if len(conn.atomic_blocks) != self.blocks or len(conn.run_on_commit) != self.hooks:
             return False
         ended = not _in_transaction(conn) if self.status else _is_closed(conn)
@@ -414,7 +416,7 @@ class _Kept:
         out_of_order = is_out_of_order(conn)
         # What was said to a connection that the function has opened is not known.
         is_new = conn.connection is not self.raw and conn.connection is not None and self.hold.by_cursor
-        is_changed = self.outer is None and (is_new or self.hold.is_touched)
+        is_changed = self.outer is None and (is_new or self.hold.is_touched) and not self.keeps
         if not (out_of_order or is_changed) or not owned():
             return
         lost = out_of_order and self._is_open() and self._loses_writes()
@@ -466,12 +468,14 @@ class guard:  # noqa: N801 - reads as a statement
     ``bound``: it runs in a transaction of the engine's. Raises ``TransactionManagementError`` where what it wrote
     cannot be kept, for it ended that transaction or never ended its own. What has been done to a session is undone, or
     its connection dropped, before the block is left. A process that the function has forked ends here.
+
+    ``keeps_session``: what it set in its session is left as it is; see ``is_changed``.
     """
 
-    __slots__ = ("_alias", "_bound", "_forks", "_kept", "_others")
+    __slots__ = ("_alias", "_bound", "_forks", "_keeps", "_kept", "_others")
 
-    def __init__(self, alias: str, bound: bool) -> None:
-        self._alias, self._bound = alias, bound
+    def __init__(self, alias: str, bound: bool, *, keeps_session: bool = False) -> None:
+        self._alias, self._bound, self._keeps = alias, bound, keeps_session
 
     def __enter__(self) -> None:
         self._forks = _forks
@@ -479,9 +483,10 @@ class guard:  # noqa: N801 - reads as a statement
         hold = _hold_of(conn)
         if not self._bound and (conn.in_atomic_block or hold.touched):
             tidy(conn)
-        self._kept = _Kept(conn, hold, self._bound)
+        self._kept = _Kept(conn, hold, self._bound, self._keeps)
         several = len(connections.settings) > 1
-        self._others = [_Kept(other, _hold_of(other), False) for other in _others(self._alias)] if several else ()
+        others = _others(self._alias) if several else ()
+        self._others = [_Kept(other, _hold_of(other), False, self._keeps) for other in others]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if self._forks != _forks:
@@ -560,6 +565,23 @@ def tidy(conn: BaseDatabaseWrapper) -> None:
     hold: Hold | None = conn.__dict__.get(_HOLD)
     if hold is not None and hold.guard is None and (hold.is_touched or is_out_of_order(conn)) and owned():
         drop(conn)
+
+
+def watch_from_the_start() -> None:
+    """Know of all statements that are sent on connections of this thread, also of those that a function opens."""
+    _here.watches = True
+
+
+def is_changed() -> bool:
+    """Whether one of this thread's sessions may be other than a new one would be."""
+    found = (conn.__dict__.get(_HOLD) for conn in connections.all(initialized_only=True))
+    return any(hold is not None and hold.is_touched for hold in found)
+
+
+@receiver(connection_created, dispatch_uid="django_workflows.session")
+def _watch_new(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    if getattr(_here, "watches", False):
+        _hold_of(connection).watch()
 
 
 def begin_anew(alias: str) -> None:

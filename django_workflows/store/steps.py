@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from ..conf import settings
-from ..core.journal import FUNCTION_KINDS, ClaimedStep, WorkflowState
+from ..core.journal import FUNCTION_KINDS, ClaimedStep, Lane, WorkflowState
 from ..core.pools import UNKNOWN, PoolLimits
 from ..core.retry import RetryPolicy
 from ..exceptions import InvalidStep
@@ -37,6 +37,8 @@ from .workflows import levels, live
 
 #: Marks, in a step's failures, an attempt that the database refused for its own sake.
 TRANSIENT = "transient"
+#: Marks one that was lost with its worker and with others beside it.
+SHARED = "shared"
 _CLAIMED = (
     "workflow_id, number, kind, name, function, args, options, attempt, failures, queued_at, started_at, queue, pool, "
     f"id, (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
@@ -53,29 +55,45 @@ def _claimed() -> str:
 
 
 def claim(
-    queue: str, worker: str, pools: Mapping[str, PoolLimits] | None = None, wake: Wake = lambda *_: None
+    queue: str,
+    worker: str,
+    pools: Mapping[str, PoolLimits] | None = None,
+    wake: Wake = lambda *_: None,
+    *,
+    lanes: Sequence[Lane] = tuple(Lane),
 ) -> ClaimedStep | None:
     """Take a step that is due, for the length of a lease, as a new attempt; ``None`` if none is.
+
+    Of each priority, those of the first of ``lanes`` come first, and those of no other are seen.
 
     A step whose lease ran out is due as well: its attempt was lost, which ``ClaimedStep.lost`` shows. ``pools`` are the
     limits that the code sets; a step that finds no place in its pool is set aside, and the next one is looked at.
     ``wake`` is told of those that became due instead.
     """
     for priority in levels.of(STEP, queue):
-        row = _claim_with_place(queue, priority, worker, pools, wake) if pools else _claim_row(queue, priority, worker)
+        if pools:
+            row = _claim_with_place(queue, priority, worker, pools, wake, lanes)
+        else:
+            row = _claim_row(queue, priority, worker, lanes)
         if row is not None:
             return _claimed_step(row)
     return None
 
 
-def _claim_row(queue: str, priority: int, worker: str) -> tuple[Any, ...] | None:
+def _claim_row(queue: str, priority: int, worker: str, lanes: Sequence[Lane]) -> tuple[Any, ...] | None:
     moment = Moment()
+    # The second is looked for only where there is none of the first.
+    first = [
+        f"(SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND lane = {int(lane)} AND {live(STEP)} "
+        f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()})"
+        for lane in lanes
+    ]
+    which = first[0] if len(first) == 1 else f"COALESCE({', '.join(first)})"
     return run_one(
         f"UPDATE {STEP} SET state = 'running', attempt = attempt + 1, started_at = {moment.sql()}, "
-        f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' "
-        f"WHERE id = (SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} "
-        f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()}) RETURNING {_claimed()}",
-        [worker, queue, priority],
+        f"due_at = {moment.sql(settings.LEASE)}, claimed_by = %s, progress = '' WHERE id = {which} "
+        f"RETURNING {_claimed()}",
+        [worker, *[queue, priority] * len(first)],
     )
 
 
@@ -92,15 +110,15 @@ def claim_aside(workflow_id: UUID, worker: str, after: int) -> ClaimedStep | Non
     return None if row is None else _claimed_step(row)
 
 
-def claim_more(queue: str, worker: str, function: str, limit: int) -> list[ClaimedStep]:
+def claim_more(queue: str, worker: str, function: str, limit: int, lane: Lane = Lane.MAIN) -> list[ClaimedStep]:
     """Take up to ``limit`` more steps that run one function, to be run one after the other and ended together.
 
     Only such as were never tried, and need no place in a pool.
     """
     moment = Moment()
     fresh = (
-        f"SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND {live(STEP)} AND due_at <= {moment.sql()} "
-        "AND state = 'queued' AND attempt = 0 AND pool = '' AND function = %s "
+        f"SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND lane = {int(lane)} AND {live(STEP)} "
+        f"AND due_at <= {moment.sql()} AND state = 'queued' AND attempt = 0 AND pool = '' AND function = %s "
         f"AND kind IN ('action', 'query', 'mutation') ORDER BY {due_order()} LIMIT %s{skip_locked()}"
     )
     for priority in levels.of(STEP, queue):
@@ -116,11 +134,11 @@ def claim_more(queue: str, worker: str, function: str, limit: int) -> list[Claim
 
 
 def _claim_with_place(
-    queue: str, priority: int, worker: str, pools: Mapping[str, PoolLimits], wake: Wake
+    queue: str, priority: int, worker: str, pools: Mapping[str, PoolLimits], wake: Wake, lanes: Sequence[Lane]
 ) -> tuple[Any, ...] | None:
     while True:
         with atomic():
-            row = _claim_row(queue, priority, worker)
+            row = _claim_row(queue, priority, worker, lanes)
             if row is None or not row[12] or admit(row[12], pools.get(row[12], UNKNOWN), row[13], wake):
                 return row
 
@@ -148,7 +166,7 @@ def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep:
         continuations=row[16],
         trace=row[17],
         damage=damage,
-        refused=sum(isinstance(each, dict) and TRANSIENT in each for each in failures),
+        refused=sum(isinstance(each, dict) and (TRANSIENT in each or SHARED in each) for each in failures),
         captured=row[18],
     )
 

@@ -53,6 +53,7 @@ NEW_COLUMNS = (
     ("queue", "text"),
     ("priority", "int"),
     ("pool", "text"),
+    ("lane", "int"),
     ("begun", "boolean"),
     ("over", "boolean"),
 )
@@ -136,10 +137,10 @@ _DROP = (
 
 _RUNNING = f"""
     INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
-        claimed_by, progress, queue, priority, pool, created_at, queued_at, started_at)
+        claimed_by, progress, queue, priority, pool, lane, created_at, queued_at, started_at)
     SELECT %(id)s::uuid, %(new_number)s::int, %(new_kind)s, %(new_name)s, %(new_function)s, %(new_args)s,
         %(new_options)s, 'running', 1, '[]', now + %(new_seconds)s::float8 * interval '1 second', %(new_claimed_by)s,
-        '', %(new_queue)s, %(new_priority)s::int, %(new_pool)s, now, now, now FROM turn"""
+        '', %(new_queue)s, %(new_priority)s::int, %(new_pool)s, %(new_lane)s::int, now, now, now FROM turn"""
 
 
 def _insert(*, many: bool) -> str:
@@ -164,11 +165,11 @@ def insert_steps(source: str, owner: str, at: str) -> str:
     due = "COALESCE(now + seconds * interval '1 second', run_at)"
     return f"""
         INSERT INTO {STEP} (workflow_id, number, kind, name, function, args, options, state, attempt, failures, due_at,
-            claimed_by, result, error, progress, delivery, reached, delivered_at, queue, priority, pool, created_at,
-            queued_at, started_at, finished_at)
+            claimed_by, result, error, progress, delivery, reached, delivered_at, queue, priority, pool, lane,
+            created_at, queued_at, started_at, finished_at)
         SELECT {owner}, new.number, new.kind, new.name, new.function, new.args, new.options, new.state,
             new.attempt, '[]', {due}, new.claimed_by, new.result, new.error, '', new.delivery, new.reached,
-            CASE WHEN new.delivery IS NOT NULL THEN {at} END, new.queue, new.priority, new.pool, now,
+            CASE WHEN new.delivery IS NOT NULL THEN {at} END, new.queue, new.priority, new.pool, new.lane, now,
             CASE WHEN new.state = 'queued' THEN {due} ELSE now END, CASE WHEN begun THEN now END,
             CASE WHEN over THEN now END
         FROM {source}"""

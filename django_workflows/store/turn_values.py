@@ -86,6 +86,7 @@ def _running_values(step: NewStep) -> dict[str, Any]:
         "new_queue": step.queue,
         "new_priority": step.priority,
         "new_pool": step.pool,
+        "new_lane": int(step.lane),
     }
 
 
@@ -125,6 +126,7 @@ def step_values(step: NewStep, *, ending: bool) -> tuple[Any, ...]:
         step.queue,
         step.priority,
         step.pool,
+        int(step.lane),
         running or ended,
         dropped or ended,
     )

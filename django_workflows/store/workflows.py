@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from ..conf import settings
 from ..core.blocked import BlockedReason
 from ..core.excerpts import preview
-from ..core.journal import WorkflowRecord, WorkflowState
+from ..core.journal import Lane, WorkflowRecord, WorkflowState
 from ..exceptions import InvalidArguments
 from ..models import Workflow
 from .blocked import only_blocked
@@ -144,6 +144,13 @@ def live(table: str) -> str:
     return "due_at IS NOT NULL" + ("" if table == WORKFLOW else " AND state IN ('queued', 'running')")
 
 
+def slices(table: str, queue: str) -> Iterator[tuple[str, list[object]]]:
+    """The index of due work in parts that are each in the order of ``due_at``: a condition and its parameters."""
+    for priority in levels.of(table, queue):
+        for lane in ("",) if table == WORKFLOW else [f" AND lane = {int(lane)}" for lane in Lane]:
+            yield f"queue = %s AND priority = %s{lane} AND {live(table)}", [queue, priority]
+
+
 def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
     """Take a workflow that is due, for the length of a lease; ``None`` if none is. Counts the delivery."""
     for priority in levels.of(WORKFLOW, queue):
@@ -163,14 +170,13 @@ def claim_turn(queue: str, worker: str) -> WorkflowRecord | None:
 
 def next_due(queue: str) -> float | None:
     """Seconds until the next work of this queue is due, not above 0 if it is already; ``None`` if there is none."""
-    parts, params = [], []
+    parts, params = [], list[object]()
     for table, known in ((WORKFLOW, of_known_logic()), (STEP, "")):
-        for priority in levels.of(table, queue):
+        for slice_, its_params in slices(table, queue):
             parts.append(
-                f"SELECT due_at FROM (SELECT due_at FROM {table} WHERE queue = %s AND priority = %s AND {live(table)} "
-                f"{known} ORDER BY due_at LIMIT 1) AS due"
+                f"SELECT due_at FROM (SELECT due_at FROM {table} WHERE {slice_} {known} ORDER BY due_at LIMIT 1) AS due"
             )
-            params += [queue, priority]
+            params += its_params
     if not parts:
         return None
     row = run_one(f"SELECT min(due_at), {now_sql()} FROM ({' UNION ALL '.join(parts)}) AS due", params)

@@ -1,0 +1,395 @@
+"""Actions in flight: async ones that wait side by side on one event loop, while their worker does other things.
+
+Here they are begun, canceled and awaited. What comes of them is written by ``landing``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Context
+from dataclasses import dataclass
+
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+
+from ..conf import settings
+from ..core.commands import Outcome
+from ..core.journal import AttemptId, ClaimedStep, Lane, StepKind
+from ..core.outcomes import failure_of
+from ..core.registry import registry
+from ..core.signatures import Signature
+from ..exceptions import StepInterrupted
+from ..store import attempts
+from ..store.attempts import adopt
+from ..store.database import retrying
+from . import invoke
+from .borrowed_connections import ConnectionThreads
+from .current import CurrentStep, unwritten
+from .invoke import attempt_in_flight, too_late
+from .log_fields import of_step
+from .pace import pace
+
+logger = logging.getLogger("django_workflows")
+
+#: Seconds that a coroutine which was canceled gets to end, before it is written off: its failure is recorded, and its
+#: place stays taken until it does end.
+GRACE = 1.0
+#: Seconds for which the event loop may be busy with one coroutine, until that is told.
+_BLOCKED = 2.0
+#: Seconds for which ``stopping()`` is not asked again.
+_MOMENT = 0.05
+#: How many of those that were lost with their worker once are in flight at a time: one of them may have killed it.
+_SUSPECTS = 16
+#: How many steps that were claimed while there was a place may wait for one.
+_HELD = 256
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """An attempt in flight. ``ends_at`` is when it is late, by ``time.monotonic``."""
+
+    step: ClaimedStep
+    began: float
+    ends_at: float = math.inf
+    #: It was lost with its worker once.
+    suspicious: bool = False
+    task: asyncio.Task[None] | None = None
+    #: Nobody wants it any more: what it returns is thrown away.
+    unwanted: bool = False
+    #: When it was canceled, for whatever reason.
+    canceled_at: float = math.inf
+    #: Its outcome was recorded, though it has not ended.
+    written_off: bool = False
+
+    def is_unwanted(self) -> bool:
+        return self.unwanted
+
+
+class Flights:
+    """All that this process has in flight. ``landed`` are those that have ended, with their outcomes, to be written.
+
+    Closed at first: nothing flies, and each action is run in the main thread. ``news`` is set when one has landed.
+    """
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.closing = False
+        self.worker = ""
+        self.landed: deque[tuple[ClaimedStep, Outcome]] = deque()
+        self.news = threading.Event()
+        #: Whether there may be more to claim than there was room for.
+        self.backlog = False
+        self._flying: dict[AttemptId, Flight] = {}
+        #: Claimed and not begun, each with whether it is suspicious.
+        self._held: deque[tuple[ClaimedStep, bool]] = deque()
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connections = ConnectionThreads()
+        self._stopping: Callable[[], bool] = lambda: False
+        self._stopping_asked, self._stopped = -math.inf, False
+        self._exclusive = False
+        self._pinged: float = math.inf
+        self._told_blocked = False
+
+    def open(self, stopping: Callable[[], bool]) -> None:
+        """Let async actions fly in this process, until ``stopping()``."""
+        self._stopping, self.is_open = stopping, True
+
+    # -- how many there may be
+
+    def __len__(self) -> int:
+        return len(self._flying) + len(self._held)
+
+    def room(self) -> int:
+        """How many more may be begun now."""
+        if not self.is_open or self.closing or self._exclusive or self._is_stopping():
+            return 0
+        left: int = settings.ASYNC_ACTIONS - len(self)
+        if left <= 0:
+            self.backlog = True
+        return max(0, left)
+
+    def _is_stopping(self) -> bool:
+        now = time.monotonic()
+        if not self._stopped and now - self._stopping_asked > _MOMENT:
+            self._stopping_asked, self._stopped = now, self._stopping()
+        return self._stopped
+
+    def lanes(self, *, first: Lane = Lane.MAIN) -> tuple[Lane, ...]:
+        """The lanes of which a worker may claim, with the one that it is to look at first."""
+        if not self.is_open or settings.ASYNC_ACTIONS == 0:
+            return (Lane.MAIN, Lane.ASYNC)
+        if self.room() == 0:
+            return (Lane.MAIN,)
+        return (Lane.ASYNC, Lane.MAIN) if first == Lane.ASYNC else (Lane.MAIN, Lane.ASYNC)
+
+    def may_pick(self, lane: int) -> bool:
+        """Whether a worker may go on with a step of that lane that it has just written."""
+        if not self.is_open or settings.ASYNC_ACTIONS == 0:
+            return True
+        if lane == Lane.ASYNC:
+            return self.room() > 0
+        return threading.current_thread() is threading.main_thread()
+
+    # -- begun
+
+    def flies(self, step: ClaimedStep) -> bool:
+        """Whether a claimed step is one for the event loop."""
+        if not self.is_open or step.kind != StepKind.ACTION or step.damage or settings.ASYNC_ACTIONS == 0:
+            return False
+        fn = registry.functions.get((step.workflow_name, step.function))
+        if fn is None or step.options.get("exclusive") or not Signature.of(fn).is_coroutine:
+            return False
+        return invoke.stand_in is None and len(self._held) < _HELD
+
+    def launch(self, step: ClaimedStep, *, suspicious: bool = False) -> bool:
+        """Begin a claimed step that flies, once there is room; False: the caller runs it. The caller is the driver.
+
+        ``suspicious``: it was lost with its worker, and may be why.
+        """
+        if not self.flies(step):
+            return False
+        pace.note(step, 0.0)  # it keeps nobody waiting
+        self._held.append((step, suspicious))
+        self.take_off()
+        return True
+
+    def take_off(self) -> None:
+        """Begin those that are held, as far as there is room."""
+        suspects = sum(flight.suspicious for flight in self.those()) if any(each for _, each in self._held) else 0
+        for _ in range(len(self._held)):
+            if len(self._flying) >= settings.ASYNC_ACTIONS or self._exclusive:
+                break
+            step, suspicious = self._held.popleft()
+            if suspicious and suspects >= _SUSPECTS:
+                self._held.append((step, suspicious))
+                continue
+            suspects += suspicious
+            self._begin(step, suspicious)
+
+    def _begin(self, step: ClaimedStep, suspicious: bool) -> None:
+        now = time.monotonic()
+        flight = Flight(step, now, suspicious=suspicious)
+        timeout = step.options.get("timeout")
+        if timeout is not None:
+            flight.ends_at = now + timeout
+        with self._lock:
+            self._flying[step.attempt_id] = flight
+        loop = self._loop
+        if loop is None or not loop.is_running():
+            loop = self._start_loop()
+        loop.call_soon_threadsafe(self._create, flight)
+
+    def _start_loop(self) -> asyncio.AbstractEventLoop:
+        self._loop = loop = asyncio.new_event_loop()
+        running = threading.Event()
+
+        def run() -> None:
+            asyncio.set_event_loop(loop)
+            loop.call_soon(running.set)
+            loop.run_forever()
+
+        threading.Thread(target=run, name="django_workflows event loop", daemon=True).start()
+        running.wait()
+        return loop
+
+    # -- on the loop
+
+    def _create(self, flight: Flight) -> None:
+        if flight.canceled_at < math.inf and flight.task is None:
+            self._end(flight, None)
+            return
+        assert self._loop is not None
+        flight.task = self._loop.create_task(self._fly(flight), context=Context())
+
+    async def _fly(self, flight: Flight) -> None:
+        step, outcome = flight.step, None
+        context = ThreadSensitiveContext()
+        SyncToAsync.thread_sensitive_context.set(context)
+        connections = self._connections.lend(context)
+        try:
+            fn = registry.functions[step.workflow_name, step.function]
+            current = CurrentStep(step, _unwanted=flight.is_unwanted)
+            outcome = await attempt_in_flight(step, fn, current)
+        except asyncio.CancelledError:
+            pass  # by us, and why is known
+        except BaseException as error:  # noqa: BLE001 - it would end the loop, and with it all others
+            outcome = Outcome(step.number, error=failure_of(error, attempts=step.attempt))
+        finally:
+            self._connections.give_back(context, connections)
+            self._end(flight, outcome)
+
+    def _end(self, flight: Flight, outcome: Outcome | None) -> None:
+        """It has ended: its place is free, and its outcome is to be written, if anybody wants it still."""
+        with self._lock:
+            self._flying.pop(flight.step.attempt_id, None)
+            if not flight.written_off:
+                if outcome is None and not flight.unwanted:
+                    outcome = self._interrupted(flight.step)
+                if outcome is not None and not flight.unwanted:
+                    self.landed.append((flight.step, outcome))
+        self.news.set()
+
+    @staticmethod
+    def _interrupted(step: ClaimedStep) -> Outcome:
+        grace = settings.SHUTDOWN_GRACE
+        text = (
+            f"its worker was stopped, and has waited for it for {grace:g} s (SHUTDOWN_GRACE). Whether it had an effect "
+            "is not known"
+        )
+        return Outcome(step.number, error=failure_of(StepInterrupted(text), attempts=step.attempt))
+
+    # -- looked after, by the lander's thread
+
+    def those(self) -> list[Flight]:
+        with self._lock:
+            return list(self._flying.values())
+
+    def renew(self, older_than: float) -> None:
+        """Renew the leases of what is in flight, or landed and not yet written, for so many seconds; any thread."""
+        latest = time.monotonic() - older_than
+        with self._lock:
+            those = [flight.step.attempt_id for flight in self._flying.values() if flight.began <= latest]
+            those += [step.attempt_id for step, _ in self.landed]
+            those += [step.attempt_id for step, _ in self._held]
+        if those:
+            attempts.renew_many(those)
+
+    def adopt(self, former: str, worker: str) -> None:
+        """The worker goes on under another id: what is in flight is not given back with the rest."""
+        with self._lock:
+            those = [*self._flying, *(step.attempt_id for step, _ in self.landed)]
+            those += [step.attempt_id for step, _ in self._held]
+        retrying(lambda: adopt(those, former, worker))
+
+    def cancel_unwanted(self) -> None:
+        """Cancel those of which the database says that nobody wants them any more."""
+        those = self.those()
+        if not those:
+            return
+        unwanted = attempts.unwanted([flight.step.attempt_id for flight in those if not flight.unwanted])
+        for flight in those:
+            if flight.step.attempt_id in unwanted:
+                flight.unwanted = True
+                self._cancel(flight)
+
+    def _cancel(self, flight: Flight) -> None:
+        flight.canceled_at = min(flight.canceled_at, time.monotonic())
+
+        def cancel() -> None:
+            if flight.task is not None:
+                flight.task.cancel()
+
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(cancel)
+
+    def write_off(self) -> None:
+        """Record the failure of those that are late, or were canceled, and have not ended since."""
+        now = time.monotonic()
+        for flight in self.those():
+            late = now > flight.ends_at + GRACE
+            if flight.written_off or not (late or now > flight.canceled_at + GRACE):
+                continue
+            with self._lock:
+                if flight.step.attempt_id not in self._flying or flight.written_off:
+                    continue
+                flight.written_off = True
+                if not flight.unwanted:
+                    step = flight.step
+                    outcome = Outcome(step.number, error=failure_of(too_late(step), attempts=step.attempt))
+                    self.landed.append((step, outcome if late else self._interrupted(step)))
+            why = "is past its timeout" if late else "was canceled"
+            self._tell(flight, f"{why} and has not ended. Its place on the event loop stays taken until it does")
+            self.news.set()
+
+    def look_at_loop(self) -> None:
+        """Tell, once, which function keeps the event loop from all others."""
+        loop, now = self._loop, time.monotonic()
+        if loop is None or not self._flying:
+            self._pinged = math.inf
+            return
+        if self._pinged == math.inf:
+            self._pinged = now
+
+            def pong() -> None:
+                self._pinged, self._told_blocked = math.inf, False
+
+            loop.call_soon_threadsafe(pong)
+        elif now - self._pinged >= _BLOCKED and not self._told_blocked:
+            self._told_blocked = True
+            self._tell_blocked(now - self._pinged)
+
+    def _tell_blocked(self, seconds: float) -> None:
+        frame = next((sys._current_frames().get(each.ident or 0) for each in threading.enumerate()
+                      if each.name == "django_workflows event loop"), None)  # fmt: skip
+        stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
+        running = [flight for flight in self.those() if flight.task is not None and _runs(flight.task, frame)]
+        names = ", ".join(
+            f"{each.step.function} (step {each.step.number} of {each.step.workflow_id})" for each in running
+        )
+        logger.warning(
+            "%s has kept the event loop of worker %s for %.1f s, so %d other actions wait. An async function must not "
+            "block: await what takes time, or make it an ordinary function (def). It is here:\n%s",
+            names or "A function", self.worker, seconds, max(0, len(self) - 1), stack,
+        )  # fmt: skip
+
+    @staticmethod
+    def _tell(flight: Flight, what: str) -> None:
+        step = flight.step
+        message = "Step %d (%s) of %s %s %s"
+        names = step.number, step.name, step.workflow_name, step.workflow_id
+        logger.warning(message, *names, what, extra=of_step(step))
+
+    @property
+    def has_reports(self) -> bool:
+        return bool(unwritten)
+
+    # -- alone, and at the end
+
+    @contextmanager
+    def alone(self, wait: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
+        """In the block nothing is in flight, and nothing is begun. ``wait(until)`` waits while things land."""
+        self._exclusive = True
+        try:
+            wait(lambda: not self._flying)
+            yield
+        finally:
+            self._exclusive = False
+            self.take_off()
+
+    def give_back_held(self) -> list[ClaimedStep]:
+        """Those that were claimed and not begun."""
+        held = [step for step, _ in self._held]
+        self._held.clear()
+        return held
+
+    def interrupt(self) -> None:
+        """Cancel all: the worker waits no longer."""
+        for flight in self.those():
+            self._cancel(flight)
+
+    def close_connections(self) -> None:
+        """Close the database connections of what is not in flight any more."""
+        self._connections.close_idle()
+
+
+def _runs(task: asyncio.Task[None], frame: object) -> bool:
+    """Whether a task is the one that is running in the thread of ``frame``."""
+    stack = task.get_coro()
+    inner = getattr(stack, "cr_frame", None)
+    while frame is not None:
+        if frame is inner:
+            return True
+        frame = getattr(frame, "f_back", None)
+    return False
+
+
+flights = Flights()

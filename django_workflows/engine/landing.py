@@ -1,0 +1,209 @@
+"""Writes what comes of actions in flight, and lets the workflows go on: in the main thread's drain, or the lander's."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import connections
+
+from ..conf import settings
+from ..core.commands import Outcome
+from ..core.journal import ClaimedStep, Lane
+from ..core.outcomes import INTERRUPTED_TYPE
+from ..core.registry import registry
+from ..store import attempts
+from ..store import steps as step_store
+from ..store.database import alias, retrying
+from ..store.session import drop_all, owning
+from ..store.transient import is_transient
+from . import announce
+from .batch_writer import BatchWriter
+from .current import write_reports
+from .dispatch import wake
+from .driving import driving
+from .finish import policy_of
+from .in_flight import flights
+from .repeated_failure import RepeatedFailure
+from .run_step import is_suspect, lost_attempt
+from .worker import Worker, draining
+
+logger = logging.getLogger("django_workflows")
+
+#: How many that have landed are written at a time.
+_AT_ONCE = 128
+#: How many steps one worker claims for its event loop at a time, so that others have some of a wide gather.
+_BITE = 64
+#: Seconds between two looks at what is in flight, at the least, and for each of them.
+_LOOK, _LOOK_EACH = 1.0, 0.001
+#: Seconds between two writes of what was reported.
+_REPORTS = 0.25
+#: Seconds for which connections are kept when nothing is in flight.
+_IDLE = 2.0
+#: Seconds to the next try to write, at first and at the most, and how often it is tried.
+_PAUSE, _LONG_PAUSE, _TRIES = 0.5, 5.0, 100
+
+
+def launch(step: ClaimedStep) -> bool:
+    """Begin a claimed step in flight; False if it is to be run here, or its lost attempt is its end."""
+    if not flights.flies(step) or is_suspect(step):
+        return False
+    suspicious = bool(step.lost)
+    if suspicious and lost_attempt(step) is not None:
+        return False
+    return flights.launch(step, suspicious=suspicious)
+
+
+def land(worker: Worker) -> list[ClaimedStep]:
+    """Write what has landed, with the turns that follow. Returns steps that this worker has to run in this thread.
+
+    The caller is the driver. Should it fail, all that was not written has landed still.
+    """
+    taken: list[tuple[ClaimedStep, Outcome]] = []
+    while flights.landed and len(taken) < (_AT_ONCE if _Trouble.none else 1):
+        taken.append(flights.landed.popleft())
+    if not taken:
+        return []
+    writer = BatchWriter(worker.queue)
+    try:
+        for step, outcome in taken:
+            if outcome.error is not None and outcome.error.type == INTERRUPTED_TYPE and policy_of(step) is not None:
+                _release(step)  # it uses up no attempt
+            else:
+                writer.take(step, outcome)
+        writer.write()
+    except BaseException as error:
+        if _Trouble.none or is_transient(error):
+            # What was written is so for good: to end it again finds another attempt, or none.
+            flights.landed.extendleft(reversed(taken))
+        _Trouble.none = False  # one after the other now, so that one that cannot be written keeps back no other
+        raise
+    else:
+        _Trouble.none = True
+    finally:
+        writer.close()
+    worker.took()
+    return [step for step in writer.ready if not launch(step)]
+
+
+class _Trouble:
+    """Whether the last try to write what has landed went well."""
+
+    none = True
+
+
+def _release(step: ClaimedStep) -> None:
+    retrying(lambda: attempts.release(step.attempt_id, 0.0))
+    wake(step.queue)
+
+
+def top_up(worker: Worker) -> int:
+    """Claim steps for the event loop, as there is room; how many."""
+    room = min(flights.room(), _BITE)
+    if not room:
+        return 0
+    step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools, wake, lanes=(Lane.ASYNC,)))
+    if step is None:
+        flights.backlog = False
+        return 0
+    flights.backlog = True
+    return 1 + begin(step, worker, room)
+
+
+def begin(step: ClaimedStep, worker: Worker, room: int) -> int:
+    """Begin a step that was claimed for the event loop, and up to ``room`` with it that run its function."""
+    more = []
+    if room > 1 and not step.pool and not step.lost:
+        more = retrying(lambda: step_store.claim_more(worker.queue, worker.id, step.function, room - 1, Lane.ASYNC))
+    for each in [step, *more]:
+        worker.took()
+        announce.step_started(each)
+        if not launch(each):
+            _give_back(each)
+    return len(more)
+
+
+def _give_back(step: ClaimedStep) -> None:
+    """To a main thread, which finds out what is the matter with it."""
+    retrying(lambda: attempts.to_main_lane(step.attempt_id))
+    wake(step.queue)
+
+
+class Lander:
+    """The thread that drives while the main thread does not."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._over = threading.Event()
+        self._failure = RepeatedFailure()
+        self._pause = _PAUSE
+        self._looked_at = self._wrote_at = self._busy_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="django_workflows lander", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        draining.set(self._worker.id)
+        while not self._over.is_set():
+            flights.news.wait(_REPORTS if len(flights) or flights.landed else None)
+            flights.news.clear()
+            try:
+                self._turn()
+                self._pause = _PAUSE
+            except Exception as error:  # noqa: BLE001 - whatever it is, what has landed is not to be lost
+                self._failure.tell(
+                    logging.ERROR, error, "What was in flight could not be written; tried again", extra={}
+                )
+                drop_all()
+                self._over.wait(self._pause)
+                self._pause = min(_LONG_PAUSE, 2 * self._pause)
+                flights.news.set()
+        connections.close_all()
+
+    def _turn(self) -> None:
+        while flights.landed or (flights.backlog and flights.room()):
+            with driving(shares=True), owning(alias()):
+                draining.set(self._worker.id)
+                for step in land(self._worker):
+                    _give_back(step)
+                if flights.backlog and not flights.landed:
+                    top_up(self._worker)
+                flights.take_off()
+        self._look()
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._wrote_at >= _REPORTS and flights.has_reports:
+            self._wrote_at = now
+            write_reports()
+        flights.look_at_loop()
+        flights.write_off()
+        if now - self._looked_at >= max(_LOOK, len(flights) * _LOOK_EACH):
+            self._looked_at = now
+            flights.cancel_unwanted()
+        if len(flights):
+            self._busy_at = now
+        elif now - self._busy_at > _IDLE or not flights.is_open:
+            flights.close_connections()
+            connections.close_all()
+
+    def close(self, seconds: float) -> None:
+        """Wait so long for what is in flight, then interrupt it, and end the thread once all is written."""
+        flights.closing = True
+        for step in flights.give_back_held():
+            _release(step)
+        _wait(lambda: not len(flights) and not flights.landed, seconds)
+        if len(flights):
+            flights.interrupt()
+            _wait(lambda: not flights.landed and all(each.written_off for each in flights.those()), settings.LEASE)
+        self._over.set()
+        flights.news.set()
+        self._thread.join(timeout=5)
+
+
+def _wait(until: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not until() and time.monotonic() < deadline:
+        flights.news.set()
+        time.sleep(0.02)
