@@ -134,6 +134,11 @@ SETTINGS: Mapping[str, Setting] = {
         _places,
         "How many `async def` actions a worker process has in flight on its event loop; 0 runs them one at a time.",
     ),
+    "ACTION_THREADS": Setting(
+        8,
+        _places,
+        "How many other actions a worker process has in flight in threads; 0 runs them one at a time in its main one.",
+    ),
     "SHUTDOWN_GRACE": Setting(
         30, _seconds, "How long a worker that stops waits for its actions in flight, before it interrupts them."
     ),

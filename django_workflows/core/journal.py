@@ -182,10 +182,12 @@ class WorkflowRecord:
 class Lane(IntEnum):
     """Where a step runs: a static fact of its function, by which workers claim."""
 
-    #: In a worker's main thread, one at a time.
+    #: In a worker's main thread, one at a time: queries, mutations, and actions that are to be alone.
     MAIN = 0
-    #: On a worker's event loop, beside others.
+    #: Async actions: on a worker's event loop, beside others.
     ASYNC = 1
+    #: Other actions: in a thread beside others, or, where the function is quick, in the main thread.
+    THREAD = 2
 
 
 class AttemptId(NamedTuple):
@@ -230,6 +232,7 @@ class ClaimedStep:
     cancels: str = ""
     sends: bool = False
     refused: int = 0
+    lane: int = 0
 
     @property
     def attempt_id(self) -> AttemptId:

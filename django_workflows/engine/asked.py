@@ -58,10 +58,10 @@ def new_step(ask: Ask, workflow: WorkflowRecord, definition: Definition[Any, Any
 
 
 def lane_of(function: Callable[..., Any], kind: str, exclusive: bool) -> Lane:
-    """Where a step runs: on the event loop if it is an async action that tolerates others beside it."""
-    if kind != StepKind.ACTION or exclusive or not Signature.of(function).is_coroutine:
+    """Where a step runs; ``exclusive``: with nothing beside it."""
+    if kind != StepKind.ACTION or exclusive:
         return Lane.MAIN
-    return Lane.ASYNC
+    return Lane.ASYNC if Signature.of(function).is_coroutine else Lane.THREAD
 
 
 class _Latest:
@@ -154,4 +154,5 @@ def claimed_step(new: NewStep, workflow: WorkflowRecord, at: datetime) -> Claime
         continuations=workflow.continuations,
         trace=workflow.trace,
         captured=workflow.captured,
+        lane=new.lane,
     )

@@ -139,6 +139,15 @@ class CurrentStep:
         return True
 
 
+class _Here(threading.local):
+    """How the attempt that this thread runs learns that nobody wants it, if its worker looks after that."""
+
+    unwanted: Callable[[], bool] | None = None
+
+
+here = _Here()
+
+
 def _write(attempt: AttemptId, progress: Progress) -> None:
     with _writing:
         unwritten.pop(attempt, None)

@@ -126,12 +126,12 @@ def _land(worker: Worker, over: Callable[[], bool]) -> int:
 
 
 def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
-    lanes = flights.lanes(first=Lane.ASYNC if worker.done % 2 else Lane.MAIN)
+    lanes = flights.lanes(first=Lane(worker.done % len(Lane)))
     step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools, wake, lanes=lanes))
     if step is None:
         return 0
     if flights.flies(step) and not is_suspect(step) and not (step.lost and lost_attempt(step) is not None):
-        return 1 + begin(step, worker, flights.room())
+        return 1 + begin(step, worker, flights.room(step.lane))
     if step.attempt == 1 and not step.pool and pace.is_quick(step.function):
         more = _more(worker, "steps", _steps_at_once(), partial(_steps_beside, step))
         if more:
@@ -161,7 +161,7 @@ def _advance_one(worker: Worker, over: Callable[[], bool]) -> int:
 
 
 def _steps_beside(step: ClaimedStep, worker: Worker, count: int) -> list[ClaimedStep]:
-    return retrying(lambda: step_store.claim_more(worker.queue, worker.id, step.function, count))
+    return retrying(lambda: step_store.claim_more(worker.queue, worker.id, step.function, count, step.lane))
 
 
 def _workflows_beside(claimed: WorkflowRecord, worker: Worker, count: int) -> list[WorkflowRecord]:

@@ -1,4 +1,4 @@
-"""Actions in flight: async ones that wait side by side on one event loop, while their worker does other things.
+"""Actions in flight: side by side on one event loop, or in threads, while their worker does other things.
 
 Here they are begun, canceled and awaited. What comes of them is written by ``landing``.
 """
@@ -12,16 +12,18 @@ import sys
 import threading
 import time
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
 from ..conf import settings
 from ..core.commands import Outcome
+from ..core.entries import NewStep
 from ..core.journal import AttemptId, ClaimedStep, Lane, StepKind
 from ..core.outcomes import failure_of
 from ..core.registry import registry
@@ -29,11 +31,13 @@ from ..core.signatures import Signature
 from ..exceptions import StepInterrupted
 from ..store import attempts
 from ..store.attempts import adopt
-from ..store.database import retrying
+from ..store.database import alias, retrying
+from ..store.session import drop_all, owning
 from . import invoke
+from .action_threads import ActionThreads
 from .borrowed_connections import ConnectionThreads
-from .current import CurrentStep, unwritten
-from .invoke import attempt_in_flight, too_late
+from .current import CurrentStep, here, unwritten
+from .invoke import attempt, attempt_in_flight, too_late
 from .log_fields import of_step
 from .pace import pace
 
@@ -68,6 +72,8 @@ class Flight:
     canceled_at: float = math.inf
     #: Its outcome was recorded, though it has not ended.
     written_off: bool = False
+    #: Its thread is past help, and does not count any more.
+    replaced: bool = False
 
     def is_unwanted(self) -> bool:
         return self.unwanted
@@ -85,14 +91,17 @@ class Flights:
         self.worker = ""
         self.landed: deque[tuple[ClaimedStep, Outcome]] = deque()
         self.news = threading.Event()
-        #: Whether there may be more to claim than there was room for.
-        self.backlog = False
+        #: The lanes of which there may be more to claim than there was room for.
+        self.backlog: set[Lane] = set()
         self._flying: dict[AttemptId, Flight] = {}
         #: Claimed and not begun, each with whether it is suspicious.
         self._held: deque[tuple[ClaimedStep, bool]] = deque()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections = ConnectionThreads()
+        self._threads = ActionThreads()
+        #: How many places of each lane are taken.
+        self._count: Counter[int] = Counter()
         self._stopping: Callable[[], bool] = lambda: False
         self._stopping_asked, self._stopped = -math.inf, False
         self._exclusive = False
@@ -108,14 +117,21 @@ class Flights:
     def __len__(self) -> int:
         return len(self._flying) + len(self._held)
 
-    def room(self) -> int:
-        """How many more may be begun now."""
+    def room(self, lane: int) -> int:
+        """How many more of a lane may be begun now, beside those that wait for that."""
         if not self.is_open or self.closing or self._exclusive or self._is_stopping():
             return 0
-        left: int = settings.ASYNC_ACTIONS - len(self)
+        left = self._places(lane) - self._taken(lane) - sum(step.lane == lane for step, _ in self._held)
         if left <= 0:
-            self.backlog = True
+            self.backlog.add(Lane(lane))
         return max(0, left)
+
+    @staticmethod
+    def _places(lane: int) -> int:
+        return int(settings.ASYNC_ACTIONS if lane == Lane.ASYNC else settings.ACTION_THREADS)
+
+    def _taken(self, lane: int) -> int:
+        return self._count[lane]
 
     def _is_stopping(self) -> bool:
         now = time.monotonic()
@@ -125,30 +141,37 @@ class Flights:
 
     def lanes(self, *, first: Lane = Lane.MAIN) -> tuple[Lane, ...]:
         """The lanes of which a worker may claim, with the one that it is to look at first."""
-        if not self.is_open or settings.ASYNC_ACTIONS == 0:
-            return (Lane.MAIN, Lane.ASYNC)
-        if self.room() == 0:
-            return (Lane.MAIN,)
-        return (Lane.ASYNC, Lane.MAIN) if first == Lane.ASYNC else (Lane.MAIN, Lane.ASYNC)
+        found = [lane for lane in Lane if lane == Lane.MAIN or not self._is_used(lane) or self.room(lane)]
+        return tuple(sorted(found, key=lambda lane: (lane - first) % len(Lane)))
 
-    def may_pick(self, lane: int) -> bool:
-        """Whether a worker may go on with a step of that lane that it has just written."""
-        if not self.is_open or settings.ASYNC_ACTIONS == 0:
+    def _is_used(self, lane: int) -> bool:
+        """Whether steps of that lane are in flight here; else the main thread runs them, one at a time."""
+        return self.is_open and lane != Lane.MAIN and self._places(lane) > 0
+
+    def carries(self, new: NewStep) -> bool:
+        """Whether a step that was asked for is to be in flight, if there is room."""
+        return self._is_used(new.lane) and (new.lane == Lane.ASYNC or not pace.is_quick(new.function))
+
+    def may_pick(self, new: NewStep) -> bool:
+        """Whether this thread may go on with a step that it has just asked for."""
+        if not self.is_open:
             return True
-        if lane == Lane.ASYNC:
-            return self.room() > 0
-        return threading.current_thread() is threading.main_thread()
+        if self.carries(new):
+            return self.room(new.lane) > 0
+        return threading.get_ident() == threading.main_thread().ident
 
     # -- begun
 
     def flies(self, step: ClaimedStep) -> bool:
-        """Whether a claimed step is one for the event loop."""
-        if not self.is_open or step.kind != StepKind.ACTION or step.damage or settings.ASYNC_ACTIONS == 0:
+        """Whether a claimed step is one for the event loop, or for a thread."""
+        if not self.is_open or step.kind != StepKind.ACTION or step.damage or step.options.get("exclusive"):
             return False
         fn = registry.functions.get((step.workflow_name, step.function))
-        if fn is None or step.options.get("exclusive") or not Signature.of(fn).is_coroutine:
+        if fn is None or invoke.stand_in is not None or len(self._held) >= _HELD:
             return False
-        return invoke.stand_in is None and len(self._held) < _HELD
+        # By what the function is now, whatever it was when the step was written.
+        step.lane = Lane.ASYNC if Signature.of(fn).is_coroutine else Lane.THREAD
+        return self._is_used(step.lane) and (step.lane == Lane.ASYNC or not pace.is_quick(step.function))
 
     def launch(self, step: ClaimedStep, *, suspicious: bool = False) -> bool:
         """Begin a claimed step that flies, once there is room; False: the caller runs it. The caller is the driver.
@@ -157,7 +180,8 @@ class Flights:
         """
         if not self.flies(step):
             return False
-        pace.note(step, 0.0)  # it keeps nobody waiting
+        if step.lane == Lane.ASYNC:
+            pace.note(step, 0.0)  # it keeps nobody waiting
         self._held.append((step, suspicious))
         self.take_off()
         return True
@@ -165,11 +189,9 @@ class Flights:
     def take_off(self) -> None:
         """Begin those that are held, as far as there is room."""
         suspects = sum(flight.suspicious for flight in self.those()) if any(each for _, each in self._held) else 0
-        for _ in range(len(self._held)):
-            if len(self._flying) >= settings.ASYNC_ACTIONS or self._exclusive:
-                break
+        for _ in range(0 if self._exclusive else len(self._held)):
             step, suspicious = self._held.popleft()
-            if suspicious and suspects >= _SUSPECTS:
+            if self._taken(step.lane) >= self._places(step.lane) or (suspicious and suspects >= _SUSPECTS):
                 self._held.append((step, suspicious))
                 continue
             suspects += suspicious
@@ -183,6 +205,10 @@ class Flights:
             flight.ends_at = now + timeout
         with self._lock:
             self._flying[step.attempt_id] = flight
+            self._count[step.lane] += 1
+        if step.lane == Lane.THREAD:
+            self._threads.run(partial(self._run, flight))
+            return
         loop = self._loop
         if loop is None or not loop.is_running():
             loop = self._start_loop()
@@ -227,10 +253,31 @@ class Flights:
             self._connections.give_back(context, connections)
             self._end(flight, outcome)
 
+    # -- in a thread
+
+    def _run(self, flight: Flight) -> None:
+        step, outcome = flight.step, None
+        here.unwanted, began = flight.is_unwanted, time.perf_counter()
+        try:
+            fn = registry.functions[step.workflow_name, step.function]
+            with owning(alias()):
+                outcome = attempt(step, fn)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is this attempt's
+            outcome = Outcome(step.number, error=failure_of(error, attempts=step.attempt))
+        finally:
+            here.unwanted = None
+            pace.note(step, time.perf_counter() - began)
+            with suppress(Exception):
+                drop_all()
+            self._end(flight, outcome)
+
+    # -- and then
+
     def _end(self, flight: Flight, outcome: Outcome | None) -> None:
         """It has ended: its place is free, and its outcome is to be written, if anybody wants it still."""
         with self._lock:
-            self._flying.pop(flight.step.attempt_id, None)
+            if self._flying.pop(flight.step.attempt_id, None) is not None and not flight.replaced:
+                self._count[flight.step.lane] -= 1
             if not flight.written_off:
                 if outcome is None and not flight.unwanted:
                     outcome = self._interrupted(flight.step)
@@ -283,6 +330,8 @@ class Flights:
 
     def _cancel(self, flight: Flight) -> None:
         flight.canceled_at = min(flight.canceled_at, time.monotonic())
+        if flight.step.lane == Lane.THREAD:
+            return
 
         def cancel() -> None:
             if flight.task is not None:
@@ -296,24 +345,32 @@ class Flights:
         now = time.monotonic()
         for flight in self.those():
             late = now > flight.ends_at + GRACE
-            if flight.written_off or not (late or now > flight.canceled_at + GRACE):
+            # A thread cannot be canceled, only asked to look.
+            canceled = now > flight.canceled_at + GRACE and (flight.step.lane == Lane.ASYNC or self.closing)
+            if flight.written_off or not (late or canceled):
                 continue
             with self._lock:
                 if flight.step.attempt_id not in self._flying or flight.written_off:
                     continue
                 flight.written_off = True
+                if flight.step.lane == Lane.THREAD:
+                    flight.replaced = True
+                    self._count[Lane.THREAD] -= 1
                 if not flight.unwanted:
                     step = flight.step
                     outcome = Outcome(step.number, error=failure_of(too_late(step), attempts=step.attempt))
                     self.landed.append((step, outcome if late else self._interrupted(step)))
             why = "is past its timeout" if late else "was canceled"
-            self._tell(flight, f"{why} and has not ended. Its place on the event loop stays taken until it does")
+            place = "Its place on the event loop stays taken until it does"
+            if flight.replaced:
+                place = "Another thread takes its place"
+            self._tell(flight, f"{why} and has not ended. {place}")
             self.news.set()
 
     def look_at_loop(self) -> None:
         """Tell, once, which function keeps the event loop from all others."""
         loop, now = self._loop, time.monotonic()
-        if loop is None or not self._flying:
+        if loop is None or not self._count[Lane.ASYNC]:
             self._pinged = math.inf
             return
         if self._pinged == math.inf:
@@ -359,11 +416,19 @@ class Flights:
         """In the block nothing is in flight, and nothing is begun. ``wait(until)`` waits while things land."""
         self._exclusive = True
         try:
-            wait(lambda: not self._flying)
+            wait(lambda: all(flight.written_off for flight in self.those()))
             yield
         finally:
             self._exclusive = False
             self.take_off()
+
+    def doing(self) -> str:
+        """What is said of them: one that goes on though nobody wants it, or the one that has been longest in flight."""
+        those = [flight for flight in self.those() if not flight.unwanted or flight.step.lane == Lane.THREAD]
+        if not those:
+            return ""
+        step = min(those, key=lambda flight: (not flight.unwanted, flight.began)).step
+        return f"{step.workflow_name} {step.workflow_id} step {step.number} {step.name}"
 
     def give_back_held(self) -> list[ClaimedStep]:
         """Those that were claimed and not begun."""

@@ -30,7 +30,7 @@ from ..store.transient import is_asked_for, is_read_only, is_transient, timed_ou
 from . import tracing
 from .borrowed_signals import give_back_handlers, handlers
 from .captured import applied
-from .current import CurrentStep, _current, unwritten
+from .current import CurrentStep, _current, here, unwritten
 from .deadlines import DeadlineReached, deadline
 from .hooks import keep_hooks
 from .interruptions import AttemptInterrupted, interruption
@@ -100,7 +100,7 @@ def _traced(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: W
 def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: Watch | None) -> Outcome:
     in_transaction = step.kind != StepKind.ACTION
     step.cancels, step.sends = "", False  # what an earlier attempt asked for was rolled back with it
-    current = CurrentStep(step, in_transaction)
+    current = CurrentStep(step, in_transaction, _unwanted=here.unwanted)
     token = _current.set(current)
     raw = connection().connection if step.kind == StepKind.QUERY else None
     try:

@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from django.db import connections
 
 from ..conf import settings
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, Lane
+from ..core.journal import ClaimedStep
 from ..core.outcomes import INTERRUPTED_TYPE
 from ..core.registry import registry
 from ..store import attempts
@@ -100,23 +101,25 @@ def _release(step: ClaimedStep) -> None:
 
 
 def top_up(worker: Worker) -> int:
-    """Claim steps for the event loop, as there is room; how many."""
-    room = min(flights.room(), _BITE)
-    if not room:
-        return 0
-    step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools, wake, lanes=(Lane.ASYNC,)))
-    if step is None:
-        flights.backlog = False
-        return 0
-    flights.backlog = True
-    return 1 + begin(step, worker, room)
+    """Claim steps of the lanes of which there may be more, as there is room; how many."""
+    count = 0
+    for lane in tuple(flights.backlog):
+        room = min(flights.room(lane), _BITE)
+        if not room:
+            continue
+        step = retrying(partial(step_store.claim, worker.queue, worker.id, registry.pools, wake, lanes=(lane,)))
+        if step is None:
+            flights.backlog.discard(lane)
+        else:
+            count += 1 + begin(step, worker, room)
+    return count
 
 
 def begin(step: ClaimedStep, worker: Worker, room: int) -> int:
-    """Begin a step that was claimed for the event loop, and up to ``room`` with it that run its function."""
+    """Begin a step that was claimed to be in flight, and up to ``room`` with it that run its function."""
     more = []
     if room > 1 and not step.pool and not step.lost:
-        more = retrying(lambda: step_store.claim_more(worker.queue, worker.id, step.function, room - 1, Lane.ASYNC))
+        more = retrying(lambda: step_store.claim_more(worker.queue, worker.id, step.function, room - 1, step.lane))
     for each in [step, *more]:
         worker.took()
         announce.step_started(each)
@@ -162,12 +165,12 @@ class Lander:
         connections.close_all()
 
     def _turn(self) -> None:
-        while flights.landed or (flights.backlog and flights.room()):
+        while flights.landed or any(map(flights.room, tuple(flights.backlog))):
             with driving(shares=True), owning(alias()):
                 draining.set(self._worker.id)
                 for step in land(self._worker):
                     _give_back(step)
-                if flights.backlog and not flights.landed:
+                if not flights.landed:
                     top_up(self._worker)
                 flights.take_off()
         self._look()
@@ -191,7 +194,9 @@ class Lander:
     def close(self, seconds: float) -> None:
         """Wait so long for what is in flight, then interrupt it, and end the thread once all is written."""
         flights.closing = True
-        for step in flights.give_back_held():
+        with driving(shares=True):
+            held = flights.give_back_held()
+        for step in held:
             _release(step)
         _wait(lambda: not len(flights) and not flights.landed, seconds)
         if len(flights):

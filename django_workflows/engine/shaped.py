@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..core.journal import Lane
 from ..store.many_turns_sql import Shape, shape_of
 from .in_flight import flights
 from .pace import pace
@@ -15,8 +14,7 @@ def shaped(turn: Turn, queue: str) -> Shape | None:
     The worker, which serves ``queue``, runs the next step itself if that is expected to be quick.
     """
     new_steps = turn.record.new_steps
-    flying = flights.is_open and all(new.lane == Lane.ASYNC for new in new_steps)
-    if flying or pace.is_quick_to_follow(new_steps):
+    if (flights.is_open and all(map(flights.carries, new_steps))) or pace.is_quick_to_follow(new_steps):
         turn.pick(queue)
     record = turn.finish()
     # What is open when the workflow ends would have to be looked for.

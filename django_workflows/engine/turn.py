@@ -203,7 +203,7 @@ class Turn:
             return self.mine
         for new in self.record.new_steps:
             at_once = new.state == StepState.QUEUED and new.delay is None and new.run_at is None
-            if at_once and new.queue == queue and not new.pool and flights.may_pick(new.lane):
+            if at_once and new.queue == queue and not new.pool and flights.may_pick(new):
                 new.state, new.lease, new.claimed_by = StepState.RUNNING, settings.LEASE, draining.get()
                 self.mine = claimed_step(new, self.workflow, self.at)
                 return self.mine

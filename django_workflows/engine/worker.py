@@ -84,7 +84,7 @@ class Worker:
         step = self.doing
         doing = f"{step.workflow_name} {step.workflow_id} step {step.number} {step.name}" if step else self.aside
         if not doing and len(flights):
-            doing = f"{len(flights)} async actions"
+            doing = flights.doing()
         worked = None if self.worked is None else time.monotonic() - self.worked
         workers.beat(self.id, self.host, self.pid, self.role, self.queue, doing, worked=worked, done=self.done)
         self.known = True

@@ -44,7 +44,7 @@ _CLAIMED = (
     f"id, (SELECT generation FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
     f"(SELECT name FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
     f"(SELECT continuations FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
-    f"(SELECT trace FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), "
+    f"(SELECT trace FROM {WORKFLOW} AS owner WHERE owner.id = workflow_id), lane, "
 )
 
 
@@ -110,7 +110,7 @@ def claim_aside(workflow_id: UUID, worker: str, after: int) -> ClaimedStep | Non
     return None if row is None else _claimed_step(row)
 
 
-def claim_more(queue: str, worker: str, function: str, limit: int, lane: Lane = Lane.MAIN) -> list[ClaimedStep]:
+def claim_more(queue: str, worker: str, function: str, limit: int, lane: int = Lane.MAIN) -> list[ClaimedStep]:
     """Take up to ``limit`` more steps that run one function, to be run one after the other and ended together.
 
     Only such as were never tried, and need no place in a pool.
@@ -167,7 +167,8 @@ def _claimed_step(row: tuple[Any, ...]) -> ClaimedStep:
         trace=row[17],
         damage=damage,
         refused=sum(isinstance(each, dict) and (TRANSIENT in each or SHARED in each) for each in failures),
-        captured=row[18],
+        lane=row[18],
+        captured=row[19],
     )
 
 
