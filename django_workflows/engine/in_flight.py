@@ -141,16 +141,16 @@ class Flights:
 
     def lanes(self, *, first: Lane = Lane.MAIN) -> tuple[Lane, ...]:
         """The lanes of which a worker may claim, with the one that it is to look at first."""
-        found = [lane for lane in Lane if lane == Lane.MAIN or not self._is_used(lane) or self.room(lane)]
+        found = [lane for lane in Lane if lane == Lane.MAIN or not self.is_used(lane) or self.room(lane)]
         return tuple(sorted(found, key=lambda lane: (lane - first) % len(Lane)))
 
-    def _is_used(self, lane: int) -> bool:
+    def is_used(self, lane: int) -> bool:
         """Whether steps of that lane are in flight here; else the main thread runs them, one at a time."""
         return self.is_open and lane != Lane.MAIN and self._places(lane) > 0
 
     def carries(self, new: NewStep) -> bool:
         """Whether a step that was asked for is to be in flight, if there is room."""
-        return self._is_used(new.lane) and (new.lane == Lane.ASYNC or not pace.is_quick(new.function))
+        return self.is_used(new.lane) and (new.lane == Lane.ASYNC or not pace.is_quick(new.function))
 
     def may_pick(self, new: NewStep) -> bool:
         """Whether this thread may go on with a step that it has just asked for."""
@@ -171,7 +171,7 @@ class Flights:
             return False
         # By what the function is now, whatever it was when the step was written.
         step.lane = Lane.ASYNC if Signature.of(fn).is_coroutine else Lane.THREAD
-        return self._is_used(step.lane) and (step.lane == Lane.ASYNC or not pace.is_quick(step.function))
+        return self.is_used(step.lane) and (step.lane == Lane.ASYNC or not pace.is_quick(step.function))
 
     def launch(self, step: ClaimedStep, *, suspicious: bool = False) -> bool:
         """Begin a claimed step that flies, once there is room; False: the caller runs it. The caller is the driver.

@@ -13,7 +13,7 @@ from ..conf import settings
 from ..core.attempts import LOST_TYPE
 from ..core.blocked import BlockedReason
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, Failure, Lane, StepKind, WorkflowRecord
+from ..core.journal import ClaimedStep, Failure, StepKind, WorkflowRecord
 from ..core.logic import is_known, unknown_logic
 from ..core.outcomes import failure_of
 from ..core.registry import registry
@@ -149,7 +149,7 @@ def _known_lost(step: ClaimedStep) -> int:
 def _shared_losses(step: ClaimedStep) -> int:
     """How many of the lost attempts that are not noted yet were beside others in flight, and so use up no attempt."""
     fn = registry.functions.get((step.workflow_name, step.function))
-    if fn is None or lane_of(fn, step.kind, bool(step.options.get("exclusive"))) == Lane.MAIN:
+    if fn is None or not flights.is_used(lane_of(fn, step.kind, bool(step.options.get("exclusive")))):
         return 0
     return min(step.lost, max(0, SHARED_LOSSES - _known_lost(step)))
 

@@ -61,7 +61,9 @@ def test_a_step_of_many_leases_runs_once(cluster, log: Log, record_property: Cal
 def test_what_the_alert_of_long_steps_advises_works(cluster, log: Log, settings: Any) -> None:
     """``kill -9`` of the process that it names: its attempt is lost, its worker replaced, and the others go on."""
     settings.DJANGO_WORKFLOWS = {**settings.DJANGO_WORKFLOWS, **SHORT_LEASE, "STALLED_AFTER": 1}
-    running = cluster(command=HARDENED, workflows=SHORT_LEASE, q={"timeout": 900, "retry": 960})
+    running = cluster(
+        command=HARDENED, workflows={**SHORT_LEASE, "ACTION_THREADS": 0}, q={"timeout": 900, "retry": 960}
+    )
     once = one.start("action", "act", [log.path, "x", 600])
     again = one.start("action", "act_slowly_at_first", [log.path, "y", 600], retry=True)
     log.wait_for("begin-x")

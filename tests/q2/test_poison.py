@@ -16,7 +16,7 @@ DELIVERIES = 3
 
 
 def test_poisoned_turns_and_steps_are_set_aside(cluster, log: Log) -> None:
-    running = cluster(command=HARDENED, workflows={"LEASE": 300, "MAX_DELIVERIES": DELIVERIES})
+    running = cluster(command=HARDENED, workflows={"LEASE": 300, "MAX_DELIVERIES": DELIVERIES, "ACTION_THREADS": 0})
     turn = kills_its_worker.start(log.path)
     mutation = one_step.start("mutation", "die", [log.path, "mutation"])
     query = one_step.start("query", "die", [log.path, "query"])

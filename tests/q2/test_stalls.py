@@ -85,8 +85,8 @@ def test_a_real_wedge_is_noticed_within_half_a_minute_by_default(
 
 
 def test_a_busy_queue_is_not_called_stalled(cluster, log: Log, settings) -> None:
-    settings.DJANGO_WORKFLOWS = SETTINGS
-    running = cluster(workflows=SETTINGS, q={"workers": 1})
+    settings.DJANGO_WORKFLOWS = one_at_a_time = {**SETTINGS, "ACTION_THREADS": 0}
+    running = cluster(workflows=one_at_a_time, q={"workers": 1})
     ids = [chain.start(log.path, 3, 1.0) for _ in range(3)]
     wait_for(lambda: any(queue.growing for queue in check_health().queues), message="it is not called growing")
     assert check_health().ok

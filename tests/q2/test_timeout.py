@@ -11,7 +11,11 @@ from tests.q2.conftest import Log
 from tests.waiting import PATIENCE, wait_for
 
 #: ``drain`` far below the timeout, so that a step has most of it.
-SHORT = {"q": {"workers": 1, "timeout": 4, "retry": 60}, "workflows": {"LEASE": 300, "DRAIN_SECONDS": 0.5}}
+#: It ends what runs in the main thread, so there are no others.
+SHORT = {
+    "q": {"workers": 1, "timeout": 4, "retry": 60},
+    "workflows": {"LEASE": 300, "DRAIN_SECONDS": 0.5, "ACTION_THREADS": 0},
+}
 TIMEOUT = "django_q.exceptions.TimeoutException"
 
 
@@ -35,6 +39,13 @@ def test_retry_is_another_attempt_and_the_first_is_recorded(cluster, log: Log) -
     (failure,) = json.loads(step.failures)
     assert failure["type"] == TIMEOUT
     assert "4 seconds" in failure["message"]
+
+
+def test_an_action_in_a_thread_is_not_hit(cluster, log: Log) -> None:
+    cluster(**{**SHORT, "workflows": {**SHORT["workflows"], "ACTION_THREADS": 8}})
+    workflow_id = one_step.start("action", "act", [log.path, "x", 6])
+    assert workflow.result(workflow_id, timeout=PATIENCE) == "x"
+    assert log.texts == ["begin-x", "end-x"]
 
 
 def test_mutation_is_rolled_back_and_fails(cluster, log: Log) -> None:
