@@ -142,10 +142,10 @@ def _long_steps(queue: QueueHealth, steps: Sequence[LongStep]) -> tuple[str, str
         "steps": told,
     }
     hint = _(
-        "To end one at once: `kill -9 %(pid)s` on %(host)s. Its worker is replaced, and the attempt counts as lost: an "
-        "action without retry fails, all else is run again. Canceling the workflow does not interrupt a function that "
-        "runs, unless it asks current_step().canceled(). Give such steps a timeout, or a queue of their own, or add "
-        "workers."
+        "To end one at once: `kill -9 %(pid)s` on %(host)s. Its worker is replaced, and all attempts in flight in that "
+        "process count as lost: an action without retry fails, all else is run again. Canceling the workflow "
+        "interrupts async actions only; other functions go on unless they ask current_step().canceled(). Give such "
+        "steps a timeout, or a queue of their own, or add workers."
     )
     return message, hint % {"pid": first.pid, "host": printable(first.host)}
 

@@ -288,8 +288,8 @@ def _held_up(queue: QueueHealth, steps: Sequence[LongStep]) -> Problem:
         WARNING,
         f"{queue.due} due on queue {queue.queue!r}, the oldest for {seconds(queue.waited)} s: all of its "
         f"{queue.workers} workers ({queue.busy} busy) run long steps: {told}{more}.",
-        f"To end one at once: `kill -9 {first.pid}` on {first.host}. Its worker is replaced, and the attempt counts as "
-        "lost, as do those of all actions in flight in that process: one without retry fails, all else is run again. "
+        f"To end one at once: `kill -9 {first.pid}` on {first.host}. Its worker is replaced, and all attempts in "
+        "flight in that process count as lost: an action without retry fails, all else is run again. "
         "`manage.py workflows cancel ID` interrupts async actions only; other functions go on unless they ask "
         "current_step().canceled(). Give such steps a timeout, or a queue of their own, or add workers.",
         queue.queue,
