@@ -25,7 +25,7 @@ from .deployed_code import code, is_ahead, names, none_ahead
 from .dispatch import wake
 from .driving import driving
 from .in_flight import flights
-from .landing import begin, land, launch
+from .landing import begin, is_known, land, launch
 from .lead import is_led_together
 from .pace import pace
 from .run_step import is_suspect, lost_attempt, run_step
@@ -130,6 +130,8 @@ def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
     step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools, wake, lanes=lanes))
     if step is None:
         return 0
+    if step.lane != Lane.MAIN and not is_known(step):
+        return 1
     if flights.flies(step) and not is_suspect(step) and not (step.lost and lost_attempt(step) is not None):
         return 1 + begin(step, worker, flights.room(step.lane))
     if step.attempt == 1 and not step.pool and pace.is_quick(step.function):

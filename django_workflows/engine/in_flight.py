@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import sys
 import threading
 import time
@@ -15,9 +16,11 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import Context
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
+from weakref import WeakSet
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 
@@ -74,9 +77,25 @@ class Flight:
     written_off: bool = False
     #: Its thread is past help, and does not count any more.
     replaced: bool = False
+    #: The tasks that its function has started.
+    tasks: WeakSet[asyncio.Task[Any]] | None = None
 
     def is_unwanted(self) -> bool:
         return self.unwanted
+
+
+_flight: ContextVar[Flight | None] = ContextVar("django_workflows_flight", default=None)
+
+
+def _task_of_flight(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+    """A task, known to the flight whose function starts it."""
+    task = asyncio.Task(coro, loop=loop, **options)
+    flight = _flight.get()
+    if flight is not None:
+        if flight.tasks is None:
+            flight.tasks = WeakSet()
+        flight.tasks.add(task)
+    return task
 
 
 class Flights:
@@ -216,12 +235,20 @@ class Flights:
 
     def _start_loop(self) -> asyncio.AbstractEventLoop:
         self._loop = loop = asyncio.new_event_loop()
-        running = threading.Event()
+        loop.set_task_factory(_task_of_flight)
+        running, process = threading.Event(), os.getpid()
 
         def run() -> None:
             asyncio.set_event_loop(loop)
             loop.call_soon(running.set)
-            loop.run_forever()
+            while True:
+                try:
+                    loop.run_forever()
+                except BaseException:
+                    if os.getpid() != process:
+                        os._exit(1)
+                    # A task that a function has left behind ends the loop by SystemExit, say: all others go on.
+                    logger.exception("A task that an async action started has ended the event loop, which goes on")
 
         threading.Thread(target=run, name="django_workflows event loop", daemon=True).start()
         running.wait()
@@ -238,6 +265,7 @@ class Flights:
 
     async def _fly(self, flight: Flight) -> None:
         step, outcome = flight.step, None
+        _flight.set(flight)
         context = ThreadSensitiveContext()
         SyncToAsync.thread_sensitive_context.set(context)
         connections = self._connections.lend(context)
@@ -251,7 +279,18 @@ class Flights:
             outcome = Outcome(step.number, error=failure_of(error, attempts=step.attempt))
         finally:
             self._connections.give_back(context, connections)
+            self._end_tasks(flight)
             self._end(flight, outcome)
+
+    def _end_tasks(self, flight: Flight) -> None:
+        """Nothing that the function has begun goes on without it."""
+        left = [task for task in flight.tasks or () if not task.done()]
+        for task in left:
+            task.cancel()
+        if left and not flight.unwanted:
+            names = ", ".join(sorted(getattr(task.get_coro(), "__qualname__", "a task") for task in left)[:3])
+            many = f"{len(left)} tasks" if len(left) > 1 else "a task"
+            self._tell(flight, f"has returned and left {many} behind ({names}), canceled now. Await what it starts")
 
     # -- in a thread
 
@@ -458,3 +497,18 @@ def _runs(task: asyncio.Task[None], frame: object) -> bool:
 
 
 flights = Flights()
+
+
+def _in_child() -> None:
+    """A process that an async action has forked must not run the others' coroutines a second time.
+
+    It ends when it comes back to the event loop, if it did not end before.
+    """
+    loop: Any = flights._loop
+    if loop is not None:
+        loop._ready.clear()
+        loop._selector.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

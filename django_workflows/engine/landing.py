@@ -12,7 +12,7 @@ from django.db import connections
 
 from ..conf import settings
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep
+from ..core.journal import ClaimedStep, Lane
 from ..core.outcomes import INTERRUPTED_TYPE
 from ..core.registry import registry
 from ..store import attempts
@@ -28,7 +28,7 @@ from .driving import driving
 from .finish import policy_of
 from .in_flight import flights
 from .repeated_failure import RepeatedFailure
-from .run_step import is_suspect, lost_attempt
+from .run_step import function_of, is_suspect, lost_attempt
 from .worker import Worker, draining
 
 logger = logging.getLogger("django_workflows")
@@ -49,12 +49,21 @@ _PAUSE, _LONG_PAUSE, _TRIES = 0.5, 5.0, 100
 
 def launch(step: ClaimedStep) -> bool:
     """Begin a claimed step in flight; False if it is to be run here, or its lost attempt is its end."""
+    if step.lane != Lane.MAIN and not is_known(step):
+        return True
     if not flights.flies(step) or is_suspect(step):
         return False
     suspicious = bool(step.lost)
     if suspicious and lost_attempt(step) is not None:
         return False
     return flights.launch(step, suspicious=suspicious)
+
+
+def is_known(step: ClaimedStep) -> bool:
+    """Whether this process knows the function of a step. If not, its workflow is blocked, or left to others."""
+    if not flights.is_open or step.damage or (step.workflow_name, step.function) in registry.functions:
+        return True
+    return function_of(step) is not None
 
 
 def land(worker: Worker) -> list[ClaimedStep]:

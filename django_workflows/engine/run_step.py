@@ -60,7 +60,7 @@ def run_step(step: ClaimedStep, queue: str | None) -> ClaimedStep | None:
         lost = lost_attempt(step)
         if lost is not None:
             return finish(step, Outcome(step.number, error=lost, final=True), queue)
-        fn = _function(step)
+        fn = function_of(step)
         if fn is None:
             return None
         if step.kind == StepKind.MUTATION:
@@ -159,7 +159,7 @@ def is_suspect(step: ClaimedStep) -> bool:
     return step.kind == StepKind.ACTION and step.lost + _known_lost(step) >= SHARED_LOSSES
 
 
-def _function(step: ClaimedStep) -> Callable[..., Any] | None:
+def function_of(step: ClaimedStep) -> Callable[..., Any] | None:
     """The function that the workflow's code asks for at this step.
 
     Found by leading the handler through its journal, never by importing what a row says.
