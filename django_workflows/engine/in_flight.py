@@ -225,6 +225,8 @@ class Flights:
         with self._lock:
             self._flying[step.attempt_id] = flight
             self._count[step.lane] += 1
+        if len(self._flying) == 1:
+            self.news.set()  # there is something to look after
         if step.lane == Lane.THREAD:
             self._threads.run(partial(self._run, flight))
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -9,8 +10,10 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from asgiref.sync import sync_to_async
 from django.db import connection
 
 from django_workflows import current_step
@@ -163,3 +166,90 @@ def say(log: str, name: str, statements: list[str]) -> str:
         for statement in statements:
             cursor.execute(statement)
     return name
+
+
+# -- async actions
+
+
+async def waits(log: str, name: str, seconds: float) -> str:
+    note(log, f"begin-{name}")
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        note(log, f"canceled-{name}-{current_step().canceled()}")
+        raise
+    note(log, f"end-{name}")
+    return name
+
+
+async def waits_at_first(log: str, name: str, seconds: float) -> int:
+    """Takes its time in the first call only; returns the number of the attempt."""
+    first = f"begin-{name} " not in Path(log).read_text() if Path(log).exists() else True
+    await waits(log, name, seconds if first else 0.0)
+    return current_step().attempt
+
+
+async def unavailable_at_first(log: str, name: str) -> str:
+    await asyncio.sleep(0.01)
+    if current_step().attempt == 1:
+        raise ConnectionError("503")
+    return await waits(log, name, 0.01)
+
+
+async def swallows(log: str, name: str, seconds: float) -> str:
+    note(log, f"begin-{name}")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.05)
+    return name
+
+
+async def blocks(log: str, name: str, seconds: float) -> str:
+    await asyncio.sleep(0)
+    return act(log, name, seconds)
+
+
+async def dies(log: str, name: str) -> None:
+    note(log, f"die-{name}")
+    await asyncio.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def leaves_a_task(log: str, name: str) -> str:
+    forgotten.add(asyncio.create_task(waits(log, name, 30)))
+    await asyncio.sleep(0.05)
+    return name
+
+
+forgotten: set[object] = set()
+
+
+async def counts_effects(prefix: str, seconds: float) -> tuple[int, int]:
+    """How many there are, by the async ORM, before and after a while, and the backend that was asked."""
+    before = await Effect.objects.filter(key__startswith=prefix).acount()
+    await asyncio.sleep(seconds)
+    found = [each async for each in Effect.objects.filter(key__startswith=prefix).aiterator()]
+    return before, len(found)
+
+
+async def session(change: str, seconds: float) -> list[str]:
+    """Change the session by a statement, then say what a few settings are, now and in a while."""
+
+    def run(sql: str) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return str(cursor.fetchone()[0]) if cursor.description else ""
+
+    if change:
+        await sync_to_async(run)(change)
+    seen = [await sync_to_async(run)("SHOW search_path")]
+    await asyncio.sleep(seconds)
+    return [*seen, await sync_to_async(run)("SHOW search_path")]
+
+
+def in_flight_beside() -> int:
+    """How many others are in flight in this process."""
+    from django_workflows.engine.in_flight import flights
+
+    return len(flights)

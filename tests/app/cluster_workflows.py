@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from django_workflows import RetryPolicy, StepFailed, WorkflowContext, WorkflowManager
+from django_workflows import RetryPolicy, StepFailed, StepInterrupted, WorkflowContext, WorkflowManager
 from tests.app import cluster_steps as steps
 
 workflow = WorkflowManager()
@@ -119,3 +119,36 @@ async def canceling_itself(step: WorkflowContext, kind: str, key: str, force: bo
 
 with suppress(ImportError):  # what a test has "deployed", see test_new_code.py
     import deployed_by_a_test  # noqa: F401
+
+
+# -- actions in flight
+
+twice = RetryPolicy(max_attempts=2, initial_backoff=0.05, jitter=0)
+
+
+@workflow.define
+async def flies(step: WorkflowContext, log: str, key: str) -> list[Any]:
+    """Async actions, one of which fails at first, mutations, ten side by side, and an ordinary one."""
+    retried = step.with_options(retry=twice)
+    first = await retried.run_action(steps.unavailable_at_first, log, f"{key}-retried")
+    await step.run_mutation(steps.change, log, f"{key}-change")
+    many = await asyncio.gather(*(step.run_action(steps.waits, log, f"{key}-{n}", 0.02) for n in range(10)))
+    slow = await step.run_action(steps.act, log, f"{key}-slow", 0.02)
+    return [first, len(many), slow, await step.run_mutation(steps.change, log, f"{key}-last")]
+
+
+@workflow.define(max_parallelism=5)
+async def pooled(step: WorkflowContext, log: str, key: str) -> str:
+    return await step.run_action(steps.waits, log, key, 0.1)
+
+
+@workflow.define
+async def asks(step: WorkflowContext, function: str, arguments: list[Any], options: dict[str, Any], retry: int) -> Any:
+    """One action with options; its failure is the result."""
+    policy = RetryPolicy(max_attempts=retry, initial_backoff=0.05, jitter=0) if retry else False
+    try:
+        return await step.with_options(retry=policy, **options).run_action(getattr(steps, function), *arguments)
+    except StepInterrupted as error:
+        return f"interrupted|{error.message}"
+    except StepFailed as error:
+        return f"{error.error_type}|{error.message}"
