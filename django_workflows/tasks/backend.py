@@ -17,9 +17,10 @@ from ..engine.start import StartOptions, start
 from ..engine.start_many import start_many
 from ..exceptions import InvalidArguments, InvalidPayload, InvalidStep, PayloadTooLarge
 from .definitions import definition_of
-from .framework import BaseTaskBackend, InvalidTask, Task, TaskResult, TaskResultStatus, normalize_json, task_enqueued
+from .framework import BaseTaskBackend, InvalidTask, Task, TaskResult, TaskResultStatus, normalize_json
 from .options import TaskOptions, problems, read_options
 from .results import DEFAULT_QUEUE, enqueued_at, read_result
+from .told import tell_enqueued
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -139,5 +140,5 @@ class WorkflowsBackend(BaseTaskBackend):
             errors=[],
             worker_ids=[],
         )
-        task_enqueued.send_robust(type(self), task_result=result)
+        tell_enqueued(type(self), result)
         return result

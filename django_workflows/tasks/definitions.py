@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from ..core.commands import StepOptions
@@ -50,6 +51,19 @@ made: dict[str, TaskDefinition] = {}
 
 def step_options(alias: str) -> StepOptions:
     """The options of the step of a task that was enqueued by that backend; those of none where it is ours no more."""
+    backends = getattr(settings, "TASKS", None)
+    read_of, options = _read.get(alias, (None, StepOptions()))
+    if read_of is not backends:  # in each context of its own the framework makes its backends anew
+        options = _read_options(alias)
+        _read[alias] = (backends, options)
+    return options
+
+
+#: The options of each backend that was asked for, and the setting of which they were read.
+_read: dict[str, tuple[object, StepOptions]] = {}
+
+
+def _read_options(alias: str) -> StepOptions:
     from .backend import WorkflowsBackend
 
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.dispatch import Signal
+
 if TYPE_CHECKING:
     from django.tasks import signals as _signals
     from django.tasks import task_backends
@@ -42,11 +44,21 @@ else:
                 "package django-tasks: pip install django-tasks"
             ) from error
 
-#: The framework's own receivers of its signals, by ``id()``. They log a task's id, path and status, nothing else.
-LOGGING_RECEIVERS = {id(each) for name, each in vars(_signals).items() if name.startswith("log_task_")}
+# The framework's own receivers, which log a task's id, path and status and look at nothing else.
+_LOGGING = {id(each) for name, each in vars(_signals).items() if name.startswith("log_task_")}
+
+
+def is_heard(signal: Signal) -> bool:
+    """Whether anybody but the framework's logging hears a signal."""
+    return any(key[0] not in _LOGGING for key, *_ in signal.receivers)
+
+
+def is_logged(level: int) -> bool:
+    """Whether the framework's logging writes what it is told at this level."""
+    return _signals.logger.isEnabledFor(level)
+
 
 __all__ = [
-    "LOGGING_RECEIVERS",
     "BaseTaskBackend",
     "InvalidTask",
     "Task",
@@ -55,6 +67,8 @@ __all__ = [
     "TaskResult",
     "TaskResultDoesNotExist",
     "TaskResultStatus",
+    "is_heard",
+    "is_logged",
     "normalize_json",
     "task_backends",
     "task_enqueued",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -13,24 +14,32 @@ from ..core.journal import WorkflowState
 from ..engine.current import current_step
 from ..exceptions import WorkflowFailed
 from .framework import (
-    LOGGING_RECEIVERS,
+    BaseTaskBackend,
     Task,
     TaskResult,
     TaskResultDoesNotExist,
     TaskResultStatus,
+    is_heard,
+    is_logged,
+    task_enqueued,
     task_finished,
     task_started,
 )
 from .results import read_result
 
 
+def tell_enqueued(sender: type[BaseTaskBackend], result: TaskResult[..., Any]) -> None:
+    """Send ``task_enqueued``, in the caller."""
+    if is_heard(task_enqueued) or is_logged(logging.DEBUG):
+        task_enqueued.send_robust(sender, task_result=result)
+
+
 def tell_started(task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Send ``task_started`` for the running step, in its worker."""
-    step = current_step()
-    if _has_others(task_started):
-        _send(task_started, step.workflow_id)
-    elif task_started.receivers:
-        result = _brief(task, step.workflow_id, TaskResultStatus.RUNNING, list(args), dict(kwargs))
+    if is_heard(task_started):
+        _send(task_started, current_step().workflow_id)
+    elif is_logged(logging.INFO):
+        result = _brief(task, current_step().workflow_id, TaskResultStatus.RUNNING, list(args), dict(kwargs))
         task_started.send_robust(type(task.get_backend()), task_result=result)
 
 
@@ -39,13 +48,13 @@ def tell_finished(workflow_id: UUID, name: str, state: str, **_: Any) -> None:
     from .definitions import made
 
     definition = made.get(name)
-    if definition is None or not task_finished.receivers:
+    if definition is None:
         return
     if state != WorkflowState.COMPLETED:
         _send_failed(definition.task, workflow_id)
-    elif _has_others(task_finished):
+    elif is_heard(task_finished):
         _send(task_finished, workflow_id)
-    else:
+    elif is_logged(logging.INFO):
         result = _brief(definition.task, workflow_id, TaskResultStatus.SUCCESSFUL, [], {})
         task_finished.send_robust(type(definition.task.get_backend()), task_result=result)
 
@@ -63,11 +72,6 @@ def _send_failed(task: Task[..., Any], workflow_id: UUID) -> None:
         if last is not None:
             error.add_note(last.traceback)
         task_finished.send_robust(type(result.task.get_backend()), task_result=result)
-
-
-def _has_others(signal: Signal) -> bool:
-    """Whether anybody but the framework's logging hears it, who may look at all of a result."""
-    return any(key[0] not in LOGGING_RECEIVERS for key, *_ in signal.receivers)
 
 
 def _send(signal: Signal, workflow_id: UUID) -> None:
