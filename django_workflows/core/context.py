@@ -8,7 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 from uuid import UUID
 
 from ..exceptions import ContinueAsNew, InvalidStep
@@ -29,9 +29,16 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 _Results: TypeAlias = "asyncio.Future[list[R]]"
+
+
+class TaskOf(Protocol[P, R_co]):
+    """A task of Django's Tasks, as type checkers know it by what it is called with."""
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
 class WorkflowContext:
@@ -68,7 +75,11 @@ class WorkflowContext:
     def run_query(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
     @overload
     def run_query(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
-    def run_query(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+    @overload
+    def run_query(self, fn: TaskOf[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    @overload
+    def run_query(self, fn: TaskOf[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_query(self, fn: Any, /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """Read, in one read-only transaction that sees one state of the database."""
         return self._call(StepKind.QUERY, fn, args, kwargs)
 
@@ -78,7 +89,11 @@ class WorkflowContext:
     ) -> asyncio.Future[R]: ...
     @overload
     def run_mutation(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
-    def run_mutation(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+    @overload
+    def run_mutation(self, fn: TaskOf[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    @overload
+    def run_mutation(self, fn: TaskOf[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_mutation(self, fn: Any, /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """Write, in the same transaction as the journal entry: exactly once."""
         return self._call(StepKind.MUTATION, fn, args, kwargs)
 
@@ -86,7 +101,11 @@ class WorkflowContext:
     def run_action(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
     @overload
     def run_action(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
-    def run_action(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+    @overload
+    def run_action(self, fn: TaskOf[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    @overload
+    def run_action(self, fn: TaskOf[P, R], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]: ...
+    def run_action(self, fn: Any, /, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """Do anything: at least once with retry, at most once without."""
         return self._call(StepKind.ACTION, fn, args, kwargs)
 
@@ -164,7 +183,11 @@ class WorkflowContext:
     def map(self, fn: Callable[[T], Awaitable[R]], items: Iterable[T], *, limit: int = ...) -> _Results[R]: ...
     @overload
     def map(self, fn: Callable[[T], R], items: Iterable[T], *, limit: int = ...) -> _Results[R]: ...
-    def map(self, fn: Callable[[Any], Any], items: Iterable[Any], *, limit: int = 20) -> _Results[Any]:
+    @overload
+    def map(self, fn: TaskOf[[T], Awaitable[R]], items: Iterable[T], *, limit: int = ...) -> _Results[R]: ...
+    @overload
+    def map(self, fn: TaskOf[[T], R], items: Iterable[T], *, limit: int = ...) -> _Results[R]: ...
+    def map(self, fn: Any, items: Iterable[Any], *, limit: int = 20) -> _Results[Any]:
         """Run ``fn`` as an action for each item, at most ``limit`` at once; the results in the order of the items.
 
         As soon as one has ended the next begins. The first that fails is raised, and the others are dropped.

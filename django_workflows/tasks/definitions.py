@@ -103,10 +103,17 @@ def _step_of(task: Task[..., Any]) -> Callable[..., Any]:
         context = (await sync_to_async(_own_context)(),) if takes_context else ()
         return _as_json(await func(*context, *args, **kwargs))
 
-    run = acall if inspect.iscoroutinefunction(func) else call
+    run: Any = acall if inspect.iscoroutinefunction(func) else call
     _name_as(run, func)
+    run.task_signature = _signature(task)
     vouch(run, task.module_path)
-    return run
+    return run  # type: ignore[no-any-return]
+
+
+def _signature(task: Task[..., Any]) -> inspect.Signature:
+    """The parameters of a task, without its context."""
+    signature = inspect.signature(task.func)
+    return signature.replace(parameters=list(signature.parameters.values())[int(task.takes_context) :])
 
 
 def _own_context() -> TaskContext[..., Any]:

@@ -13,7 +13,8 @@ from ..core.definitions import Definition
 def signature_of(fn: Callable[..., Any] | Definition[Any, Any]) -> inspect.Signature:
     """The parameters of a step function, or those of a workflow's handler without the context."""
     if not isinstance(fn, Definition):
-        return inspect.signature(fn)
+        # What runs an enqueued task takes any arguments, so that it is called as Django calls it.
+        return getattr(fn, "task_signature", None) or inspect.signature(fn)
     signature = inspect.signature(fn.handler)
     return signature.replace(parameters=list(signature.parameters.values())[1:])
 

@@ -1,4 +1,4 @@
-"""Tasks of Django's Tasks, by whichever framework of them is here."""
+"""Tasks, of django.tasks or of django_tasks, whichever is here."""
 
 from __future__ import annotations
 
