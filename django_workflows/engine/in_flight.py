@@ -159,7 +159,9 @@ class Flights:
         return self._stopped
 
     def lanes(self, *, first: Lane = Lane.MAIN) -> tuple[Lane, ...]:
-        """The lanes of which a worker may claim, with the one that it is to look at first."""
+        """The lanes of which a worker may claim, with the one that it is to look at first; ``()``: any."""
+        if not self.is_open:
+            return ()
         found = [lane for lane in Lane if lane == Lane.MAIN or not self.is_used(lane) or self.room(lane)]
         return tuple(sorted(found, key=lambda lane: (lane - first) % len(Lane)))
 

@@ -60,11 +60,12 @@ def claim(
     pools: Mapping[str, PoolLimits] | None = None,
     wake: Wake = lambda *_: None,
     *,
-    lanes: Sequence[Lane] = tuple(Lane),
+    lanes: Sequence[Lane] = (),
 ) -> ClaimedStep | None:
     """Take a step that is due, for the length of a lease, as a new attempt; ``None`` if none is.
 
-    Of each priority, those of the first of ``lanes`` come first, and those of no other are seen.
+    Of each priority, those of the first of ``lanes`` come first, and those of no other are seen; ``()``: of all lanes,
+    whoever is due first, for which all that is due is looked at.
 
     A step whose lease ran out is due as well: its attempt was lost, which ``ClaimedStep.lost`` shows. ``pools`` are the
     limits that the code sets; a step that finds no place in its pool is set aside, and the next one is looked at.
@@ -84,9 +85,9 @@ def _claim_row(queue: str, priority: int, worker: str, lanes: Sequence[Lane]) ->
     moment = Moment()
     # The second is looked for only where there is none of the first.
     first = [
-        f"(SELECT id FROM {STEP} WHERE queue = %s AND priority = %s AND lane = {int(lane)} AND {live(STEP)} "
+        f"(SELECT id FROM {STEP} WHERE queue = %s AND priority = %s{lane} AND {live(STEP)} "
         f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()})"
-        for lane in lanes
+        for lane in [f" AND lane = {int(each)}" for each in lanes] or [""]
     ]
     which = first[0] if len(first) == 1 else f"COALESCE({', '.join(first)})"
     return run_one(

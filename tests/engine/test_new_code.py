@@ -107,7 +107,7 @@ def test_a_step_whose_function_is_not_known_resumes_too(deploy, monkeypatch) -> 
     workflow_id = flows.call.start("action", "add", {"a": 1, "b": 2}, {"run_after": 1})
     run()
     advance(2)
-    monkeypatch.setattr("django_workflows.engine.run_step._function", lambda step: blocks(step))
+    monkeypatch.setattr("django_workflows.engine.run_step.function_of", lambda step: blocks(step))
 
     def blocks(step):
         from django_workflows.core.blocked import BlockedReason
