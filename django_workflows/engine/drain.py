@@ -130,7 +130,7 @@ def _run_one_step(worker: Worker, over: Callable[[], bool]) -> int:
     step = retrying(lambda: step_store.claim(worker.queue, worker.id, registry.pools, wake, lanes=lanes))
     if step is None:
         return 0
-    if step.lane != Lane.MAIN and not is_known(step):
+    if flights.is_open and step.lane != Lane.MAIN and not is_known(step):
         return 1
     if flights.flies(step) and not is_suspect(step) and not (step.lost and lost_attempt(step) is not None):
         return 1 + begin(step, worker, flights.room(step.lane))

@@ -49,7 +49,9 @@ _PAUSE, _LONG_PAUSE, _TRIES = 0.5, 5.0, 100
 
 def launch(step: ClaimedStep) -> bool:
     """Begin a claimed step in flight; False if it is to be run here, or its lost attempt is its end."""
-    if step.lane != Lane.MAIN and not is_known(step):
+    if not flights.is_open or step.lane == Lane.MAIN:
+        return False
+    if not is_known(step):
         return True
     if not flights.flies(step) or is_suspect(step):
         return False
@@ -61,7 +63,7 @@ def launch(step: ClaimedStep) -> bool:
 
 def is_known(step: ClaimedStep) -> bool:
     """Whether this process knows the function of a step. If not, its workflow is blocked, or left to others."""
-    if not flights.is_open or step.damage or (step.workflow_name, step.function) in registry.functions:
+    if step.damage or (step.workflow_name, step.function) in registry.functions:
         return True
     return function_of(step) is not None
 

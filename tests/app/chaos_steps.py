@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from typing import Any
@@ -50,6 +51,20 @@ def once(key: str) -> str:
 def dash(key: str) -> str:
     """Takes so little time that workers lead several workflows side by side for it."""
     note("dash", key)
+    return key
+
+
+async def call(key: str) -> str:
+    """Waits for an answer, in flight beside many others."""
+    note("action", key, current_step().idempotency_key)
+    await asyncio.sleep(0.4)
+    return key
+
+
+async def dash_over(key: str) -> str:
+    """The same where it must not be called twice."""
+    note("dash", key)
+    await asyncio.sleep(0.2)
     return key
 
 

@@ -99,6 +99,24 @@ async def brisk(step: WorkflowContext, key: str) -> int:
 
 
 @workflow.define
+async def flies(step: WorkflowContext, key: str) -> str:
+    """Async actions side by side, with retry and without, and a mutation."""
+    retrying = step.with_options(retry=stubborn)
+    done = await asyncio.gather(
+        *(retrying.run_action(steps.call, f"{key}:{index}") for index in range(6)),
+        *(step.run_action(steps.dash_over, f"{key}:once{index}") for index in range(2)),
+        return_exceptions=True,
+    )
+    wrong = [each for each in done if isinstance(each, Exception) and not _is_lost(each)]
+    await step.run_mutation(steps.mark, f"{key}:end")
+    return f"{key} {len(done) - len(wrong)}"
+
+
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, StepFailed) and error.error_type.endswith(("AttemptLost", "StepInterrupted"))
+
+
+@workflow.define
 async def given_up(step: WorkflowContext, key: str) -> str:
     """Canceled while it waits, and cleans up."""
     try:

@@ -11,6 +11,7 @@ from tests.app import chaos_workflows as shapes
 #: How many of each kind in a hundred.
 WEIGHTS = {
     "sequential": 22,
+    "flies": 14,
     "parallel": 16,
     "parent": 12,
     "flock": 6,
@@ -80,6 +81,7 @@ def _effects(key: str, kind: str) -> tuple[list[str], list[str], str | None]:
     return {
         "timer": ([], [key], f"{key} 1"),
         "flock": ([f"{key}:end"], [], f"{key} 40"),
+        "flies": ([f"{key}:end"], [f"{key}:{index}" for index in range(6)], f"{key} 8"),
         "retried": ([f"{key}:end"], [key], f"{key} 1"),
         "at_most_once": ([f"{key}:end"], [], None),
         "given_up": ([f"{key}:cleaned"], [], None),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
 
 from django_workflows.models import Event, Step, Worker, Workflow
 from tests.app.models import Mark
@@ -95,9 +95,10 @@ def _actions(verdict: Verdict, plan: Sequence[Planned], ids: dict[str, UUID], ro
     for planned in once:
         row = rows.get(ids.get(planned.key))  # type: ignore[arg-type]
         outcome = (row.result or "") if row is not None else ""
-        lost += "AttemptLost" in outcome
+        is_lost = "AttemptLost" in outcome or "StepInterrupted" in outcome
+        lost += is_lost
         ran_and_says_so = outcome == f'"{planned.key} ran"' and counts[planned.key] == 1
-        if not ran_and_says_so and not ("AttemptLost" in outcome and counts[planned.key] <= 1):
+        if not ran_and_says_so and not (is_lost and counts[planned.key] <= 1):
             wrong.append((planned.key, outcome, counts[planned.key]))
     verdict.check("actions without retry, at most once", wrong, len(once))
     verdict.figures["of them lost, and said so"] = lost
@@ -105,10 +106,11 @@ def _actions(verdict: Verdict, plan: Sequence[Planned], ids: dict[str, UUID], ro
 
 def _quick_actions(verdict: Verdict, plan: Sequence[Planned], ids: dict[str, UUID], rows: Rows, notes: Notes) -> None:
     counts, wrong, lost = notes.counts["dash"], [], 0
-    steps = Step.objects.filter(function__endswith=".dash").values_list("args", "state", "error", "attempt")
+    those = Q(function__endswith=".dash") | Q(function__endswith=".dash_over")
+    steps = Step.objects.filter(those).values_list("args", "state", "error", "attempt")
     for args, state, error, attempt in steps:
         key = json.loads(args)["key"]
-        is_lost = state == "failed" and "AttemptLost" in (error or "")
+        is_lost = state == "failed" and ("AttemptLost" in (error or "") or "StepInterrupted" in (error or ""))
         lost += is_lost
         if not (counts[key] == 1 and state == "completed") and not (counts[key] <= 1 and is_lost):
             wrong.append((key, state, attempt, counts[key]))
