@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from .engines.inserts import inserts_per_second
 from .engines.ours import Ours
-from .workloads import STEPS, WORKLOADS, Figures, fan_out, scaled, sequential, starts
+from .workloads import STEPS, WORKLOADS, Figures, fan_out, scaled, sequential, starts, waits
 
 _INSERTS = scaled(300)
 #: 200 workflows whose steps do nothing are over before their start, which is timed with them, is forgotten.
@@ -70,13 +70,13 @@ def timers(engine: Ours) -> Figures:
 
 
 def w6(engine: Ours) -> Figures:
-    """Actions that wait: 1,000 workflows of three of 200 ms, and one workflow that gathers 1,000 of a second."""
-    workflows, steps, seconds = scaled(1000), 3, 0.2
-    engine.waits(20, steps, seconds)
-    taken = engine.waits(workflows, steps, seconds)
+    """As everybody; and one workflow that gathers 1,000 steps of a second, and ordinary functions that block."""
+    blocking = scaled(200)
+    engine.blocks(20, 3, 0.2)
     return {
-        "w6_waits_per_s": workflows * steps / taken,
+        **waits(engine),
         "w6_gather_1000_s": engine.waits_beside(scaled(1000), 1.0),
+        "w6_blocks_per_s": blocking * 3 / engine.blocks(blocking, 3, 0.2),
     }
 
 

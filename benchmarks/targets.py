@@ -48,6 +48,9 @@ def over_the_best(key: str) -> Callable[[Medians], float]:
 
 
 TARGETS = [
+    Target("W6 steps that wait, times Absurd", ratio("w6_waits_per_s", "absurd"), 5, at_least=True),
+    Target("W6 steps that wait, times DBOS", ratio("w6_waits_per_s", "dbos"), 5, at_least=True),
+    Target("W6 1,000 of a second side by side, s", figure("w6_gather_1000_s"), 4),
     Target("W1 actions, times Absurd", ratio("w1_actions_per_s", "absurd"), 2, at_least=True),
     Target("W1 actions, times DBOS", ratio("w1_actions_per_s", "dbos"), 4, at_least=True),
     Target("W1 actions, of the floor", figure("w1_actions_of_floor"), 0.5, at_least=True),

@@ -79,6 +79,13 @@ def starts(engine: Engine, count: int = scaled(1000)) -> Figures:
         return found
 
 
+def waits(engine: Engine) -> Figures:
+    """1,000 workflows of three steps that wait for 200 ms each."""
+    workflows, steps, seconds = scaled(1000), 3, 0.2
+    engine.waits(20, steps, seconds)
+    return {"w6_waits_per_s": workflows * steps / engine.waits(workflows, steps, seconds)}
+
+
 #: What every engine is asked for, by name.
 WORKLOADS: dict[str, Callable[[Any], Figures]] = {
     "w1": sequential,
@@ -88,6 +95,7 @@ WORKLOADS: dict[str, Callable[[Any], Figures]] = {
     "replay": replay,
     "w4": fan_out,
     "w5": starts,
+    "w6": waits,
 }
 
 

@@ -5,12 +5,13 @@ Its schema is not in the SDK but in the package ``absurdctl``, whose text is rea
 
 from __future__ import annotations
 
+import asyncio
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
 
 import psycopg
-from absurd_sdk import Absurd
+from absurd_sdk import Absurd, AsyncAbsurd
 from absurdctl import BUNDLED_SCHEMA_SQL
 
 from .engine import PROCESSES, Engine, timed, until
@@ -42,6 +43,20 @@ def _app(dsn: str) -> Absurd:
     return app
 
 
+def _async_app(dsn: str) -> AsyncAbsurd:
+    app = AsyncAbsurd(dsn, queue_name=QUEUE)
+
+    @app.register_task(name="waits")
+    async def waits(params, context):  # type: ignore[no-untyped-def]
+        async def wait() -> int:
+            await asyncio.sleep(params["seconds"])
+            return 1
+
+        return {"total": sum([await context.step(f"step-{number}", wait) for number in range(params["count"])])}
+
+    return app
+
+
 def _parents(dsn: str) -> Absurd:
     app = Absurd(dsn, queue_name=PARENTS)
 
@@ -57,6 +72,10 @@ def _parents(dsn: str) -> Absurd:
 
 
 def _work(pipe: Connection, dsn: str, settings: dict[str, Any], parents: bool) -> None:
+    if settings.pop("asynchronous", False):
+        pipe.send("ready")
+        asyncio.run(_async_app(dsn).start_worker(**settings))
+        return
     if parents:
         Thread(target=_parents(dsn).start_worker, kwargs={"poll_interval": 0.05}, daemon=True).start()
     app = _app(dsn)
@@ -98,6 +117,16 @@ class AbsurdEngine(Engine):
                 self._app.spawn(kind, {"count": steps})
             self._until_done(QUEUE)
 
+        return timed(work)
+
+    def waits(self, workflows: int, steps: int, seconds: float) -> float:
+        def work() -> None:
+            for _ in range(workflows):
+                app.spawn("waits", {"count": steps, "seconds": seconds})
+            self._until_done(QUEUE)
+
+        app = Absurd(self._connection, queue_name=QUEUE)
+        app.register_task("waits")(lambda params, context: None)
         return timed(work)
 
     def latency(self) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy
 from dbos import DBOS, DBOSClient
 
-from .engine import PROCESSES, Engine, timed, until
+from .engine import PROCESSES, CannotDo, Engine, timed, until
 from .processes import WorkerProcess, serve
 
 #: Nobody works on the second.
@@ -50,6 +50,24 @@ def naps(count: int, every: int, seconds: float) -> int:
 @DBOS.workflow(name="fan_out")
 async def fan_out(count: int) -> int:
     return sum(await asyncio.gather(*(nothing_async(number) for number in range(count))))
+
+
+@DBOS.step()
+async def wait(number: int, seconds: float) -> int:
+    await asyncio.sleep(seconds)
+    return number
+
+
+@DBOS.workflow(name="waits")
+async def waits(count: int, seconds: float) -> int:
+    total = 0
+    for number in range(count):
+        total += await wait(number, seconds)
+    return total
+
+
+async def _all(workflows: int, steps: int, seconds: float) -> None:
+    await asyncio.gather(*(waits(steps, seconds) for _ in range(workflows)))
 
 
 @DBOS.workflow(name="families")
@@ -103,6 +121,7 @@ def _work(
             pipe,
             {
                 "sequential": lambda workflows, steps: timed(lambda: list(pool.map(actions, [steps] * workflows))),
+                "waits": lambda *asked: timed(lambda: asyncio.run(_all(*asked))),
                 "latency": lambda: timed(lambda: actions(1)),
                 "long": actions,
                 "naps": naps,
@@ -159,6 +178,13 @@ class DBOSEngine(Engine):
             return timed(lambda: self._by_queue(workflows, steps))
         share = workflows // len(self._workers)
         return timed(lambda: self._everywhere("sequential", share, steps))
+
+    def waits(self, workflows: int, steps: int, seconds: float) -> float:
+        """In the worker processes by themselves, all at once on an event loop in each."""
+        if self._poll:
+            raise CannotDo
+        share = workflows // len(self._workers)
+        return timed(lambda: self._everywhere("waits", share, steps, seconds))
 
     def latency(self) -> float:
         if not self._poll:

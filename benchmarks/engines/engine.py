@@ -29,6 +29,10 @@ class Engine:
         """From the first start to the last end of workflows of so many steps, one after the other."""
         raise CannotDo
 
+    def waits(self, workflows: int, steps: int, seconds: float) -> float:
+        """The same, started at once, with steps that wait for so many seconds, as a call of a service does."""
+        raise CannotDo
+
     def latency(self) -> float:
         """From the start of a workflow of one step on an idle system until another connection can see its end."""
         raise CannotDo

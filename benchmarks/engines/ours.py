@@ -49,10 +49,17 @@ class Ours(Engine):
         return timed(work)
 
     def waits(self, workflows: int, steps: int, seconds: float) -> float:
+        return self._all("waits", workflows, steps, seconds)
+
+    def blocks(self, workflows: int, steps: int, seconds: float) -> float:
+        """The same with ordinary functions, which run in threads."""
+        return self._all("blocks", workflows, steps, seconds)
+
+    def _all(self, name: str, workflows: int, steps: int, seconds: float) -> float:
         table, running = "django_workflows_workflow", "id BETWEEN {} AND {} AND finished_at IS NULL"
 
         def work() -> None:
-            ids = self.flow("waits").start_many([(steps, seconds)] * workflows)
+            ids = self.flow(name).start_many([(steps, seconds)] * workflows)
             first, last = min(ids).hex, max(ids).hex
             until(lambda: not self.project.onlooker.sees(table, running, first, last), pause=0.01, timeout=240)
 

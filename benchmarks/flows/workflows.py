@@ -8,7 +8,7 @@ from datetime import datetime
 from django_workflows import WorkflowContext, WorkflowManager
 
 from . import many  # noqa: F401 - its definitions are found with these
-from .steps import insert, nothing, wait
+from .steps import block, insert, nothing, wait
 
 workflow = WorkflowManager()
 
@@ -28,6 +28,15 @@ async def waits(step: WorkflowContext, count: int, seconds: float) -> int:
     total = 0
     for number in range(count):
         total += await step.run_action(wait, number, seconds)
+    return total
+
+
+@workflow.define
+async def blocks(step: WorkflowContext, count: int, seconds: float) -> int:
+    """The same with an ordinary function."""
+    total = 0
+    for number in range(count):
+        total += await step.run_action(block, number, seconds)
     return total
 
 
