@@ -23,7 +23,7 @@ BEST: dict[str, dict[str, Settings]] = {
     "absurd": {
         "": {"concurrency": 1, "batch_size": 10, "poll_interval": 0.01},
         "w2": {"concurrency": 1, "batch_size": 1, "poll_interval": 0.001},
-        "w6": {"asynchronous": True, "concurrency": 250, "batch_size": 50, "poll_interval": 0.05},
+        "w6": {"asynchronous": True, "concurrency": 250, "batch_size": 250, "poll_interval": 0.05},
     },
     "dbos": {"": {"threads": 2}},
     "dbos_sqlite": {"": {"threads": 1, "wal": True}},
