@@ -9,14 +9,14 @@ from .engines.engine import Engine
 
 Settings = dict[str, Any]
 
-PEERS = ("absurd", "dbos", "dbos_queue", "procrastinate", "chain")
+PEERS = ("absurd", "dbos", "dbos_queue", "procrastinate", "chain", "django_tasks")
 #: On SQLite as well.
 ON_SQLITE = ("ours", "dbos")
 #: Workloads that are asked for on SQLite.
-SQLITE_WORKLOADS = ("w1", "w2", "w5")
+SQLITE_WORKLOADS = ("w1", "w2", "w5", "tasks")
 
 #: Engines that differ from another one in these workloads only.
-ONLY = {"dbos_queue": ("w1", "w2")}
+ONLY = {"dbos_queue": ("w1", "w2"), "django_tasks": ("tasks",)}
 
 #: By engine and workload; ``""`` is for all that are not named.
 BEST: dict[str, dict[str, Settings]] = {
@@ -33,6 +33,7 @@ BEST: dict[str, dict[str, Settings]] = {
         "": {"poll": 0.01, "bulk": 10, "queue_limit": 50},
         "w2": {"poll": 0.001, "bulk": 1, "queue_limit": 50},
     },
+    "django_tasks": {"": {"interval": 0.01}},
 }
 
 
@@ -79,6 +80,12 @@ def _chain(settings: Settings) -> Engine:
     return ChainEngine(**settings)
 
 
+def _django_tasks(settings: Settings) -> Engine:
+    from .engines.django_tasks_db import DjangoTasksEngine
+
+    return DjangoTasksEngine(**settings)
+
+
 _OPENERS = {
     "ours": _ours,
     "absurd": _absurd,
@@ -86,4 +93,5 @@ _OPENERS = {
     "dbos_queue": _dbos,
     "procrastinate": _procrastinate,
     "chain": _chain,
+    "django_tasks": _django_tasks,
 }

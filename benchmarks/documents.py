@@ -27,6 +27,7 @@ _ENGINES = {
     "dbos_queue": "DBOS by queue",
     "procrastinate": "procrastinate",
     "chain": "django-q2",
+    "django_tasks": "django-tasks-db",
     "ours_sqlite": "on SQLite",
     "dbos_sqlite": "DBOS on SQLite",
 }
@@ -56,6 +57,10 @@ _FIGURES = {
     "w5_starts_per_s": "W5: starts one by one, per s",
     "w5_batch_per_s": "starts in one call, per s",
     "w5_start_over_insert_ms": "`start()` over an INSERT by the ORM, p50 ms",
+    "tasks_per_s": "Django's Tasks: 2,000 tasks enqueued and run, per s",
+    "tasks_enqueues_per_s": "tasks enqueued one by one, per s",
+    "tasks_enqueues_together_per_s": "in one transaction, per s",
+    "tasks_enqueue_batch_per_s": "in one call, per s",
 }
 #: Waits of fewer sessions than this on average are left out.
 _SELDOM = 0.05

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+from tests.frameworks import tasks_framework
 from tests.postgres import connection_settings
 
 SECRET_KEY = "only for benchmarks"
@@ -19,6 +20,13 @@ INSTALLED_APPS = [
     "django_workflows",
     "benchmarks.flows",
 ]
+#: Whose backend of Django's Tasks is measured.
+_TASKS = os.environ.get("BENCHMARK_TASKS", "django_workflows.tasks.WorkflowsBackend")
+TASKS_FRAMEWORK = tasks_framework()
+if TASKS_FRAMEWORK:
+    TASKS = {"default": {"BACKEND": _TASKS, "QUEUES": []}}
+    INSTALLED_APPS += ["django_tasks"] * (TASKS_FRAMEWORK == "django_tasks")
+    INSTALLED_APPS += ["django_tasks_db"] * _TASKS.startswith("django_tasks_db.")
 
 
 def _database() -> dict[str, Any]:

@@ -75,6 +75,8 @@ TARGETS = [
     Target("W4 200 children, s", figure("w4_children_200_s"), 0.6),
     Target("W5 starts one by one, per s", figure("w5_starts_per_s"), 2000, at_least=True),
     Target("W5 start_many, per s", figure("w5_batch_per_s"), 15_000, at_least=True),
+    Target("Tasks enqueued in one call, per s", figure("tasks_enqueue_batch_per_s"), 5000, at_least=True),
+    Target("Tasks, times django-tasks-db, the other", ratio("tasks_per_s", "django_tasks"), 5, at_least=True),
     Target(
         "W1 on SQLite, times DBOS on SQLite",
         ratio("w1_actions_per_s", "dbos_sqlite", "ours_sqlite"),

@@ -86,6 +86,24 @@ def waits(engine: Engine) -> Figures:
     return {"w6_waits_per_s": workflows * steps / engine.waits(workflows, steps, seconds)}
 
 
+def tasks(engine: Engine) -> Figures:
+    """One-step tasks of Django's Tasks: enqueued and run, and enqueued while nobody works on them."""
+    many = scaled(2000)
+    engine.clear()
+    engine.tasks(20)
+    figures = {"tasks_per_s": many / statistics.median(engine.tasks(many) for _ in range(REPEATS))}
+    for name, enqueue in (
+        ("enqueues", engine.enqueues),
+        ("enqueues_together", engine.enqueues_together),
+        ("enqueue_batch", engine.enqueue_batch),
+    ):
+        try:
+            figures[f"tasks_{name}_per_s"] = many / statistics.median(enqueue(many) for _ in range(REPEATS))
+        except CannotDo:
+            continue
+    return figures
+
+
 #: What every engine is asked for, by name.
 WORKLOADS: dict[str, Callable[[Any], Figures]] = {
     "w1": sequential,
@@ -96,6 +114,7 @@ WORKLOADS: dict[str, Callable[[Any], Figures]] = {
     "w4": fan_out,
     "w5": starts,
     "w6": waits,
+    "tasks": tasks,
 }
 
 

@@ -16,12 +16,12 @@ import json
 import os
 import signal
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import django
 
+from tests.frameworks import tasks_framework
 from tests.postgres import connection_settings
 
 # The shop of the documentation's examples, which they import as `shop`.
@@ -61,14 +61,9 @@ INSTALLED_APPS = [
 ]
 if django.VERSION >= (6, 1):
     MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
-#: Django's own Tasks, else the package for older versions where it is installed.
-if django.VERSION >= (6, 0):
-    TASKS_FRAMEWORK = "django.tasks"
-elif find_spec("django_tasks") is not None:
-    TASKS_FRAMEWORK = "django_tasks"
+TASKS_FRAMEWORK = tasks_framework()
+if TASKS_FRAMEWORK == "django_tasks":
     INSTALLED_APPS.append("django_tasks")
-else:
-    TASKS_FRAMEWORK = ""
 if TASKS_FRAMEWORK:
     TASKS = {
         "default": {"BACKEND": "django_workflows.tasks.WorkflowsBackend", "QUEUES": []},

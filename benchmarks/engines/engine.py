@@ -65,6 +65,22 @@ class Engine:
         """The same in one call."""
         raise CannotDo
 
+    def tasks(self, count: int) -> float:
+        """From the first enqueuing to the last end of so many of Django's tasks, enqueued in the engine's best way."""
+        raise CannotDo
+
+    def enqueues(self, count: int) -> float:
+        """How long it takes to enqueue so many tasks, one by one in a transaction each; nobody works on them."""
+        raise CannotDo
+
+    def enqueues_together(self, count: int) -> float:
+        """The same in one transaction."""
+        raise CannotDo
+
+    def enqueue_batch(self, count: int) -> float:
+        """The same in one call."""
+        raise CannotDo
+
 
 def until(condition: Callable[[], bool], timeout: float = 120.0, pause: float = 0.01) -> None:
     """Wait until ``condition()`` holds, looking every ``pause`` seconds; ``TimeoutError`` after ``timeout``."""

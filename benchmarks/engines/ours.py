@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-from .engine import PROCESSES, Engine, timed, until
+from .engine import PROCESSES, CannotDo, Engine, timed, until
 from .project import Project
+
+#: A queue on which nobody works.
+NOBODY = "nobody"
 
 
 class Ours(Engine):
@@ -108,6 +112,44 @@ class Ours(Engine):
     def batch(self, count: int) -> float:
         flow = self.flow("actions").with_options(run_after=86400)
         return timed(lambda: flow.start_many([(1,)] * count))
+
+    def tasks(self, count: int) -> float:
+        table, running = "django_workflows_workflow", "id BETWEEN {} AND {} AND finished_at IS NULL"
+
+        def work() -> None:
+            task = self._task()
+            results = task.get_backend().enqueue_many(task, [((number,), {}) for number in range(count)])
+            ids = sorted(UUID(result.id).hex for result in results)
+            until(lambda: not self.project.onlooker.sees(table, running, ids[0], ids[-1]), pause=0.003)
+
+        return timed(work)
+
+    def enqueues(self, count: int) -> float:
+        task = self._task().using(queue_name=NOBODY)
+        return timed(lambda: [task.enqueue(1) for _ in range(count)])
+
+    def enqueues_together(self, count: int) -> float:
+        return timed(lambda: self._enqueue(count, queue_name=NOBODY))
+
+    def enqueue_batch(self, count: int) -> float:
+        task = self._task().using(queue_name=NOBODY)
+        return timed(lambda: task.get_backend().enqueue_many(task, [((1,), {})] * count))
+
+    def _enqueue(self, count: int, **using: Any) -> list[Any]:
+        from django.db import transaction
+
+        task = self._task().using(**using)
+        with transaction.atomic():
+            return [task.enqueue(number) for number in range(count)]
+
+    def _task(self) -> Any:
+        from django.conf import settings
+
+        if not settings.TASKS_FRAMEWORK:
+            raise CannotDo
+        from benchmarks.flows.tasks import nothing
+
+        return nothing
 
     # -- what only this engine is asked for
 
