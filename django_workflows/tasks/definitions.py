@@ -19,7 +19,7 @@ from ..core.registry import registry
 from ..engine.current import current_step
 from ..manager import WorkflowDefinition
 from .framework import Task, TaskContext, normalize_json, task_backends
-from .results import read_result
+from .results import DEFAULT_QUEUE, read_result
 from .told import tell_started
 
 
@@ -37,12 +37,19 @@ def definition_of(task: Task[..., Any]) -> TaskDefinition:
     if known is not None and known.task.func is task.func and known in registry:
         return known
     run = _step_of(task)
-    definition = TaskDefinition(name=path, handler=_handler_of(task, run), task=task)
+    definition = TaskDefinition(
+        name=path, handler=_handler_of(task, run), task=task, queue=queue_of(task), priority=int(task.priority)
+    )
     definition.__doc__ = task.func.__doc__
     registry.add(definition)
     registry.functions[path, path] = run
     made[path] = definition
     return definition
+
+
+def queue_of(task: Task[..., Any]) -> str:
+    """The queue of workflows on which a task waits."""
+    return "" if task.queue_name == DEFAULT_QUEUE else task.queue_name
 
 
 #: The definitions that were made, by path.
@@ -78,10 +85,12 @@ def _handler_of(task: Task[..., Any], run: Callable[..., Any]) -> Callable[..., 
         step: WorkflowContext,
         args: list[Any] | None = None,
         kwargs: dict[str, Any] | None = None,
-        backend: str = "default",
+        backend: str | None = None,
         run_after: datetime | None = None,
     ) -> Any:
-        return await step.bound_to(step_options(backend)).run_action(run, *(args or ()), **(kwargs or {}))
+        return await step.bound_to(step_options(backend or task.backend)).run_action(
+            run, *(args or ()), **(kwargs or {})
+        )
 
     _name_as(handler, task.func)
     return handler

@@ -43,9 +43,11 @@ def read_result(workflow_id: UUID | str) -> TaskResult[..., Any]:
         workflow = workflows.read(workflow_id if isinstance(workflow_id, UUID) else UUID(workflow_id))
     except (ValueError, AttributeError, TypeError):
         workflow = None
-    definition = None if workflow is None else registry.get(workflow.name)
-    if workflow is None or not isinstance(definition, TaskDefinition):
-        raise TaskResultDoesNotExist(str(workflow_id))
+    if workflow is None:
+        raise TaskResultDoesNotExist(f"there is no task {workflow_id!r:.100} (rolled back, or deleted by retention)")
+    definition = registry.get(workflow.name)
+    if not isinstance(definition, TaskDefinition):
+        raise TaskResultDoesNotExist(f"{workflow_id} is of {workflow.name}, which is no task that this code defines")
     return _result(workflow, definition.task)
 
 

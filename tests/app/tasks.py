@@ -78,3 +78,10 @@ def note(log: str, name: str, seconds: float = 0.0) -> str:
 @task(backend="patient")
 def note_slowly_at_first(log: str, name: str, seconds: float) -> int:
     return cluster_steps.act_slowly_at_first(log, name, seconds)
+
+
+def enqueue_add(fails: bool) -> None:
+    """A mutation that enqueues a task."""
+    add.enqueue(1)
+    if fails:
+        raise ValueError("after that")

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 
-from tests.cluster import Cluster
+from tests.cluster import HARDENED, Cluster
 from tests.q2.conftest import Log
 from tests.waiting import PATIENCE, wait_for
 
@@ -54,7 +54,7 @@ def test_a_task_in_a_module_that_no_worker_has_imported_is_found(cluster: Any) -
 def test_a_task_whose_worker_dies_runs_again_with_retry(cluster: Any, log: Log) -> None:
     from tests.app import tasks
 
-    killed: Cluster = cluster(workflows=LONG_LEASE)
+    killed: Cluster = cluster(command=HARDENED, workflows=LONG_LEASE)
     result = tasks.note_slowly_at_first.enqueue(log.path, "x", 60)
     begun = log.wait_for("begin-x-1")
     result.refresh()
@@ -69,7 +69,7 @@ def test_a_task_whose_worker_dies_runs_again_with_retry(cluster: Any, log: Log) 
 def test_a_task_whose_worker_dies_fails_without_retry(cluster: Any, log: Log) -> None:
     from tests.app import tasks
 
-    killed: Cluster = cluster(workflows=LONG_LEASE)
+    killed: Cluster = cluster(command=HARDENED, workflows=LONG_LEASE)
     result = tasks.note.enqueue(log.path, "x", 60)
     killed.kill_worker(log.wait_for("begin-x").pid)
     assert ended(result).status == "FAILED"

@@ -17,7 +17,8 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from django_workflows import InvalidArguments, PayloadTooLarge, WorkflowManager
+from django_workflows import InvalidArguments, PayloadTooLarge, WorkflowContext, WorkflowManager
+from django_workflows.checks.determinism import Inspection
 from django_workflows.models import Step, Workflow
 from django_workflows.tasks import WorkflowsBackend
 from django_workflows.tasks.framework import (
@@ -125,6 +126,55 @@ def test_a_task_is_enqueued_in_the_callers_transaction() -> None:
     with transaction.atomic():
         result = tasks.save.enqueue("kept")
     assert isinstance(done(result).return_value, int)
+
+
+def test_a_backend_is_what_the_task_says_whichever_way_it_is_enqueued() -> None:
+    once = tasks.refuse_twice.using(backend="default").enqueue("x")
+    assert done(once).status == FAILED
+    assert (once.attempts, once.backend) == (1, "default")
+    started = workflow.start("tests.app.tasks.refuse_twice", {"args": ["x"]})
+    finish(started)
+    found = tasks.refuse_twice.get_result(str(started))
+    assert (found.status, found.attempts, found.backend) == (SUCCESSFUL, 3, "patient")
+
+
+def test_a_task_is_enqueued_with_the_mutation_that_does_it() -> None:
+    @workflow.define(name="tasks: enqueues in a step")
+    async def enqueues(step: WorkflowContext, fails: bool) -> None:
+        await step.run_mutation(tasks.enqueue_add, fails)
+
+    assert finish(enqueues.start(True)).type == "failed"
+    assert not Workflow.objects.filter(name="tests.app.tasks.add").exists()
+    assert finish(enqueues.start(False)).type == "completed"
+    run()
+    assert Workflow.objects.get(name="tests.app.tasks.add").state == "completed"
+
+
+def test_a_workflow_function_may_not_enqueue() -> None:
+    @workflow.define(name="tasks: enqueues in its function")
+    async def enqueues(step: WorkflowContext) -> None:
+        tasks.add.enqueue(1)
+
+    status = finish(enqueues.start())
+    assert status.type == "failed"
+    assert "step.run_mutation" in status.error
+    assert not Workflow.objects.filter(name="tests.app.tasks.add").exists()
+    inspection = Inspection()
+    inspection.inspect(enqueues)
+    (warning,) = inspection.messages()
+    assert warning.id == "django_workflows.W018"
+    assert "await step.run_action(task, ...)" in warning.hint
+
+
+def test_a_task_that_takes_a_context_is_a_step() -> None:
+    @workflow.define(name="tasks: runs one with a context")
+    async def runs(step: WorkflowContext) -> list[Any]:
+        return [await step.run_action(tasks.greeting, "Ann", loud=True), await step.run_action(tasks.who_async)]
+
+    workflow_id = runs.start()
+    greeting, (result_id, attempt, status) = finish(workflow_id, replaying=True).result
+    assert greeting == "ANN 1"
+    assert (result_id, attempt, status) == (f"{workflow_id}:1", 1, "RUNNING")
 
 
 def test_failures_have_class_and_traceback() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import override_settings
 
 from django_workflows import DefinitionNotFound
@@ -111,3 +114,46 @@ def __getattr__(name: str) -> Any:
     from django_workflows.tasks import WorkflowsBackend
 
     return type("Derived", (WorkflowsBackend,), {})
+
+
+EARLY = """
+import sys, django
+from django.conf import settings
+settings.configure(
+    SECRET_KEY="x", USE_TZ=True, TASKS={"default": {"BACKEND": "django_workflows.tasks.WorkflowsBackend"}},
+    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "early", "django_q", "django_workflows"]
+    + [each for each in sys.argv[1:]],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+)
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from early.apps import EarlyConfig, at_import
+result = at_import.enqueue(1)
+from django_workflows.engine.drain import drain
+from django_workflows.engine.worker import Worker
+drain(Worker(""), seconds=10, stop=lambda: False)
+result.refresh()
+print(result.status, result.return_value)
+"""
+
+
+def test_a_task_may_be_defined_before_django_has_models(tmp_path: Path) -> None:
+    framework = settings.TASKS_FRAMEWORK
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early" / "__init__.py").write_text("")
+    (tmp_path / "early" / "apps.py").write_text(
+        f"from django.apps import AppConfig\nfrom {framework} import task\n\n\n@task\ndef at_import(n):\n"
+        "    return n\n\n\nclass EarlyConfig(AppConfig):\n    name = 'early'\n"
+    )
+    apps = ["django_tasks"] if framework == "django_tasks" else []
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY, *apps],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([root, str(tmp_path)]), "DJANGO_SETTINGS_MODULE": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["SUCCESSFUL", "1"], done.stderr

@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from ...core.definitions import Definition
+from ...core.definitions import Definition, is_task
 from ...manager import WorkflowManager
 from .names import Ref, is_a, ref_to, resolve
-from .rules import ENGINE, THREAD, Rule, Rules
+from .rules import ENGINE, TASK, THREAD, Rule, Rules
 from .scopes import Scope
 
 #: What runs a function that it is given, at once: which of its positional arguments that is, or which keyword.
@@ -85,6 +85,10 @@ def _by_attribute(node: ast.Attribute, scope: Scope) -> Iterator[Rule]:
         base = resolve(node.value, scope)
         if base is not None and is_a(base.value, (Definition, WorkflowManager)):
             yield ENGINE
+    elif node.attr in ("enqueue", "aenqueue"):
+        base = resolve(node.value, scope)
+        if base is not None and is_task(base.value):
+            yield TASK
 
 
 def _fields(cls: Any) -> list[tuple[str, Any]]:

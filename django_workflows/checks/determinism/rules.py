@@ -87,6 +87,11 @@ FUTURE = Rule(
     "makes a future that sets order by its address",
     "Use asyncio.get_running_loop().create_future(), which sets order the same on every replay.",
 )
+TASK = Rule(
+    "W018",
+    "enqueues a task past the journal",
+    "Run it as a step: await step.run_action(task, ...); or enqueue it in a function run by step.run_mutation.",
+)
 QUEUE = Rule(
     "W018", "uses django-q2 past the journal", "Move it into a function, and await step.run_mutation(fn, ...)."
 )

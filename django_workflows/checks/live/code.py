@@ -12,8 +12,7 @@ from ...store.names import names_in_progress
 
 def check_definitions() -> Iterator[CheckMessage]:
     """W036: workflows in progress whose definition this code does not have; W037: it has none at all."""
-    known = {definition.name for definition in registry}
-    unknown = [name for name in names_in_progress() if name not in known]
+    unknown = [name for name in names_in_progress() if registry.get(name) is None]
     if unknown:
         yield Warning(
             f"Workflows are in progress that this code does not define: {', '.join(unknown[:10])}"
@@ -21,7 +20,7 @@ def check_definitions() -> Iterator[CheckMessage]:
             hint="They wait until code is deployed that defines them: @workflow.define(name=...) keeps a name.",
             id="django_workflows.W036",
         )
-    if not known:
+    if not list(registry):
         yield Warning(
             "No workflow is defined.",
             hint="Define one with @workflow.define in the workflows.py of an app in INSTALLED_APPS.",
