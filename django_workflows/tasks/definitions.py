@@ -18,7 +18,7 @@ from ..core.definitions import vouch
 from ..core.registry import registry
 from ..engine.current import current_step
 from ..manager import WorkflowDefinition
-from .framework import Task, TaskContext, normalize_json, task_backends
+from .framework import Task, TaskContext, is_heard, normalize_json, task_backends, task_started
 from .results import DEFAULT_QUEUE, read_result
 from .told import tell_started
 
@@ -108,7 +108,10 @@ def _step_of(task: Task[..., Any]) -> Callable[..., Any]:
         return _as_json(func(*((_own_context(),) if takes_context else ()), *args, **kwargs))
 
     async def acall(*args: Any, **kwargs: Any) -> Any:
-        await sync_to_async(tell_started)(task, args, kwargs)
+        if is_heard(task_started):  # and may ask the database
+            await sync_to_async(tell_started)(task, args, kwargs)
+        else:
+            tell_started(task, args, kwargs)
         context = (await sync_to_async(_own_context)(),) if takes_context else ()
         return _as_json(await func(*context, *args, **kwargs))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from importlib import import_module
 from typing import Any
@@ -78,6 +79,14 @@ def note(log: str, name: str, seconds: float = 0.0) -> str:
 @task(backend="patient")
 def note_slowly_at_first(log: str, name: str, seconds: float) -> int:
     return cluster_steps.act_slowly_at_first(log, name, seconds)
+
+
+@task(backend="patient", takes_context=True)
+async def wait_and_refuse_once(context: Any, seconds: float) -> list[Any]:
+    await asyncio.sleep(seconds)
+    if context.attempt == 1:
+        raise ConnectionError("the first time")
+    return [context.attempt, len(context.task_result.errors), all(context.task_result.worker_ids)]
 
 
 def enqueue_add(fails: bool) -> None:

@@ -43,6 +43,20 @@ def test_tasks_run_after_their_commit(cluster: Any, log: Log) -> None:
     assert result.worker_ids[0].split(":")[1] == str(log.notes[0].pid)
 
 
+def test_async_tasks_wait_side_by_side_and_are_tried_again(cluster: Any) -> None:
+    from tests.app import tasks
+
+    cluster()
+    many = tasks.wait_and_refuse_once.get_backend().enqueue_many(tasks.wait_and_refuse_once, [((0.5,), {})] * 40)
+    for result in many:
+        assert ended(result).return_value == [2, 1, True]
+        assert result.attempts == 2
+        assert all(result.worker_ids)
+    # One after the other they would take 40 s in two workers.
+    spans = [result.finished_at - result.started_at for result in many]
+    assert max(result.finished_at for result in many) - min(result.started_at for result in many) < 4 * max(spans)
+
+
 def test_a_task_in_a_module_that_no_worker_has_imported_is_found(cluster: Any) -> None:
     """Here it is imported by the test alone."""
     from tests.app.lonely import lonely
