@@ -58,4 +58,4 @@ Q_CLUSTER = {
     "log_level": "ERROR",
     **json.loads(os.environ.get("BENCHMARK_Q", "{}")),
 }
-DJANGO_WORKFLOWS: dict[str, Any] = {}
+DJANGO_WORKFLOWS: dict[str, Any] = json.loads(os.environ.get("BENCHMARK_WORKFLOWS", "{}"))

@@ -23,6 +23,7 @@ from .batch_turns import BatchTurns
 from .batch_writer import BatchWriter
 from .dispatch import wake
 from .finish import put_off
+from .in_flight import flights
 from .invoke import AttemptInterrupted
 from .landing import launch
 from .marks import marks
@@ -124,6 +125,7 @@ class Batch:
                 continue
             (self._mutations if may_be_together(step) else self._round).append(step)
         self._writer.ready.clear()
+        flights.all_launched()
         self._run_each()
         with self._lock:
             self._writer.write(self._worker.id, self._mutations)

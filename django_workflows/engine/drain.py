@@ -73,6 +73,7 @@ def _drain(worker: Worker, over: Callable[[], bool]) -> int:
             planned_for = min(2 * planned_for, _PLANS_AT_MOST)
             replan_at = time.monotonic() + planned_for
         # Steps first, so that many of one workflow that end together make one turn; but never only steps.
+        flights.all_launched()
         count = _land(worker, over)
         count = count or (_run_one_step(worker, over) if done % 4 else 0)
         count = count or _advance_one(worker, over) or (0 if done % 4 else _run_one_step(worker, over))

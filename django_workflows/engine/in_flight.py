@@ -119,6 +119,8 @@ class Flights:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections = ConnectionThreads()
         self._threads = ActionThreads()
+        #: How many places of each lane are kept for steps that the driver has picked and not begun.
+        self._picked: Counter[int] = Counter()
         #: How many places of each lane are taken.
         self._count: Counter[int] = Counter()
         self._stopping: Callable[[], bool] = lambda: False
@@ -141,6 +143,7 @@ class Flights:
         if not self.is_open or self.closing or self._exclusive or self._is_stopping():
             return 0
         left = self._places(lane) - self._taken(lane) - sum(step.lane == lane for step, _ in self._held)
+        left -= self._picked[lane]
         if left <= 0:
             self.backlog.add(Lane(lane))
         return max(0, left)
@@ -178,7 +181,9 @@ class Flights:
         if not self.is_open:
             return True
         if self.carries(new):
-            return self.room(new.lane) > 0
+            free = self.room(new.lane) > 0
+            self._picked[new.lane] += free
+            return free
         return threading.get_ident() == threading.main_thread().ident
 
     # -- begun
@@ -203,9 +208,14 @@ class Flights:
             return False
         if step.lane == Lane.ASYNC:
             pace.note(step, 0.0)  # it keeps nobody waiting
+        self._picked[step.lane] = max(0, self._picked[step.lane] - 1)
         self._held.append((step, suspicious))
         self.take_off()
         return True
+
+    def all_launched(self) -> None:
+        """What was picked is begun by now, or will never be, since its turn was void."""
+        self._picked.clear()
 
     def take_off(self) -> None:
         """Begin those that are held, as far as there is room."""

@@ -97,7 +97,9 @@ def land(worker: Worker) -> list[ClaimedStep]:
     finally:
         writer.close()
     worker.took()
-    return [step for step in writer.ready if not launch(step)]
+    left = [step for step in writer.ready if not launch(step)]
+    flights.all_launched()
+    return left
 
 
 class _Trouble:
