@@ -13,7 +13,7 @@ PEERS = ("absurd", "dbos", "dbos_queue", "procrastinate", "chain", "django_tasks
 #: On SQLite as well.
 ON_SQLITE = ("ours", "dbos")
 #: Workloads that are asked for on SQLite.
-SQLITE_WORKLOADS = ("w1", "w2", "w5", "tasks")
+SQLITE_WORKLOADS = ("w1", "w2", "w5", "w6", "tasks")
 
 #: Engines that differ from another one in these workloads only.
 ONLY = {"dbos_queue": ("w1", "w2"), "django_tasks": ("tasks",)}

@@ -12,12 +12,12 @@ from django.db import connections
 
 from ..conf import settings
 from ..core.commands import Outcome
-from ..core.journal import ClaimedStep, Lane
+from ..core.journal import AttemptId, ClaimedStep, Lane
 from ..core.outcomes import INTERRUPTED_TYPE
 from ..core.registry import registry
 from ..store import attempts
 from ..store import steps as step_store
-from ..store.database import alias, retrying
+from ..store.database import alias, atomic, retrying
 from ..store.session import drop_all, owning
 from ..store.transient import is_transient
 from . import announce
@@ -27,6 +27,7 @@ from .dispatch import wake
 from .driving import driving
 from .finish import policy_of
 from .in_flight import flights
+from .pools import free_place
 from .repeated_failure import RepeatedFailure
 from .run_step import function_of, is_suspect, lost_attempt
 from .worker import Worker, draining
@@ -43,8 +44,8 @@ _LOOK, _LOOK_EACH = 1.0, 0.001
 _REPORTS = 0.25
 #: Seconds for which connections are kept when nothing is in flight.
 _IDLE = 2.0
-#: Seconds to the next try to write, at first and at the most, and how often it is tried.
-_PAUSE, _LONG_PAUSE, _TRIES = 0.5, 5.0, 100
+#: Seconds to the next try to write, at first and at the most.
+_PAUSE, _LONG_PAUSE = 0.5, 5.0
 
 
 def launch(step: ClaimedStep) -> bool:
@@ -109,7 +110,14 @@ class _Trouble:
 
 
 def _release(step: ClaimedStep) -> None:
-    retrying(lambda: attempts.release(step.attempt_id, 0.0))
+    """To be claimed anew, as if it had not been."""
+    retrying(partial(_released, step, partial(attempts.release, seconds=0.0)))
+
+
+def _released(step: ClaimedStep, release: Callable[[AttemptId], None]) -> None:
+    with atomic():
+        release(step.attempt_id)
+        free_place(step.pool)
     wake(step.queue)
 
 
@@ -143,8 +151,7 @@ def begin(step: ClaimedStep, worker: Worker, room: int) -> int:
 
 def _give_back(step: ClaimedStep) -> None:
     """To a main thread, which finds out what is the matter with it."""
-    retrying(lambda: attempts.to_main_lane(step.attempt_id))
-    wake(step.queue)
+    retrying(partial(_released, step, attempts.to_main_lane))
 
 
 class Lander:
@@ -156,13 +163,15 @@ class Lander:
         self._failure = RepeatedFailure()
         self._pause = _PAUSE
         self._looked_at = self._wrote_at = self._busy_at = 0.0
+        self._has_connections = False
         self._thread = threading.Thread(target=self._run, name="django_workflows lander", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         draining.set(self._worker.id)
+        flights.worker = self._worker.id
         while not self._over.is_set():
-            flights.news.wait(_REPORTS if len(flights) or flights.landed else None)
+            flights.news.wait(self._pause_between_looks())
             flights.news.clear()
             try:
                 self._turn()
@@ -177,9 +186,15 @@ class Lander:
                 flights.news.set()
         connections.close_all()
 
+    def _pause_between_looks(self) -> float | None:
+        if len(flights) or flights.landed:
+            return _REPORTS
+        return _IDLE if self._has_connections else None
+
     def _turn(self) -> None:
         while flights.landed or any(map(flights.room, tuple(flights.backlog))):
             with driving(shares=True), owning(alias()):
+                flights.worker = self._worker.id
                 draining.set(self._worker.id)
                 for step in land(self._worker):
                     _give_back(step)
@@ -199,10 +214,11 @@ class Lander:
             self._looked_at = now
             flights.cancel_unwanted()
         if len(flights):
-            self._busy_at = now
-        elif now - self._busy_at > _IDLE or not flights.is_open:
+            self._busy_at, self._has_connections = now, True
+        elif now - self._busy_at >= _IDLE:
             flights.close_connections()
             connections.close_all()
+            self._has_connections = False
 
     def close(self, seconds: float) -> None:
         """Wait so long for what is in flight, then interrupt it, and end the thread once all is written."""
