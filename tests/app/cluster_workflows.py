@@ -142,6 +142,13 @@ async def pooled(step: WorkflowContext, log: str, key: str) -> str:
     return await step.run_action(steps.waits, log, key, 0.1)
 
 
+@workflow.define(max_parallelism=2)
+async def pooled_patiently(step: WorkflowContext, log: str, key: str, seconds: float) -> str:
+    """Takes so long when it is begun first."""
+    await step.with_options(retry=twice).run_action(steps.waits_at_first, log, key, seconds)
+    return key
+
+
 @workflow.define
 async def asks(step: WorkflowContext, function: str, arguments: list[Any], options: dict[str, Any], retry: int) -> Any:
     """One action with options; its failure is the result."""

@@ -10,7 +10,7 @@ from django.db import connection
 
 from django_workflows import Canceled
 from django_workflows.models import Pool, Step, Worker
-from tests.app.cluster_workflows import asks, flies, pooled, workflow
+from tests.app.cluster_workflows import asks, flies, pooled, pooled_patiently, workflow
 from tests.app.models import Effect
 from tests.cluster import HARDENED
 from tests.q2.conftest import SHORT_LEASE, Log
@@ -266,3 +266,33 @@ def test_starts_are_taken_while_all_places_are_taken(cluster, log: Log) -> None:
     for each in [*full, beside]:
         workflow.result(each, timeout=PATIENCE)
     assert set(Step.objects.values_list("attempt", flat=True)) == {1}
+
+
+def test_an_interrupted_step_gives_back_its_place_in_a_pool(cluster, log: Log) -> None:
+    running = cluster(workflows={"SHUTDOWN_GRACE": 1})
+    ids = [pooled_patiently.start(log.path, str(number), 300 if number < 2 else 0) for number in range(4)]
+    wait_for(lambda: sum(text.startswith("begin-") for text in log.texts) == 2, message="not as many as may are")
+    assert running.stop() == 0
+    cluster()
+    for number, each in enumerate(ids):
+        assert workflow.result(each, timeout=PATIENCE) == str(number)
+
+
+def test_connections_are_closed_when_nothing_is_in_flight(cluster, log: Log) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no sessions to count")
+    cluster(q={"workers": 1})
+
+    def sessions() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            return int(cursor.fetchone()[0])
+
+    for each in [ask("waits", log.path, f"first{number}", 0.1) for number in range(3)]:
+        workflow.result(each, timeout=PATIENCE)
+    before = wait_for(sessions, message="nobody is there")
+    ids = [ask("counts_effects", "none-", 0.5) for _ in range(50)]
+    wait_for(lambda: sessions() > before, message="nobody asks the database")
+    for each in ids:
+        workflow.result(each, timeout=PATIENCE)
+    wait_for(lambda: sessions() <= before, message="connections are kept")
