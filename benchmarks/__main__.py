@@ -16,7 +16,7 @@ from .results import Rounds, load, medians_of, save, table
 from .servers import durable_server, new_database
 from .targets import TARGETS, report
 
-WORKLOADS = ("w1", "w2", "w3", "naps", "20000", "replay", "w4", "w5", "tasks")
+WORKLOADS = ("w1", "w2", "w3", "naps", "20000", "replay", "w4", "w5", "w6", "tasks")
 
 
 def main() -> None:
