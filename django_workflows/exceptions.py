@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 
@@ -171,6 +172,23 @@ class AttemptLost(WorkflowError):
 
 class StepInterrupted(StepFailed):
     """The worker that ran this attempt was stopped, and did not wait for it any longer."""
+
+
+class RetryAfter(WorkflowError):
+    """Raised by a step's function: retry it in ``seconds`` (a number or a timedelta), whatever the policy's backoff is.
+
+    The policy still says how many attempts there are, and without one there is no other. Raises ``ValueError`` for what
+    is no length of time.
+    """
+
+    def __init__(self, seconds: float | timedelta, message: str = "") -> None:
+        given = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+        if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given < 10**9:
+            raise ValueError(
+                f"RetryAfter: a timedelta or a number of seconds from 0 to 10**9 is needed, got {seconds!r}"
+            )
+        super().__init__(message or f"retry after {given:g} s")
+        self.retry_after = float(given)
 
 
 class StepTimeout(WorkflowError, TimeoutError):

@@ -148,7 +148,7 @@ class Outcome:
     """How a step ended, ready to be handed to the handler.
 
     ``value`` is the decoded result where it is at hand; otherwise it is decoded from the text. ``final``: whatever the
-    policy of retries says, the function is not called again.
+    policy of retries says, the function is not called again. ``retry_after`` is in how many seconds it asked to be.
     """
 
     number: int
@@ -157,6 +157,7 @@ class Outcome:
     value: Any = field(default=None)
     has_value: bool = False
     final: bool = False
+    retry_after: float | None = None
 
 
 Decode = Callable[[str], Any]

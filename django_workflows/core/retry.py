@@ -8,13 +8,28 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from ..exceptions import InvalidStep
+from ..exceptions import InvalidStep, RetryAfter
 from .durations import LONGEST, Duration, to_seconds
 
 
 def dotted_path(obj: Any) -> str:
     """``module.qualname``, the way journals name classes and functions."""
     return f"{obj.__module__}.{obj.__qualname__}"
+
+
+def asked_delay(error: BaseException) -> float | None:
+    """In how many seconds an exception asks to be retried, by its attribute ``retry_after``; ``None``: it does not.
+
+    That is a number, a timedelta, or the digits of a header of HTTP; anything else asks for nothing.
+    """
+    try:
+        asked: Any = getattr(error, "retry_after", None)
+        if isinstance(asked, str):
+            asked = float(asked)
+        seconds = asked.total_seconds() if isinstance(asked, timedelta) else asked
+    except Exception:  # noqa: BLE001 - it is somebody else's
+        return None
+    return min(float(seconds), LONGEST) if _is_number(seconds) and seconds >= 0 else None
 
 
 def _paths(types: Sequence[type[BaseException] | str]) -> tuple[str, ...]:
@@ -42,8 +57,10 @@ class RetryPolicy:
 
     ``max_attempts`` counts all attempts, the first one too. The wait before attempt ``n + 1`` is
     ``initial_backoff * base ** (n - 1)``, at most ``max_backoff``, times a random factor between ``1 - jitter`` and
-    ``1 + jitter``. ``initial_backoff`` and ``max_backoff`` are seconds or timedeltas. With ``retry_on`` only those
-    exception types are tried again; those of ``never_on`` never are. Defaults as in Convex's workpool.
+    ``1 + jitter``; an exception with an attribute ``retry_after`` decides itself. ``initial_backoff``, ``max_backoff``
+    and ``max_elapsed`` are seconds or timedeltas. With ``max_elapsed`` no attempt begins later than that after the
+    first one could. With ``retry_on`` only those exception types are tried again; those of ``never_on`` never are.
+    Defaults as in Convex's workpool.
     """
 
     max_attempts: int = 5
@@ -53,6 +70,7 @@ class RetryPolicy:
     max_backoff: Duration = 3600.0
     retry_on: Sequence[type[BaseException] | str] = field(default=(), kw_only=True)
     never_on: Sequence[type[BaseException] | str] = field(default=(), kw_only=True)
+    max_elapsed: Duration | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if isinstance(self.max_attempts, bool) or not isinstance(self.max_attempts, int) or self.max_attempts < 1:
@@ -63,6 +81,8 @@ class RetryPolicy:
             raise InvalidStep(f"RetryPolicy: jitter must lie between 0 and 1, got {self.jitter!r}")
         for name in ("initial_backoff", "max_backoff"):
             to_seconds(getattr(self, name), what=f"RetryPolicy: {name}")
+        if self.max_elapsed is not None:
+            to_seconds(self.max_elapsed, what="RetryPolicy: max_elapsed")
         for name in ("retry_on", "never_on"):
             _check_types(getattr(self, name), what=f"RetryPolicy: {name}")
 
@@ -75,14 +95,20 @@ class RetryPolicy:
         except OverflowError:
             return longest
 
-    def delay(self, attempt: int, uniform: float) -> timedelta | None:
+    def delay(
+        self, attempt: int, uniform: float, *, asked: float | None = None, elapsed: float = 0.0
+    ) -> timedelta | None:
         """How long to wait after ``attempt`` (from 1) failed, or ``None`` if it was the last.
 
         ``uniform`` is a random number in [0, 1); it is the caller's, so that a test can assert an exact instant.
+        ``asked`` is in how many seconds the attempt itself asked to be repeated, ``elapsed`` how many have passed since
+        the first attempt could begin.
         """
         if attempt >= self.max_attempts:
             return None
-        wait = self.backoff(attempt) * (1 - self.jitter + 2 * self.jitter * uniform)
+        wait = self.backoff(attempt) * (1 - self.jitter + 2 * self.jitter * uniform) if asked is None else asked
+        if self.max_elapsed is not None and elapsed + wait > to_seconds(self.max_elapsed, what="max_elapsed"):
+            return None
         return timedelta(seconds=min(wait, LONGEST))
 
     def covers(self, error_types: Sequence[str]) -> bool:
@@ -90,7 +116,7 @@ class RetryPolicy:
         types = set(error_types)
         if not types.isdisjoint(_paths(self.never_on)):
             return False
-        return not self.retry_on or not types.isdisjoint(_paths(self.retry_on))
+        return not self.retry_on or not types.isdisjoint((*_paths(self.retry_on), dotted_path(RetryAfter)))
 
     def to_json(self) -> dict[str, Any]:
         """The form in which a step's row carries its policy."""
@@ -100,6 +126,11 @@ class RetryPolicy:
             "base": self.base,
             "jitter": self.jitter,
             "max_backoff": to_seconds(self.max_backoff, what="max_backoff"),
+            **(
+                {}
+                if self.max_elapsed is None
+                else {"max_elapsed": to_seconds(self.max_elapsed, what="RetryPolicy: max_elapsed")}
+            ),
             **({"retry_on": list(_paths(self.retry_on))} if self.retry_on else {}),
             **({"never_on": list(_paths(self.never_on))} if self.never_on else {}),
         }

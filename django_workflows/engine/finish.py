@@ -250,11 +250,19 @@ def _try_again(step: ClaimedStep, outcome: Outcome) -> bool:
         return False
     if not policy.covers((failure.type, *failure.bases)):
         return False
-    delay = policy.delay(step.attempt - step.refused, uniform())
+    elapsed = 0.0 if policy.max_elapsed is None else _elapsed(step)
+    delay = policy.delay(step.attempt - step.refused, uniform(), asked=outcome.retry_after, elapsed=elapsed)
     if delay is None:
         return False
     _queue_again(step, failure, failure.to_json(), delay.total_seconds())
     return True
+
+
+def _elapsed(step: ClaimedStep) -> float:
+    """Seconds since the first attempt could begin."""
+    first = next((each.get("queued_at") for each in step.failures if isinstance(each, dict)), None)
+    since = step.queued_at if first is None else datetime.fromisoformat(first)
+    return (clock.estimate() - since).total_seconds()
 
 
 def _queue_again(step: ClaimedStep, failure: Failure, error: dict[str, Any], seconds: float) -> None:

@@ -20,6 +20,7 @@ from ..conf import settings
 from ..core.commands import Outcome
 from ..core.journal import ClaimedStep, StepKind
 from ..core.outcomes import failure_of, message_of
+from ..core.retry import asked_delay
 from ..core.signatures import Signature
 from ..exceptions import InvalidPayload, StepTimeout
 from ..store.broken import is_broken
@@ -116,7 +117,9 @@ def _guarded(step: ClaimedStep, fn: Callable[..., Any], contained: bool, watch: 
         if isinstance(error, WritesLost):  # to call it again would repeat the rest of its effects, in vain
             failure = failure_of(TransactionManagementError(str(error)), attempts=step.attempt)
             return Outcome(step.number, error=failure, final=True)
-        return Outcome(step.number, error=failure_of(_own(step, error), attempts=step.attempt, skip_frames=3))
+        own = _own(step, error)
+        failure = failure_of(own, attempts=step.attempt, skip_frames=3)
+        return Outcome(step.number, error=failure, retry_after=asked_delay(own))
     finally:
         if unwritten:
             current.end()
@@ -294,7 +297,8 @@ async def _in_flight(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:
 def _failed(step: ClaimedStep, error: BaseException) -> Outcome:
     if isinstance(error, _Unstorable):
         return Outcome(step.number, error=failure_of(error.error, attempts=step.attempt), final=True)
-    return Outcome(step.number, error=failure_of(error, attempts=step.attempt, skip_frames=2))
+    failure = failure_of(error, attempts=step.attempt, skip_frames=2)
+    return Outcome(step.number, error=failure, retry_after=asked_delay(error))
 
 
 async def _awaited(step: ClaimedStep, fn: Callable[..., Any]) -> Outcome:

@@ -7,13 +7,13 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from django_workflows import current_step, report_progress
+from django_workflows import RetryAfter, current_step, report_progress
 from tests.app.models import Counter, Effect
 
 
@@ -510,3 +510,23 @@ def refused_query() -> int:
 def callback_refused(workflow_id: UUID, result: object, context: object) -> None:
     calls.append(("callback_refused",))
     be_refused()
+
+
+class RateLimited(Exception):
+    """As clients of HTTP have it."""
+
+    def __init__(self, retry_after: object) -> None:
+        super().__init__("429")
+        self.retry_after = retry_after
+
+
+async def asks_for_a_pause(name: str, kind: str, seconds: float) -> int:
+    """Fails at first, and says when it may be called again."""
+    return asks_for_a_pause_at_once(name, kind, seconds)
+
+
+def asks_for_a_pause_at_once(name: str, kind: str, seconds: float) -> int:
+    attempt = current_step().attempt
+    if attempt > 1:
+        return attempt
+    raise RetryAfter(timedelta(seconds=seconds)) if kind == "ours" else RateLimited(str(seconds))

@@ -16,8 +16,8 @@ from django_workflows.core.commands import StepOptions
 from django_workflows.core.definitions import Definition
 from django_workflows.core.durations import LONGEST
 from django_workflows.core.outcomes import failure_of
-from django_workflows.core.retry import dotted_path
-from django_workflows.exceptions import InvalidStep
+from django_workflows.core.retry import asked_delay, dotted_path
+from django_workflows.exceptions import InvalidStep, RetryAfter
 
 from .steps import CardDeclined
 
@@ -196,3 +196,40 @@ def test_a_step_says_whether_it_is_tried_again_or_else_its_workflow_does(
     assert (policy and policy.max_attempts) == attempts
     other = definition.retry_policy(StepOptions(retry=wanted), action=False)
     assert other == (policy if wanted else None), "the default is that of actions"
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        *[(3, 3.0), (0, 0.0), (2.5, 2.5), ("7", 7.0), (timedelta(minutes=1), 60.0), ("inf", LONGEST)],
+        *[(-1, None), (True, None), (None, None), (float("nan"), None), (object(), None)],
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+    ],
+)
+def test_what_an_error_asks_for(asked, seconds):
+    error = Exception()
+    error.retry_after = asked
+    assert asked_delay(error) == seconds
+
+
+def test_an_error_whose_attribute_cannot_be_read_asks_for_nothing():
+    class Hostile(Exception):
+        @property
+        def retry_after(self):
+            raise RuntimeError
+
+    assert asked_delay(Hostile()) is None
+    assert asked_delay(Exception()) is None
+
+
+@pytest.mark.parametrize("seconds", [-1, True, "x", float("nan"), 10**9, None])
+def test_retry_after_refuses_what_is_no_time(seconds):
+    with pytest.raises(ValueError, match="RetryAfter"):
+        RetryAfter(seconds)
+
+
+def test_a_policy_keeps_its_longest_time():
+    policy = RetryPolicy(max_elapsed=timedelta(minutes=2))
+    assert RetryPolicy.from_json(policy.to_json()) == RetryPolicy(max_elapsed=120.0)
+    assert policy.delay(1, 0.5, asked=119, elapsed=1) == timedelta(seconds=119)
+    assert policy.delay(1, 0.5, asked=119, elapsed=1.5) is None

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -205,3 +206,52 @@ def test_current_step_knows_the_attempt_and_a_key_that_stays_the_same():
 @workflow.define(name="tests keys of attempts")
 async def keys_of_attempts(step: WorkflowContext) -> str:
     return await step.with_options(retry=thrice).run_action(steps.key_of_attempts, "n")
+
+
+@workflow.define(name="tests retry after")
+async def retry_after(step: WorkflowContext, function: str, kind: str, seconds: float, policy: dict[str, Any]) -> int:
+    retrying = step.with_options(retry=RetryPolicy(**policy))
+    return await retrying.run_action(getattr(steps, function), "n", kind, seconds)
+
+
+@pytest.mark.parametrize("function", ["asks_for_a_pause", "asks_for_a_pause_at_once"])
+@pytest.mark.parametrize("kind", ["ours", "theirs"])
+def test_an_error_decides_when_the_next_attempt_is(function, kind):
+    workflow_id = retry_after.start(function, kind, 100, {"initial_backoff": 1, "jitter": 0})
+    assert run() > 0
+    step = Step.objects.get()
+    failed_at = datetime.fromisoformat(failures_of(step)[-1]["finished_at"])
+    assert timedelta(0) <= step.due_at - failed_at - timedelta(seconds=100) < timedelta(seconds=5)
+    advance(90)
+    assert run() == 0, "never early"
+    advance(15)
+    assert finish(workflow_id) == Completed(2)
+
+
+def test_retry_after_is_retried_whatever_else_is():
+    policy = {"retry_on": ["KeyError"], "jitter": 0}
+    assert finish(retry_after.start("asks_for_a_pause", "ours", 0, policy)) == Completed(2)
+    assert finish(retry_after.start("asks_for_a_pause", "theirs", 0, policy)) == Failed("429")
+
+
+def test_without_a_policy_it_is_a_failure():
+    workflow_id = flows.call.start(
+        "action", "asks_for_a_pause_at_once", {"name": "n", "kind": "ours", "seconds": 5}, {}
+    )
+    assert finish(workflow_id) == Failed("retry after 5 s")
+
+
+def test_no_attempt_begins_after_so_much_time():
+    workflow_id = retry_after.start("asks_for_a_pause", "ours", 100, {"max_elapsed": 60})
+    assert finish(workflow_id) == Failed("retry after 100 s")
+    assert workflow.steps(workflow_id).get().attempt == 1
+
+
+def test_time_counts_from_the_first_attempt():
+    @workflow.define(name="tests retry elapsed")
+    async def elapsed(step: WorkflowContext, name: str) -> int:
+        policy = RetryPolicy(max_attempts=50, initial_backoff=30, base=1, jitter=0, max_elapsed=timedelta(seconds=100))
+        return await step.with_options(retry=policy).run_action(steps.fail_until, name, 99)
+
+    workflow_id = elapsed.start("n")
+    assert finish(workflow_id) == Failed("call 4")
