@@ -197,7 +197,7 @@ class _Overseer:
 
     def __init__(self) -> None:
         self._new: deque[_Watchdog] = deque()
-        self._wanted = threading.Event()
+        self._wanted, self._pause = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
     def watch(self, dog: _Watchdog) -> None:
@@ -217,7 +217,7 @@ class _Overseer:
             dogs = [dog for dog in dogs if not dog.tick()]
             idle = 0 if dogs else idle + 1
             if idle <= self._IDLE:
-                time.sleep(self._TICK)
+                self._pause.wait(self._TICK)
                 continue
             self._wanted.clear()
             if not self._new:
