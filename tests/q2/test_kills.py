@@ -56,7 +56,7 @@ def test_mutation_runs_again_and_has_one_effect(cluster, log: Log) -> None:
 
 
 def test_lease_alone_brings_work_back(cluster, log: Log) -> None:
-    killed = cluster(workflows=SHORT_LEASE)
+    killed = cluster(workflows={**SHORT_LEASE, "ACTION_THREADS": 0})
     workflow_id = one_step.start("action", "act_slowly_at_first", [log.path, "x", 60], retry=True)
     pid = log.wait_for("begin-x-1").pid
     Worker.objects.filter(pid=pid).update(id="elsewhere:1:1:another-boot:1")
