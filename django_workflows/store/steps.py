@@ -84,9 +84,10 @@ def claim(
 def _claim_row(queue: str, priority: int, worker: str, lanes: Sequence[Lane]) -> tuple[Any, ...] | None:
     moment = Moment()
     # The second is looked for only where there is none of the first.
+    order = due_order() if lanes else "due_at, id"  # not read from the index, so that ties must be decided
     first = [
         f"(SELECT id FROM {STEP} WHERE queue = %s AND priority = %s{lane} AND {live(STEP)} "
-        f"AND due_at <= {moment.sql()} ORDER BY {due_order()} LIMIT 1{skip_locked()})"
+        f"AND due_at <= {moment.sql()} ORDER BY {order} LIMIT 1{skip_locked()})"
         for lane in [f" AND lane = {int(each)}" for each in lanes] or [""]
     ]
     which = first[0] if len(first) == 1 else f"COALESCE({', '.join(first)})"
